@@ -1,0 +1,1 @@
+"""Wire messages, events, topics, subjects and codes: what the services agree on."""

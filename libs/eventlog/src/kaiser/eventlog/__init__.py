@@ -1,0 +1,1 @@
+"""The event log on NATS JetStream: streams, publishing, batch consumers, aggregates, replay."""

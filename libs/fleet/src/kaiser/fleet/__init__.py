@@ -1,0 +1,1 @@
+"""Simulated ESP32 devices that speak the real wire contract, bugs included."""

@@ -1,0 +1,1 @@
+"""An MQTT 5 session with manual acknowledgement over the mqtt5 codec."""

@@ -1,0 +1,1 @@
+"""TimescaleDB: pool, migrations, hypertables, retention, licence detection."""

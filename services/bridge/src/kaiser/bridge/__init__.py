@@ -1,0 +1,1 @@
+"""The bridge between the MQTT broker and the event log."""

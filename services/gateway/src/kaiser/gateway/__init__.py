@@ -1,0 +1,1 @@
+"""The gateway: one REST API and one WebSocket for every frontend."""

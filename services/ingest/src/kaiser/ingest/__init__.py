@@ -1,0 +1,1 @@
+"""Ingest: converts, grades and records readings; keeps the device registry."""
