@@ -1,0 +1,169 @@
+"""Requests to the owner of a projection, over NATS request/reply on ``query.{service}.{name}``.
+
+Every reply is a :class:`Reply`: either ``ok`` holds the answer, or ``problem`` says what was wrong.
+"""
+
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+Resolution = Literal["raw", "1m", "1h", "auto"]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why a request was not answered: a stable code, what was wrong, and where."""
+
+    code: str
+    detail: str
+    where: str = ""
+
+
+class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
+    """Answer or problem, never both."""
+
+    ok: T | None = None
+    problem: Problem | None = None
+
+
+class DevicesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices in the order of their ids. ``query.ingest.devices`` answers ``Page[Device]``."""
+
+    state: str | None = None
+    kaiser_id: str | None = None
+    zone_id: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class DeviceQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """One device. ``query.ingest.device`` answers ``Device``."""
+
+    esp_id: str
+
+
+class SensorsQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Sensors in the order of device, pin, type and address. ``query.ingest.sensors`` answers ``Page[Sensor]``."""
+
+    esp_id: str | None = None
+    sensor_type: str | None = None
+    zone_id: str | None = None
+    limit: int = 100
+    cursor: str | None = None
+
+
+class LatestQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest reading, by measured time. ``query.ingest.latest`` answers ``Reading``.
+
+    Without an address, the sensor must be the only one of its type on its pin.
+    """
+
+    esp_id: str
+    gpio: int
+    sensor_type: str
+    address: str | None = None
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings or rollups of one sensor, oldest first. ``query.ingest.history`` answers ``History``.
+
+    Attributes:
+        start: Unix microseconds, inclusive.
+        end: Unix microseconds, exclusive.
+        resolution: ``auto`` picks raw up to 2 hours, one minute up to 7 days, one hour beyond.
+        limit: Points a page, 1 to 10,000.
+        cursor: ``next_cursor`` of the page before.
+    """
+
+    esp_id: str
+    gpio: int
+    sensor_type: str
+    address: str | None = None
+    start: int
+    end: int
+    resolution: Resolution = "auto"
+    limit: int = 1000
+    cursor: str | None = None
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A device as the registry knows it; times in unix microseconds."""
+
+    esp_id: str
+    kaiser_id: str
+    state: str
+    generation: str
+    zone_id: str
+    first_seen_at: int
+    last_seen_at: int
+    online: bool
+    offline_reason: str | None = None
+    boot: str = ""
+    uptime_s: int | None = None
+    heap_free_bytes: int | None = None
+    wifi_rssi_dbm: int | None = None
+    sensor_count: int | None = None
+    actuator_count: int | None = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored reading; times in unix microseconds; ``value`` is null on error."""
+
+    reading_id: int
+    measured_at: int
+    time_source: str
+    device_ts: int
+    received_at: int
+    stored_at: int
+    raw: float
+    value: float | None
+    unit: str
+    quality: str
+    zone_id: str
+    subzone_id: str
+    pending: bool
+    flags: str
+
+
+class Sensor(msgspec.Struct, frozen=True, kw_only=True):
+    """A sensor and its latest reading."""
+
+    sensor_id: int
+    esp_id: str
+    gpio: int
+    sensor_type: str
+    address: str
+    unit: str
+    zone_id: str
+    latest: Reading | None = None
+
+
+class Rollup(msgspec.Struct, frozen=True, kw_only=True):
+    """A minute or an hour of one sensor. ``count`` holds all readings; the rest only those with a value."""
+
+    start: int
+    count: int
+    errors: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    last: float | None
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """Part of a list, and where the next part begins; ``next_cursor`` is null on the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of one sensor; exactly one of ``readings`` and ``rollups`` is filled, as ``resolution`` says."""
+
+    sensor_id: int
+    unit: str
+    resolution: Literal["raw", "1m", "1h"]
+    readings: list[Reading] = []
+    rollups: list[Rollup] = []
+    next_cursor: str | None = None

@@ -1,0 +1,143 @@
+"""The streams of the event log and who may touch what, as data.
+
+Applied by ``kaiser.eventlog``; granted by the NATS configuration that deployments generate from :data:`PERMISSIONS`.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+DAY_S: Final = 86_400
+MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One JetStream stream.
+
+    Attributes:
+        name: Name of the stream, upper case.
+        subjects: Subjects that it takes; no two streams share one.
+        retention: ``limits`` keeps messages until a limit lets them go; ``workqueue`` until they are acknowledged.
+        max_age_s: Seconds a message is kept; 0 is for ever.
+        max_bytes: Size limit in bytes; -1 is none.
+        max_msgs_per_subject: Messages kept for one subject; -1 is no limit.
+        discard: At the size limit, ``old`` lets the oldest go and ``new`` refuses the newest. Facts that nobody has
+            taken yet must not vanish, so everything but dead letters and health refuses (the bridge then holds back
+            its PUBACKs, and the broker keeps the messages).
+        allow_msg_ttl: Whether a message may carry its own time to live.
+        duplicate_window_s: Seconds in which JetStream drops a repeated message id. Only an optimisation: identity is
+            decided in the projections.
+        storage: ``file`` or ``memory``.
+        replicas: Copies in a cluster.
+    """
+
+    name: str
+    subjects: tuple[str, ...]
+    retention: Literal["limits", "workqueue"] = "limits"
+    max_age_s: int = 0
+    max_bytes: int = -1
+    max_msgs_per_subject: int = -1
+    discard: Literal["old", "new"] = "new"
+    allow_msg_ttl: bool = False
+    duplicate_window_s: int = 120
+    storage: Literal["file", "memory"] = "file"
+    replicas: int = 1
+
+
+TELEMETRY_RAW = StreamSpec(name="TELEMETRY_RAW", subjects=("telemetry.raw.>",), max_age_s=7 * DAY_S, max_bytes=16 * GIB)
+TELEMETRY = StreamSpec(name="TELEMETRY", subjects=("telemetry.reading.>",), max_age_s=7 * DAY_S, max_bytes=16 * GIB)
+DEVICES = StreamSpec(name="DEVICES", subjects=("device.>",))
+HEARTBEATS = StreamSpec(
+    name="HEARTBEATS",
+    subjects=("heartbeat.>", "health.>"),
+    max_age_s=7 * DAY_S,
+    max_bytes=4 * GIB,
+    discard="old",
+)
+ACTUATORS = StreamSpec(name="ACTUATORS", subjects=("actuator.>",))
+IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",))
+DOWNLINK = StreamSpec(
+    name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=1 * GIB, allow_msg_ttl=True
+)
+DEADLETTER = StreamSpec(
+    name="DEADLETTER", subjects=("deadletter.>",), max_age_s=30 * DAY_S, max_bytes=4 * GIB, discard="old"
+)
+
+STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, IDENTITY, DOWNLINK, DEADLETTER)
+
+
+class Permissions(msgspec.Struct, frozen=True):
+    """What one service may do on NATS: subjects that it may publish to, and subjects that it may subscribe to.
+
+    Consumers and key-value buckets are reached through the JetStream API subjects, which are granted to every service
+    for the streams named in ``reads``, ``owns`` and ``buckets``.
+    """
+
+    publishes: tuple[str, ...] = ()
+    owns: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+
+
+DEVICE_SAID: Final = (
+    "discovered",
+    "returned",
+    "lost",
+    "announced",
+    "config_answered",
+    "zone_acked",
+    "subzone_acked",
+    "command_answered",
+    "error_reported",
+    "intent_outcome",
+    "intent_stage",
+    "sensor_answered",
+    "onewire_scanned",
+    "downlink_delivered",
+    "downlink_expired",
+    "downlink_refused",
+)
+"""Last tokens of the DEVICES subjects that the bridge writes; ingest writes :data:`DEVICE_REGISTRY`."""
+
+DEVICE_REGISTRY: Final = ("registered",)
+
+PERMISSIONS: Final[dict[str, Permissions]] = {
+    "bridge": Permissions(
+        publishes=(
+            "telemetry.raw.>",
+            *(f"device.*.*.{event}" for event in DEVICE_SAID),
+            "heartbeat.>",
+            "health.>",
+            "actuator.*.*.*.status",
+            "actuator.*.*.*.response",
+            "actuator.*.*.*.alert",
+            "actuator.*.*.*.emergency_acked",
+            "actuator.*.*.*.emergency_answered",
+            "actuator.*.*.*.recovery_confirmed",
+            "deadletter.bridge",
+        ),
+        owns=("TELEMETRY_RAW", "HEARTBEATS", "ACTUATORS", "DEADLETTER", "DOWNLINK"),
+        reads=("DEVICES", "DOWNLINK", "HEARTBEATS"),
+        buckets=("bridge",),
+    ),
+    "ingest": Permissions(
+        publishes=(
+            "telemetry.reading.>",
+            *(f"device.*.*.{event}" for event in DEVICE_REGISTRY),
+            "downlink.>",
+            "deadletter.ingest",
+        ),
+        owns=("TELEMETRY", "DEVICES"),
+        reads=("TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS"),
+        answers=("query.ingest.>",),
+    ),
+    "gateway": Permissions(
+        publishes=("identity.>", "deadletter.gateway"),
+        owns=("IDENTITY",),
+        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "IDENTITY"),
+        asks=("query.>",),
+    ),
+}

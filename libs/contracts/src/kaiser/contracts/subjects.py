@@ -1,0 +1,111 @@
+"""The subject grammar of the event log: every NATS subject that Kaiser uses, built and read in one place.
+
+Device ids and kaiser ids become tokens by :func:`token`: letters, digits, ``_`` and ``-`` stand for themselves, the
+empty string (a ``dec`` device that was provisioned without a kaiser id) is ``~``, and every other byte is ``=XX``.
+The mapping is reversible and never yields a character that means something to NATS (``.``, ``*``, ``>``, white space).
+"""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import xxhash
+
+PARTITIONS: Final = 8
+"""Partitions of telemetry. A device is always in the same one, so its readings stay in order."""
+
+EMPTY: Final = "~"
+
+_SAFE = re.compile(r"[A-Za-z0-9_-]")
+_ESCAPE = re.compile(r"=([0-9A-F]{2})")
+
+
+class SubjectError(ValueError):
+    """A subject that is not of the grammar; the message says which part."""
+
+
+@lru_cache(maxsize=65_536)
+def token(text: str) -> str:
+    """``text`` as one NATS token; reversed by :func:`untoken`."""
+    if not text:
+        return EMPTY
+    return "".join(c if _SAFE.fullmatch(c) else "".join(f"={b:02X}" for b in c.encode()) for c in text)
+
+
+def untoken(tok: str) -> str:
+    """The text behind a token.
+
+    Raises:
+        SubjectError: ``tok`` was not made by :func:`token`.
+    """
+    if tok == EMPTY:
+        return ""
+    raw = re.sub(_ESCAPE, lambda m: chr(int(m[1], 16)), tok).encode("latin-1", "replace")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise SubjectError(f"token {tok!r} does not decode as UTF-8") from error
+    if token(text) != tok:
+        raise SubjectError(f"token {tok!r} is not in canonical form")
+    return text
+
+
+@lru_cache(maxsize=65_536)
+def partition(esp_id: str) -> int:
+    """The telemetry partition of a device, 0 to ``PARTITIONS`` - 1, the same in every process and release."""
+    return xxhash.xxh3_64_intdigest(esp_id.encode()) % PARTITIONS
+
+
+def telemetry_raw(kaiser_id: str, part: int) -> str:
+    """Record batches of raw readings, as the bridge took them."""
+    return f"telemetry.raw.{token(kaiser_id)}.{part}"
+
+
+def telemetry_reading(kaiser_id: str, part: int) -> str:
+    """Record batches of finished readings, as ingest converted them."""
+    return f"telemetry.reading.{token(kaiser_id)}.{part}"
+
+
+def device(kaiser_id: str, esp_id: str, event: str) -> str:
+    """An event in the life of one device; ``event`` is a token such as ``discovered`` or ``zone_acked``."""
+    return f"device.{token(kaiser_id)}.{token(esp_id)}.{event}"
+
+
+def heartbeat(kaiser_id: str, esp_id: str) -> str:
+    """The heartbeats of one device."""
+    return f"heartbeat.{token(kaiser_id)}.{token(esp_id)}"
+
+
+def health(kaiser_id: str, esp_id: str, kind: str) -> str:
+    """What a device says of itself between heartbeats: diagnostics, counters, queue pressure."""
+    return f"health.{token(kaiser_id)}.{token(esp_id)}.{kind}"
+
+
+def actuator(kaiser_id: str, esp_id: str, gpio: int, event: str) -> str:
+    """An event of one actuator; GPIO 255 stands for the whole device, as in the wire contract."""
+    return f"actuator.{token(kaiser_id)}.{token(esp_id)}.{gpio}.{event}"
+
+
+def downlink(kaiser_id: str, esp_id: str, kind: str) -> str:
+    """A message on its way to a device. The broadcast goes to the device id ``broadcast``."""
+    return f"downlink.{token(kaiser_id)}.{token(esp_id)}.{kind}"
+
+
+def downlink_report(kaiser_id: str, esp_id: str, outcome: str) -> str:
+    """What became of a downlink: ``delivered``, ``expired`` or ``refused``."""
+    return device(kaiser_id, esp_id, f"downlink_{outcome}")
+
+
+def user(user_id: str, event: str) -> str:
+    """An event of one user account."""
+    return f"identity.user.{token(user_id)}.{event}"
+
+
+def deadletter(service: str) -> str:
+    """What a service could not use, with the reason and the bytes."""
+    return f"deadletter.{service}"
+
+
+def query(service: str, name: str) -> str:
+    """A request to the owner of a projection, answered over NATS request/reply."""
+    return f"query.{service}.{name}"
