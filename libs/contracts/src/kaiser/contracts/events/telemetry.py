@@ -33,12 +33,17 @@ class RawReadings(msgspec.Struct, frozen=True, kw_only=True):
         subzone_id: Subzone that the device believes the sensor to be in.
         received_at: When the bridge took the message from the broker, unix microseconds.
         flags: What was mended or doubted while decoding, joined by commas; mostly empty.
+        session: MQTT client id of the session that the messages came over.
+        delivery: Which delivery of the broker it was (digest and packet id), 0 for QoS 0. After a crash the bridge
+            reads its own deliveries back, and publishes nothing twice.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.telemetry.raw.v1"
 
     kaiser_id: str
+    session: str = ""
     reading_id: list[int]
+    delivery: list[int]
     esp_id: list[str]
     gpio: list[int]
     sensor_type: list[str]
