@@ -1,0 +1,67 @@
+"""What devices say, and what happens to them: one event a message, with the message in canonical form inside."""
+
+from typing import ClassVar, Generic, Literal, TypeVar
+
+import msgspec
+
+M = TypeVar("M")
+
+Generation = Literal["dec", "head"]
+"""Firmware generation, told by the fields of a message; the wire contract has no version field (section 6.9)."""
+
+
+class DeviceSaid(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
+    """A message of a device other than telemetry. Type and subject: :mod:`kaiser.contracts.events.catalogue`.
+
+    Attributes:
+        kaiser_id: Kaiser id of the topic; empty for ``dec`` devices that were never given one.
+        esp_id: Device, as its topic names it.
+        generation: What the bridge takes the device's firmware for.
+        received_at: When the bridge took the message from the broker, unix microseconds.
+        flags: What was mended or doubted while decoding, joined by commas; mostly empty.
+        message: The message, with canonical names and units.
+    """
+
+    kaiser_id: str
+    esp_id: str
+    generation: Generation
+    received_at: int
+    flags: str = ""
+    message: M
+
+
+class DeviceDiscovered(msgspec.Struct, frozen=True, kw_only=True):
+    """The bridge heard a device for the first time. Subject ``device.{kaiser}.{esp}.discovered``.
+
+    It may be written again when a bridge lost its state; only the first one is news.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.discovered.v1"
+
+    kaiser_id: str
+    esp_id: str
+    generation: Generation
+    received_at: int
+
+
+class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
+    """A device whose last will had come said something. Subject ``device.{kaiser}.{esp}.returned``."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.returned.v1"
+
+    kaiser_id: str
+    esp_id: str
+    generation: Generation
+    received_at: int
+    lost_at: int
+
+
+class DeviceRegistered(msgspec.Struct, frozen=True, kw_only=True):
+    """Ingest put a device into the registry, pending approval. Subject ``device.{kaiser}.{esp}.registered``."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.registered.v1"
+
+    kaiser_id: str
+    esp_id: str
+    generation: Generation
+    registered_at: int
