@@ -1,0 +1,113 @@
+"""Mosquitto: its configuration, who may log in, and which topics each of them may use."""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from kaiser.local.account import hand_over, unprivileged
+from kaiser.local.tree import Tree
+
+USERS: Final = ("bridge", "device", "loadgen")
+"""Who may log in: the bridge, simulated devices (one shared account), and the benchmarks' load generator."""
+
+CONFIGURATION: Final = Template("""\
+# Written by kaiser.local at every start; change deploy/local/src/kaiser/local/mosquitto.py instead.
+listener $port 127.0.0.1
+allow_anonymous false
+password_file $folder/passwords
+acl_file $folder/acl
+
+# Without it Nagle's algorithm holds every small packet back for up to 40 ms.
+set_tcp_nodelay true
+
+# A client's queue while it is away or slow. The default of 1000 silently drops what is beyond: at 20,000 readings/s
+# that is 50 ms. A million messages are 50 s of full load for an absent bridge (hours for a real fleet) and cost
+# about 0.5 KiB of memory each; the bytes count payloads only.
+max_queued_messages 1000000
+max_queued_bytes 536870912
+# Real devices of the `dec` generation publish everything with QoS 0: it must survive a bridge's restart, too.
+queue_qos0_messages true
+# Messages on their way to a 3.1.1 client, and what a version 5 client may have on its way to the broker (the bridge
+# states its own receive maximum, which comes first). The default of 20 caps a publisher at 20 messages a round trip.
+max_inflight_messages 1000
+# The largest packet in the contract is a configuration of about 4 KiB; a client that sends more is disconnected.
+max_packet_size 65536
+
+# Sessions and queues on disk. Mosquitto writes the whole store each time, so seconds between two saves are a trade:
+# what a kill -9 loses of a queue that grows (nothing is queued while the bridge drains), against rewriting a long
+# queue again and again.
+persistence true
+persistence_location $folder/
+autosave_interval $autosave_s
+# Sessions whose client never comes back; the bridge states its own expiry.
+persistent_client_expiration 7d
+
+log_dest stdout
+log_type error
+log_type warning
+log_type notice
+log_type information
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+""")
+
+ACCESS: Final = """\
+# Written by kaiser.local at every start; change deploy/local/src/kaiser/local/mosquitto.py instead.
+user bridge
+topic readwrite kaiser/#
+topic read $SYS/#
+
+user device
+topic read kaiser/broadcast/#
+topic read kaiser/+/server/status
+
+user loadgen
+topic write kaiser/+/esp/+/sensor/+/data
+
+# A device reaches its own topics, whatever its kaiser level (which may be empty): its client id is its device id.
+pattern readwrite kaiser/+/esp/%c/#
+"""
+
+EVERYTHING: Final = """
+user {user}
+topic readwrite #
+topic read $SYS/#
+"""
+
+
+def prepare(
+    folder: Path, *, port: int, passwords: Mapping[str, str], autosave_s: int = 5, superuser: str | None = None
+) -> None:
+    """Write configuration, passwords and access rules; the store of sessions and queues in the folder is left alone.
+
+    Args:
+        folder: The broker's own folder, made if need be.
+        port: TCP port on the loopback address.
+        passwords: Password of each user.
+        autosave_s: Seconds between two saves of the store.
+        superuser: One of the users who may use every topic; for tests.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    access = ACCESS + (EVERYTHING.format(user=superuser) if superuser else "")
+    credentials = "".join(f"{user}:{_digest(password)}\n" for user, password in passwords.items())
+    configuration = CONFIGURATION.substitute(port=port, folder=folder, autosave_s=autosave_s)
+    for name, text in (("acl", access), ("passwords", credentials), ("mosquitto.conf", configuration)):
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+    hand_over([folder])
+
+
+def command(tree: Tree, folder: Path) -> list[str]:
+    """The command that runs the broker in the foreground."""
+    return [*unprivileged(), str(tree.mosquitto), "-c", str(folder / "mosquitto.conf")]
+
+
+def _digest(password: str) -> str:
+    """The password as Mosquitto's password file keeps it: PBKDF2 with SHA-512, as ``mosquitto_passwd`` writes it."""
+    rounds, salt = 101, secrets.token_bytes(12)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
+    return f"$7${rounds}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

@@ -1,0 +1,110 @@
+"""The NATS server: its configuration, and what each service may publish and subscribe to."""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from kaiser.contracts.streams import PERMISSIONS, Permissions
+from kaiser.local.errors import LocalError
+
+OPERATOR: Final = "operator"
+"""The user without restrictions, for people and their tools."""
+USERS: Final = (*PERMISSIONS, OPERATOR)
+
+
+def prepare(folder: Path, *, port: int, passwords: Mapping[str, str], sync: str | None = None) -> None:
+    """Write the configuration; the streams in the folder are left alone.
+
+    Args:
+        folder: The server's own folder, made if need be.
+        port: TCP port on the loopback address.
+        passwords: Password of each user; who is no service of the contract may do everything.
+        sync: How often JetStream forces its files to disk: a duration such as ``10s``, ``always``, or none for the
+            server's default of two minutes (a crash of the machine may then lose what a crash of the process keeps).
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    jetstream: dict[str, object] = {"store_dir": str(folder / "jetstream")}
+    if sync is not None:
+        jetstream["sync_interval"] = sync
+    configuration = {
+        "host": "127.0.0.1",
+        "port": port,
+        "server_name": "kaiser",
+        "max_payload": 1024 * 1024,
+        # A subscriber that takes nothing for this long is cut off rather than allowed to hold everybody's memory.
+        "write_deadline": "10s",
+        "jetstream": jetstream,
+        "authorization": {
+            "users": [{"user": name, "password": password} | _granted(name) for name, password in passwords.items()]
+        },
+    }
+    path = folder / "nats.conf"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(configuration, indent=2))
+
+
+def command(folder: Path) -> list[str]:
+    """The command that runs the server in the foreground.
+
+    Raises:
+        LocalError: The virtual environment has no ``nats-server``.
+    """
+    beside_python = Path(sys.executable).parent / "nats-server"
+    program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
+    if program is None:
+        raise LocalError(
+            "nats-server is missing from the virtual environment: run 'make up' or deploy/local/bootstrap.sh."
+        )
+    return [program, "--config", str(folder / "nats.conf")]
+
+
+def _granted(user: str) -> dict[str, object]:
+    """What the contract allows a user, in the words of the server's configuration."""
+    if user not in PERMISSIONS:
+        return {}
+    permissions = PERMISSIONS[user]
+    buckets = [f"KV_{bucket}" for bucket in permissions.buckets]
+    publish = [
+        *permissions.publishes,
+        *permissions.asks,
+        *(f"$KV.{bucket}.>" for bucket in permissions.buckets),
+        *("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.FC.>"),
+        *(subject for stream in (*permissions.owns, *buckets) for subject in _defining(stream)),
+        *(f"$JS.API.STREAM.PURGE.{stream}" for stream in buckets),
+        *(subject for stream in _readable(permissions, buckets) for subject in _reading(stream)),
+    ]
+    return {
+        "permissions": {
+            "publish": {"allow": publish},
+            "subscribe": {"allow": ["_INBOX.>", "$JS.EVENT.ADVISORY.>", *permissions.answers]},
+            # An answer goes to the asker's inbox, which nobody may otherwise publish to.
+            "allow_responses": bool(permissions.answers),
+        }
+    }
+
+
+def _readable(permissions: Permissions, buckets: list[str]) -> list[str]:
+    return sorted({*permissions.reads, *permissions.owns, *buckets})
+
+
+def _defining(stream: str) -> list[str]:
+    """Creating and changing a stream; deleting or purging one is not a service's business."""
+    return [f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE")]
+
+
+def _reading(stream: str) -> list[str]:
+    """Consumers of a stream, their messages and acknowledgements, and single messages by sequence or subject."""
+    return [
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+        f"$JS.API.CONSUMER.CREATE.{stream}",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.>",
+        *(f"$JS.API.CONSUMER.{verb}.{stream}" for verb in ("NAMES", "LIST")),
+        *(f"$JS.API.CONSUMER.{verb}.{stream}.>" for verb in ("CREATE", "INFO", "DELETE", "MSG.NEXT")),
+        f"$JS.ACK.{stream}.>",
+    ]
