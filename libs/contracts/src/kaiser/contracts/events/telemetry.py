@@ -1,6 +1,6 @@
 """Telemetry as record batches: one list a column, one entry a reading, all of one kaiser id and one partition.
 
-Columns instead of objects because a batch of 500 readings then decodes in 120 µs instead of 600 µs, and its columns
+Columns instead of objects because they cost 0.35 µs a reading to decode and 0.2 µs to encode, and the columns
 go to PostgreSQL as arrays without being turned.
 """
 
