@@ -7,13 +7,8 @@
 # mirror that the machine's own apt is configured for, and their signatures are checked with Debian's keyring.
 # Every program keeps its name but becomes a small wrapper that starts it under the tree's own dynamic loader, so that
 # a program built for Debian 13 runs on an older C library, nothing is patched, and DEST may be moved or copied.
-#
-#   KAISER_DEBIAN_SUITE    suite to take the packages from (default: trixie)
-#   KAISER_DEBIAN_MIRROR   mirror to use where apt has none for Debian
 set -euo pipefail
 
-readonly suite=${KAISER_DEBIAN_SUITE:-trixie}
-readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly wanted=(postgresql-17-timescaledb mosquitto)
 readonly programs=('usr/lib/postgresql/17/bin/*' usr/sbin/mosquitto)
 # Of everything the packages depend on, only libraries (and the servers themselves) are needed to run them ...
@@ -21,51 +16,8 @@ readonly take='^(lib|zlib1g|tzdata$|postgresql-[0-9]+$|postgresql-client-[0-9]+$
 # ... and not those of Perl, of the package system, or of LLVM: just-in-time compilation would add 120 MB and is off.
 readonly leave='-perl$|^libperl|^libllvm|^libz3|modules|^libgdbm|^libdb5|^libsemanage|^libsepol|^libc-|debconf|-common$|^libproc2|^libmd0|^libbsd0|^libacl|^libattr'
 
-say()  { printf '%s\n' "  $*" >&2; }
-fail() { printf 'kaiser: %s\n' "$*" >&2; exit 1; }
-
-require_host_tools() {
-  local tool
-  for tool in apt-get dpkg-deb tar awk; do
-    command -v "$tool" >/dev/null ||
-      fail "$tool is missing: the local servers need a Debian machine; elsewhere use deploy/compose (Docker)."
-  done
-}
-
-# The mirror of the host's own Debian, "URI-of-main URI-of-security"; the security one may be absent.
-debian_mirrors() {
-  if [ -n "${KAISER_DEBIAN_MIRROR:-}" ]; then echo "$KAISER_DEBIAN_MIRROR"; return; fi
-  apt-get indextargets --format '$(ORIGIN)|$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u | awk -F'|' '
-    $1 != "" && $1 != "Debian" { next }
-    { split($2, repo, " ") }
-    repo[2] ~ /-security/ { security = repo[1] }
-    repo[2] !~ /-/ && main == "" { main = repo[1] }
-    END { print main, security }'
-}
-
-# A private apt: own sources, own lists, an empty list of installed packages, and the host's keys.
-configure_apt() {
-  local main security
-  read -r main security <<<"$(debian_mirrors)"
-  [ -n "$main" ] || fail "apt has no Debian mirror here (Ubuntu's has no TimescaleDB): set KAISER_DEBIAN_MIRROR to one, or use deploy/compose (Docker)."
-  [ -r "$keyring" ] || fail "Debian's signing keys are missing: run 'apt-get install debian-archive-keyring' first."
-  mkdir -p "$apt"/{lists/partial,cache/archives/partial,state,debs}
-  : >"$apt/status"
-  {
-    echo "deb [signed-by=$keyring] $main $suite main"
-    case $suite in sid | unstable) ;; *)
-      echo "deb [signed-by=$keyring] $main $suite-updates main"
-      [ -z "$security" ] || echo "deb [signed-by=$keyring] $security $suite-security main" ;;
-    esac
-  } >"$apt/sources.list"
-  apt_options=(
-    -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
-    -o Dir::State="$apt/state" -o Dir::State::lists="$apt/lists" -o Dir::State::status="$apt/status"
-    -o Dir::Cache="$apt/cache" -o APT::Sandbox::User= -o Acquire::Languages=none
-    -o Acquire::Retries=3 -o APT::Update::Error-Mode=any -qq
-  )
-}
+# shellcheck source=apt.sh
+. "$(dirname "$(readlink -f "$0")")/apt.sh"
 
 download() {
   local packages
@@ -116,11 +68,10 @@ WRAPPER
 [ $# = 1 ] || fail "usage: debtree.sh DEST"
 dest=$(readlink -m "$1")
 readonly dest apt=$dest.apt fresh=$dest.new
-require_host_tools
 rm -rf "$apt" "$fresh"
 mkdir -p "$fresh"
 trap 'rm -rf "$apt" "$fresh"' EXIT
-configure_apt
+configure_apt "$apt"
 download
 unpack
 wrap_programs

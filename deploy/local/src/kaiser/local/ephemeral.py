@@ -6,18 +6,17 @@ Every server dies with the process that started it, whatever happens to that pro
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from typing import Final, Self
 
 import psutil
-import psycopg
 
 from kaiser.local import mosquitto, nats, postgres
 from kaiser.local.errors import NotReadyError
 from kaiser.local.ports import accepts, free_port
+from kaiser.local.readiness import nats_greets, postgres_takes_connections
 from kaiser.local.tree import Tree
 
 START_TIMEOUT_S: Final = 30.0
@@ -166,9 +165,7 @@ class Nats(Server):
         self.url = f"nats://{nats.OPERATOR}:{PASSWORD}@{self.host}:{port}"
 
     def _serves(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), timeout=1.0) as connection:
-            return connection.recv(5) == b"INFO "
-        return False
+        return nats_greets(self.port)
 
 
 class Postgres(Server):
@@ -206,12 +203,7 @@ class Postgres(Server):
         return postgres.conninfo(port=self.port, user=role, password=PASSWORD, database=database)
 
     def _serves(self) -> bool:
-        with (
-            contextlib.suppress(psycopg.OperationalError),
-            psycopg.connect(self.dsn(postgres.SUPERUSER, "postgres"), connect_timeout=2),
-        ):
-            return True
-        return False
+        return postgres_takes_connections(self.port)
 
 
 def copy_cluster(template: Path, folder: Path) -> Path:

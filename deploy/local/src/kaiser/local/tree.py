@@ -13,6 +13,7 @@ from kaiser.local.errors import LocalError
 
 CHECKOUT: Final = Path(__file__).resolve().parents[5]
 RECIPE: Final = CHECKOUT / "deploy" / "local" / "debtree.sh"
+INGREDIENTS: Final = (RECIPE, RECIPE.with_name("apt.sh"))
 
 
 class Tree:
@@ -39,7 +40,7 @@ def tree_folder() -> Path:
     ``KAISER_TREE`` lets several checkouts and homes share one; by default it lies in the checkout, so that a second
     home needs no second download. A changed recipe gets a folder of its own, so nothing in use is ever replaced.
     """
-    recipe = RECIPE.read_bytes() + os.environ.get("KAISER_DEBIAN_SUITE", "").encode()
+    recipe = b"".join(path.read_bytes() for path in INGREDIENTS) + os.environ.get("KAISER_DEBIAN_SUITE", "").encode()
     shared = Path(os.environ.get("KAISER_TREE") or CHECKOUT / ".kaiser" / "tree").resolve()
     return shared / hashlib.sha256(recipe).hexdigest()[:12]
 
@@ -52,7 +53,7 @@ def ensure_tree() -> Tree:
     """
     folder = tree_folder()
     if not folder.exists():
-        with _locked(folder.with_suffix(".lock")):
+        with locked(folder.with_suffix(".lock")):
             if not folder.exists():
                 _make(folder)
     return Tree(folder)
@@ -65,7 +66,8 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock between processes, by a file that stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,68 @@
+# The few verbs that people type. Each sets up what it needs: the virtual environment, and the servers in .kaiser/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+LOCAL := $(BIN)/python -m kaiser.local
+DURATION ?=
+SERVICE ?=
+
+.PHONY: help venv setup up down status logs demo test lint bench chaos ledger contracts clean lock
+
+help: ## These lines
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Ports: KAISER_MQTT_PORT 1883, KAISER_NATS_PORT 4222, KAISER_PG_PORT 5433, KAISER_GATEWAY_PORT 8080,"
+	@echo "       KAISER_BRIDGE_HEALTH_PORT 8081, KAISER_INGEST_HEALTH_PORT 8082, KAISER_GATEWAY_HEALTH_PORT 8083"
+	@echo "Paths: KAISER_HOME .kaiser (data, logs, passwords), KAISER_TREE .kaiser/tree (PostgreSQL, Mosquitto)"
+
+venv:
+	@deploy/local/bootstrap.sh
+
+setup: venv ## Virtual environment from the lock, servers from Debian packages; every other verb does what it needs of it
+	@$(LOCAL) setup
+
+up: venv ## Start everything in the background; data is kept between starts
+	@$(LOCAL) up
+
+down: venv ## Stop everything
+	@$(LOCAL) down
+
+status: venv ## What runs, and whether it is ready
+	@$(LOCAL) status
+
+logs: venv ## Follow the logs; SERVICE=bridge for one of them
+	@$(LOCAL) logs $(SERVICE)
+
+demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
+	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
+
+ledger: venv ## Balance what was handed over, stored and dead-lettered
+	@$(LOCAL) ledger
+
+test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones
+	$(BIN)/pytest --ignore=tests/bench -m "not long"
+
+lint: venv ## Style, types, import boundaries and contract drift
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m kaiser.contracts drift
+
+bench: setup ## The README's figures, measured here
+	$(BIN)/pytest tests/bench -s -m ""
+
+chaos: setup ## Every fault that Kaiser must survive, at full length
+	$(BIN)/pytest tests/chaos -m ""
+
+contracts: venv ## Write contracts/ anew from the types
+	$(BIN)/python -m kaiser.contracts generate
+
+lock: venv ## Resolve the dependencies anew, with hashes
+	deploy/local/lock.sh
+
+clean: ## Stop everything and remove environment, servers and DATA of this checkout
+	@[ ! -x $(BIN)/python ] || $(LOCAL) down
+	rm -rf .venv .kaiser

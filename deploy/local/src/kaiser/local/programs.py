@@ -1,0 +1,107 @@
+"""What runs: three servers and Kaiser's services, each with its command, environment and port, as data."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from kaiser.local import mosquitto, nats, postgres
+from kaiser.local.layout import Layout
+from kaiser.local.ports import LOOPBACK
+from kaiser.local.tree import Tree
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """One program of the suite.
+
+    Attributes:
+        name: Name in ``make status`` and ``make logs``.
+        command: Words of the command line; it stays in the foreground.
+        port: Port that shows whether it is ready.
+        service: Whether it is one of Kaiser's own, which answers ``/health/ready`` on the port.
+        environment: Variables on top of the supervisor's own.
+        priority: Lower ones start first and stop last.
+        stop_signal: What makes it stop in an orderly way.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    service: bool = False
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict)
+    priority: int = 10
+    stop_signal: str = "TERM"
+
+
+SERVERS = ("postgres", "mosquitto", "nats")
+SERVICES = ("bridge", "ingest", "gateway")
+EVERYTHING = (*SERVERS, *SERVICES)
+
+
+def programs(layout: Layout, tree: Tree) -> list[Program]:
+    """All programs of the suite, servers first."""
+    return [*_servers(layout, tree), *_services(layout)]
+
+
+def _servers(layout: Layout, tree: Tree) -> list[Program]:
+    return [
+        Program(
+            name="postgres",
+            command=tuple(postgres.command(tree, layout.postgres)),
+            port=layout.ports.postgres,
+            stop_signal="INT",  # "fast": disconnect clients rather than wait for them to leave
+        ),
+        Program(name="mosquitto", command=tuple(mosquitto.command(tree, layout.mosquitto)), port=layout.ports.mqtt),
+        Program(name="nats", command=tuple(nats.command(layout.nats)), port=layout.ports.nats),
+    ]
+
+
+def _services(layout: Layout) -> list[Program]:
+    ports, secret = layout.ports, layout.secrets.path
+    bridge = {
+        "KAISER_MQTT_HOST": LOOPBACK,
+        "KAISER_MQTT_PORT": str(ports.mqtt),
+        "KAISER_MQTT_USER": "bridge",
+        "KAISER_MQTT_PASSWORD_FILE": str(secret("mqtt-bridge")),
+        "KAISER_BRIDGE_STATE_DIR": str(layout.bridge_state),
+    }
+    gateway = {
+        "KAISER_GATEWAY_HOST": LOOPBACK,
+        "KAISER_GATEWAY_PORT": str(ports.gateway),
+        "KAISER_JWT_SECRET_FILE": str(secret("jwt")),
+        "KAISER_ADMIN_PASSWORD_FILE": str(secret("admin")),
+    }
+    return [
+        _service("bridge", layout, ports.bridge_health, bridge),
+        _service("ingest", layout, ports.ingest_health, _database(layout, "ingest")),
+        _service("gateway", layout, ports.gateway_health, _database(layout, "gateway") | gateway),
+    ]
+
+
+def _service(name: str, layout: Layout, health_port: int, environment: Mapping[str, str]) -> Program:
+    common = {
+        "KAISER_NATS_URL": f"nats://{LOOPBACK}:{layout.ports.nats}",
+        "KAISER_NATS_USER": name,
+        "KAISER_NATS_PASSWORD_FILE": str(layout.secrets.path(f"nats-{name}")),
+        "KAISER_HEALTH_HOST": LOOPBACK,
+        "KAISER_HEALTH_PORT": str(health_port),
+        "KAISER_LOG_FORMAT": "console",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return Program(
+        name=name,
+        command=(str(Path(sys.executable)), "-m", f"kaiser.{name}"),
+        port=health_port,
+        service=True,
+        environment=common | dict(environment),
+        priority=20,
+    )
+
+
+def _database(layout: Layout, schema: str) -> dict[str, str]:
+    role = postgres.SCHEMAS[schema]
+    return {
+        "KAISER_PG_DSN": postgres.conninfo(port=layout.ports.postgres, user=role),
+        "KAISER_PG_PASSWORD_FILE": str(layout.secrets.path(f"postgres-{role}")),
+    }

@@ -1,0 +1,47 @@
+"""Whether a server or service takes work, asked from outside."""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import psycopg
+
+from kaiser.local import postgres
+from kaiser.local.ports import LOOPBACK, accepts
+
+
+def nats_greets(port: int) -> bool:
+    """Whether a NATS server greets whoever connects."""
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1.0) as connection:
+        return connection.recv(5) == b"INFO "
+    return False
+
+
+def postgres_takes_connections(port: int) -> bool:
+    """Whether PostgreSQL takes connections: it asks for a password only once it has started and recovered."""
+    try:
+        psycopg.connect(postgres.conninfo(port=port, user=postgres.SUPERUSER), connect_timeout=2).close()
+    except psycopg.OperationalError as error:
+        return "password" in str(error)
+    return True
+
+
+def service_is_ready(port: int) -> bool:
+    """Whether a service says on its health port that it is ready."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+SERVER_PROBES: Final[Mapping[str, Callable[[int], bool]]] = {
+    "postgres": postgres_takes_connections,
+    "mosquitto": accepts,
+    "nats": nats_greets,
+}
