@@ -52,8 +52,8 @@ CREATE TABLE ingest.rollup_1m (
     minimum          double precision,
     maximum          double precision,
     last             double precision,
-    last_measured_at timestamptz NOT NULL DEFAULT '-infinity',
-    last_received_at timestamptz NOT NULL DEFAULT '-infinity',
+    last_measured_at timestamptz NOT NULL DEFAULT 'epoch',
+    last_received_at timestamptz NOT NULL DEFAULT 'epoch',
     last_id          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX rollup_1m_bucket ON ingest.rollup_1m (sensor_id, bucket);

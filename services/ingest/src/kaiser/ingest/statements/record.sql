@@ -28,8 +28,8 @@ minutes AS MATERIALIZED (
     SELECT sensor_id, bucket, count(*)::integer AS count, (count(*) - count(value))::integer AS errors,
            coalesce(sum(value), 0) AS total, min(value) AS minimum, max(value) AS maximum,
            max(value) FILTER (WHERE place = 1) AS last,
-           coalesce(max(measured_at) FILTER (WHERE place = 1 AND value IS NOT NULL), '-infinity') AS last_measured_at,
-           coalesce(max(received_at) FILTER (WHERE place = 1 AND value IS NOT NULL), '-infinity') AS last_received_at,
+           coalesce(max(measured_at) FILTER (WHERE place = 1 AND value IS NOT NULL), 'epoch') AS last_measured_at,
+           coalesce(max(received_at) FILTER (WHERE place = 1 AND value IS NOT NULL), 'epoch') AS last_received_at,
            coalesce(max(reading_id) FILTER (WHERE place = 1 AND value IS NOT NULL), 0) AS last_id
     FROM ranked
     GROUP BY sensor_id, bucket
