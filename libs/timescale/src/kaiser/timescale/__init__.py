@@ -6,12 +6,14 @@ from kaiser.timescale.errors import BadData, DatabaseAway, TimescaleError, trans
 from kaiser.timescale.licence import Edition, read_edition
 from kaiser.timescale.migrations import migrate
 from kaiser.timescale.retention import Lifetime, Retention
+from kaiser.timescale.times import Instant
 
 __all__ = (
     "BadData",
     "Database",
     "DatabaseAway",
     "Edition",
+    "Instant",
     "Lifetime",
     "Pool",
     "Retention",

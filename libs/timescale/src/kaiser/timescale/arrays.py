@@ -15,10 +15,10 @@ from psycopg.adapt import Dumper
 from psycopg.postgres import types
 from psycopg.pq import Format
 
+from kaiser.timescale.times import EPOCH_US
+
 _EIGHT: Final = b"\x08"
 _NAN: Final = float("nan")
-_EPOCH_US: Final = 946_684_800_000_000
-"""2000-01-01 in unix microseconds: PostgreSQL counts from there."""
 
 
 class PackedArray:
@@ -87,7 +87,7 @@ def int8_array(column: Sequence[int]) -> Int8Array:
 
 def timestamp_array(column: Sequence[int]) -> TimestampArray:
     """A column of unix microseconds."""
-    return TimestampArray(_pack(array("q", [us - _EPOCH_US for us in column]), types["timestamptz"].oid))
+    return TimestampArray(_pack(array("q", [us - EPOCH_US for us in column]), types["timestamptz"].oid))
 
 
 def float8_array(column: Sequence[float | None]) -> Float8Array:

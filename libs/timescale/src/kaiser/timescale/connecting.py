@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from kaiser.timescale.arrays import register
+from kaiser.timescale import arrays, times
 from kaiser.timescale.errors import DatabaseAway, translated
 
 _log = structlog.get_logger(__name__)
@@ -54,14 +54,14 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def connect(database: Database) -> AsyncConnection:
-    """One connection, the caller's to close: autocommit, every statement prepared, packed arrays as parameters.
+    """One connection, the caller's to close: autocommit, every statement prepared, microseconds for times.
 
     Raises:
         DatabaseAway: Nobody answers, or the server does not let us in.
     """
     with translated():
         connection = await AsyncConnection.connect(database.conninfo(), autocommit=True, prepare_threshold=0)
-    register(connection)
+    await _configure(connection)
     return connection
 
 
@@ -135,4 +135,5 @@ class Pool:
 
 
 async def _configure(connection: AsyncConnection) -> None:
-    register(connection)
+    arrays.register(connection)
+    times.register(connection)

@@ -1,0 +1,213 @@
+"""What others may ask about devices, sensors and their history: read from the projections, a page at a time."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal, LiteralString
+
+import msgspec
+from psycopg import AsyncRawCursor
+
+from kaiser.contracts.queries import (
+    Device,
+    DeviceQuery,
+    DevicesQuery,
+    History,
+    HistoryQuery,
+    LatestQuery,
+    Page,
+    Reading,
+    Rollup,
+    Sensor,
+    SensorsQuery,
+)
+from kaiser.ingest import cursors, statements
+from kaiser.timescale import Instant, Pool
+
+Row = tuple[Any, ...]  # columns of many types
+
+MINUTE_US: Final = 60_000_000
+HOUR_US: Final = 60 * MINUTE_US
+RAW_UP_TO_US: Final = 2 * HOUR_US
+MINUTES_UP_TO_US: Final = 7 * 24 * HOUR_US
+
+MOST_POINTS: Final = 10_000
+MOST_READINGS: Final = 2_000
+MOST_ROLLUPS: Final = 5_000
+"""A reply is one NATS message of at most 1 MiB, so a page may be shorter than asked for; its cursor leads on."""
+MOST_ITEMS: Final = 1_000
+
+SILENT_AFTER_US: Final = 300_000_000
+"""Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
+
+_DEVICES: Final = statements.read("device_list")
+_DEVICE: Final = statements.read("device")
+_SENSORS: Final = statements.read("sensor_list")
+_ON_PIN: Final = statements.read("sensors_on_pin")
+_LATEST: Final = statements.read("latest")
+_HISTORY: Final[dict[str, LiteralString]] = {name: statements.read(f"history_{name}") for name in ("raw", "1m", "1h")}
+_BUCKET_US: Final = {"1m": MINUTE_US, "1h": HOUR_US}
+
+_FIRST_INSTANT: Final = 0
+_NO_FACET: Final = ("", -1, "", "")
+_READING_FIELDS: Final = (
+    "reading_id", "measured_at", "time_source", "device_ts", "received_at", "stored_at", "raw", "value", "unit",
+    "quality", "zone_id", "subzone_id", "pending", "flags",
+)  # fmt: skip
+
+
+class Refusal(Exception):  # noqa: N818  # an answer, not a mistake of ours
+    """A question that has no answer.
+
+    Attributes:
+        code: Stable code.
+        detail: What is wrong with it.
+        where: Field of the question.
+    """
+
+    def __init__(self, code: str, detail: str, where: str = "") -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.where = where
+
+
+class Queries:
+    """Answers from the tables of schema ``ingest``. Every method raises DatabaseAway while they are away."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def devices(self, asked: DevicesQuery, now: int) -> Page[Device]:
+        """Devices in the order of their ids."""
+        limit = _limit(asked.limit, MOST_ITEMS)
+        (after,) = cursors.read(asked.cursor, (str,)) or ("",)
+        found = await self._rows(_DEVICES, (after, asked.state, asked.kaiser_id, asked.zone_id, limit + 1))
+        items = [_device(row, now) for row in found[:limit]]
+        return Page(items=items, next_cursor=cursors.write(items[-1].esp_id) if len(found) > limit else None)
+
+    async def device(self, asked: DeviceQuery, now: int) -> Device:
+        """One device.
+
+        Raises:
+            Refusal: ESP_DEVICE_NOT_FOUND.
+        """
+        found = await self._rows(_DEVICE, (asked.esp_id,))
+        if not found:
+            raise Refusal("ESP_DEVICE_NOT_FOUND", f"no device {asked.esp_id!r} was ever heard", "esp_id")
+        return _device(found[0], now)
+
+    async def sensors(self, asked: SensorsQuery, now: int) -> Page[Sensor]:  # noqa: ARG002  # one face for all
+        """Sensors with their latest readings."""
+        limit = _limit(asked.limit, MOST_ITEMS)
+        after = cursors.read(asked.cursor, (str, int, str, str)) or _NO_FACET
+        wanted = (asked.esp_id, asked.sensor_type, asked.zone_id)
+        found = await self._rows(_SENSORS, (*after, *wanted, limit + 1))
+        items = [_sensor(row) for row in found[:limit]]
+        last = items[-1] if len(found) > limit else None
+        cursor = cursors.write(last.esp_id, last.gpio, last.sensor_type, last.address) if last else None
+        return Page(items=items, next_cursor=cursor)
+
+    async def latest(self, asked: LatestQuery, now: int) -> Reading:  # noqa: ARG002
+        """The latest reading of a sensor, by measured time.
+
+        Raises:
+            Refusal: ESP_DEVICE_NOT_FOUND, SENSOR_NOT_FOUND or SENSOR_AMBIGUOUS.
+        """
+        number, _ = await self._one_sensor(asked)
+        found = await self._rows(_LATEST, (number,))
+        if not found:
+            raise Refusal("SENSOR_NOT_FOUND", "the sensor has no reading yet", "sensor_type")
+        return _reading(found[0])
+
+    async def history(self, asked: HistoryQuery, now: int) -> History:  # noqa: ARG002
+        """A span of one sensor, oldest first.
+
+        Raises:
+            Refusal: As :meth:`latest`, or INVALID_TIME_RANGE.
+        """
+        if asked.end <= asked.start:
+            raise Refusal("INVALID_TIME_RANGE", "the end must be later than the start", "end")
+        number, unit = await self._one_sensor(asked)
+        resolution = resolution_of(asked)
+        if resolution == "raw":
+            return await self._readings(asked, number, unit)
+        return await self._rollups(asked, number, unit, resolution)
+
+    async def _readings(self, asked: HistoryQuery, number: int, unit: str) -> History:
+        limit = _limit(asked.limit, MOST_POINTS, MOST_READINGS)
+        at, after = cursors.read(asked.cursor, (int, int)) or (_FIRST_INSTANT, 0)
+        span = (Instant(asked.start), Instant(asked.end), Instant(at), after)
+        found = await self._rows(_HISTORY["raw"], (number, *span, limit + 1))
+        points = [_reading(row) for row in found[:limit]]
+        more = len(found) > limit
+        cursor = cursors.write(points[-1].measured_at, points[-1].reading_id) if more else None
+        return History(sensor_id=number, unit=unit, resolution="raw", readings=points, next_cursor=cursor)
+
+    async def _rollups(self, asked: HistoryQuery, number: int, unit: str, resolution: Literal["1m", "1h"]) -> History:
+        limit = _limit(asked.limit, MOST_POINTS, MOST_ROLLUPS)
+        width = _BUCKET_US[resolution]
+        (begin,) = cursors.read(asked.cursor, (int,)) or (asked.start // width * width,)
+        found = await self._rows(_HISTORY[resolution], (number, Instant(begin), Instant(asked.end), limit + 1))
+        points = [
+            Rollup(start=start, count=count, errors=errors, minimum=low, maximum=high, mean=mean, last=last)
+            for start, count, errors, low, high, mean, last in found[:limit]
+        ]
+        cursor = cursors.write(points[-1].start + width) if len(found) > limit else None
+        return History(sensor_id=number, unit=unit, resolution=resolution, rollups=points, next_cursor=cursor)
+
+    async def _one_sensor(self, asked: LatestQuery | HistoryQuery) -> tuple[int, str]:
+        """Id and unit of the sensor that a question means."""
+        found = await self._rows(_ON_PIN, (asked.esp_id, asked.gpio, asked.sensor_type, asked.address))
+        if len(found) == 1:
+            return found[0][0], found[0][1]
+        if found:
+            raise Refusal("SENSOR_AMBIGUOUS", "several of this type are on this pin; give the address", "address")
+        if not await self._rows(_DEVICE, (asked.esp_id,)):
+            raise Refusal("ESP_DEVICE_NOT_FOUND", f"no device {asked.esp_id!r} was ever heard", "esp_id")
+        raise Refusal("SENSOR_NOT_FOUND", f"the device has no such sensor on pin {asked.gpio}", "gpio")
+
+    async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
+        async with self._pool.connection() as connection:
+            cursor = AsyncRawCursor(connection)
+            await cursor.execute(statement, parameters, binary=True)
+            return await cursor.fetchall()
+
+
+def resolution_of(asked: HistoryQuery) -> Literal["raw", "1m", "1h"]:
+    """The resolution that a question gets: its own, or one that keeps the points of its span in the thousands."""
+    if asked.resolution != "auto":
+        return asked.resolution
+    span = asked.end - asked.start
+    if span <= RAW_UP_TO_US:
+        return "raw"
+    return "1m" if span <= MINUTES_UP_TO_US else "1h"
+
+
+def _limit(asked: int, most: int, page: int | None = None) -> int:
+    if not 1 <= asked <= most:
+        raise Refusal("INVALID_LIMIT", f"the limit must be between 1 and {most}", "limit")
+    return min(asked, page or most)
+
+
+def _reading(row: Row) -> Reading:
+    return Reading(**dict(zip(_READING_FIELDS, row, strict=True)))
+
+
+def _sensor(row: Row) -> Sensor:
+    number, esp_id, gpio, sensor_type, address, unit, zone_id, *latest = row
+    return Sensor(
+        sensor_id=number,
+        esp_id=esp_id,
+        gpio=gpio,
+        sensor_type=sensor_type,
+        address=address,
+        unit=unit,
+        zone_id=zone_id,
+        latest=_reading(tuple(latest)),
+    )
+
+
+def _device(row: Row, now: int) -> Device:
+    device = Device(**dict(zip(Device.__struct_fields__, row, strict=True)))
+    if device.online and now - device.last_seen_at > SILENT_AFTER_US:
+        return msgspec.structs.replace(device, online=False, offline_reason="silent")
+    return device

@@ -1,0 +1,195 @@
+import asyncio
+import time
+
+import pytest
+
+from kaiser.contracts.queries import HistoryQuery
+from kaiser.ingest.api import Api
+from kaiser.ingest.projections import Recorder
+from kaiser.ingest.queries import Queries, resolution_of
+from kaiser.timescale import Database, Pool, migrate
+
+from .conftest import NOW_S, readings
+
+SENSOR = {"esp_id": "ESP_0A1B2C", "gpio": 4, "sensor_type": "ds18b20"}
+US = 1_000_000
+
+
+@pytest.fixture
+async def api(database):
+    pool = Pool(database)
+    await pool.open()
+    yield Api(Queries(pool))
+    await pool.close()
+
+
+@pytest.fixture
+async def recorder(database):
+    recorder = Recorder(database)
+    yield recorder
+    await recorder.close()
+
+
+@pytest.fixture
+def ask_api(api):
+    """The answer to a question as plain values, or the code of the problem."""
+    import msgspec
+
+    async def ask_api(name, **question):
+        reply = await api.answer(name, msgspec.json.encode(question))
+        return reply.problem.code if reply.problem else msgspec.to_builtins(reply.ok)
+
+    return ask_api
+
+
+async def add_devices(ask, *ids, state="pending", seen_at="now()"):
+    for esp_id in ids:
+        await ask(
+            "INSERT INTO ingest.devices (esp_id, kaiser_id, state, generation, first_seen_at, last_seen_at)"
+            f" VALUES (%s, 'god', %s, 'head', now(), {seen_at}) RETURNING 1",
+            esp_id,
+            state,
+        )
+
+
+async def test_devices_come_in_order_and_in_pages(ask, ask_api):
+    await add_devices(ask, "ESP_000003", "ESP_000001", "ESP_000002")
+    first = await ask_api("devices", limit=2)
+    second = await ask_api("devices", limit=2, cursor=first["next_cursor"])
+    assert [device["esp_id"] for device in first["items"] + second["items"]] == [
+        "ESP_000001",
+        "ESP_000002",
+        "ESP_000003",
+    ]
+    assert second["next_cursor"] is None
+    assert first["items"][0]["online"] is True
+
+
+async def test_devices_may_be_chosen_by_state(ask, ask_api):
+    await add_devices(ask, "ESP_000001")
+    await add_devices(ask, "ESP_000002", state="approved")
+    found = await ask_api("devices", state="pending")
+    assert [device["esp_id"] for device in found["items"]] == ["ESP_000001"]
+
+
+async def test_a_device_that_has_been_silent_for_minutes_is_offline(ask, ask_api):
+    await add_devices(ask, "ESP_000001", seen_at="now() - interval '6 minutes'")
+    device = await ask_api("device", esp_id="ESP_000001")
+    assert (device["online"], device["offline_reason"]) == (False, "silent")
+
+
+async def test_a_question_about_nothing_known_has_a_stable_code(ask, recorder, ask_api):
+    assert await ask_api("device", esp_id="ESP_FFFFFF") == "ESP_DEVICE_NOT_FOUND"
+    assert await ask_api("latest", **SENSOR) == "ESP_DEVICE_NOT_FOUND"
+    await add_devices(ask, "ESP_0A1B2C")
+    assert await ask_api("latest", **SENSOR) == "SENSOR_NOT_FOUND"
+
+
+async def test_a_question_that_is_none_is_a_problem_and_not_a_silence(recorder, ask_api):
+    await recorder.record([readings({})], 1)
+    assert await ask_api("device") == "VALIDATION_ERROR"
+    assert await ask_api("devices", limit=0) == "INVALID_LIMIT"
+    assert await ask_api("devices", cursor="rubbish!") == "INVALID_CURSOR"
+    assert await ask_api("devices", cursor="WzFd") == "INVALID_CURSOR"
+    assert await ask_api("device", esp_id="a\x00b") == "VALIDATION_ERROR"
+    assert await ask_api("history", **SENSOR, start=5, end=5) == "INVALID_TIME_RANGE"
+    assert await ask_api("history", **SENSOR, start=-(2**62), end=5) == "VALIDATION_ERROR"
+
+
+async def test_sensors_come_with_their_latest_reading(recorder, ask_api):
+    second_probe = {"address": "28ff000000000002", "value": 0.0, "reading_id": 77}
+    await recorder.record([readings({}, second_probe, {"esp_id": "ESP_0A1B2D", "zone_id": "south"})], 1)
+    everything = await ask_api("sensors", limit=2)
+    rest = await ask_api("sensors", limit=2, cursor=everything["next_cursor"])
+    assert [(s["esp_id"], s["address"][-1]) for s in everything["items"] + rest["items"]] == [
+        ("ESP_0A1B2C", "1"),
+        ("ESP_0A1B2C", "2"),
+        ("ESP_0A1B2D", "1"),
+    ]
+    assert everything["items"][1]["latest"]["value"] == 0.0
+    assert [s["esp_id"] for s in (await ask_api("sensors", zone_id="south"))["items"]] == ["ESP_0A1B2D"]
+
+
+async def test_of_two_probes_on_one_pin_the_address_must_say_which(recorder, ask_api):
+    await recorder.record([readings({}, {"address": "28ff000000000002", "value": 19.0})], 1)
+    assert await ask_api("latest", **SENSOR) == "SENSOR_AMBIGUOUS"
+    assert (await ask_api("latest", **SENSOR, address="28ff000000000002"))["value"] == 19.0
+
+
+async def test_the_latest_reading_says_everything_that_is_known_of_it(recorder, ask_api):
+    await recorder.record([readings({"flags": "late", "subzone_id": "bench_a"})], 1)
+    latest = await ask_api("latest", **SENSOR)
+    stored_at = latest.pop("stored_at")
+    assert abs(stored_at / US - time.time()) < 10
+    assert latest == {
+        "reading_id": 1, "measured_at": NOW_S * US, "time_source": "device", "device_ts": NOW_S,
+        "received_at": NOW_S * US + 1, "raw": 400.0, "value": 25.0, "unit": "°C", "quality": "good", "zone_id": "north",
+        "subzone_id": "bench_a", "pending": False, "flags": "late",
+    }  # fmt: skip
+
+
+async def pages(ask_api, field, **question):
+    """All points of a history, following the cursors."""
+    points, cursor = [], None
+    while True:
+        page = await ask_api("history", **SENSOR, **question, cursor=cursor)
+        points += page[field]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return points
+
+
+async def test_raw_history_is_paged_without_gap_or_repetition_even_within_one_second(recorder, ask_api):
+    rows = [{"at": NOW_S + i // 7, "reading_id": (i * 31) % 100, "value": float(i)} for i in range(100)]
+    await recorder.record([readings(*rows)], 1)
+    points = await pages(ask_api, "readings", start=NOW_S * US, end=(NOW_S + 14) * US, limit=9)
+    assert len(points) == 98
+    assert sorted(point["value"] for point in points) == [float(i) for i in range(98)]
+    assert [point["measured_at"] for point in points] == sorted(point["measured_at"] for point in points)
+
+
+async def test_history_by_the_minute_begins_with_the_bucket_that_holds_the_start(recorder, ask_api):
+    rows = [{"at": NOW_S + i, "value": float(i), "reading_id": i} for i in range(300)]
+    await recorder.record([readings(*rows)], 1)
+    points = await pages(ask_api, "rollups", start=(NOW_S + 70) * US, end=(NOW_S + 240) * US, resolution="1m", limit=1)
+    assert [
+        (p["start"] // US - NOW_S, p["count"], p["minimum"], p["maximum"], p["mean"], p["last"]) for p in points
+    ] == [
+        (60, 60, 60.0, 119.0, 89.5, 119.0),
+        (120, 60, 120.0, 179.0, 149.5, 179.0),
+        (180, 60, 180.0, 239.0, 209.5, 239.0),
+    ]
+
+
+async def test_a_bucket_of_errors_has_no_mean(recorder, ask_api):
+    await recorder.record([readings({"value": None, "quality": "error"})], 1)
+    history = await ask_api("history", **SENSOR, start=NOW_S * US, end=(NOW_S + 60) * US, resolution="1h")
+    (point,) = history["rollups"]
+    assert (point["count"], point["errors"], point["mean"], point["last"]) == (1, 1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("span_s", "resolution"), [(60, "raw"), (7200, "raw"), (7201, "1m"), (7 * 86_400, "1m"), (7 * 86_400 + 1, "1h")]
+)
+def test_the_resolution_follows_from_the_span(span_s, resolution):
+    assert resolution_of(HistoryQuery(**SENSOR, start=0, end=span_s * US)) == resolution
+
+
+@pytest.mark.parametrize("fault", ["stop", "pause"])
+async def test_while_the_database_is_away_questions_are_answered_with_that(own_postgres, fault):
+    database = Database(dsn=own_postgres.dsn("kaiser_ingest"), application_name="test")
+    await migrate(database, package="kaiser.ingest", schema="ingest")
+    pool = Pool(database)
+    await pool.open()
+    api = Api(Queries(pool))
+    assert (await api.answer("devices", b"")).problem is None
+    getattr(own_postgres, fault)()
+    began = time.monotonic()
+    replies = await asyncio.gather(*(api.answer("devices", b"{}") for _ in range(20)))
+    assert {reply.problem.code for reply in replies} == {"DATABASE_ERROR"}
+    assert time.monotonic() - began < 6
+    {"stop": own_postgres.start, "pause": own_postgres.resume}[fault]()
+    async with asyncio.timeout(20):
+        while (await api.answer("devices", b"{}")).problem is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+    await pool.close()
