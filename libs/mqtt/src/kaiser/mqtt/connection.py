@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from typing import cast
 
 from mqtt5 import DisconnectPacket, DisconnectReasonCode, Packet, PingReqPacket
 
@@ -16,6 +17,8 @@ __all__ = ("Connection",)
 log = logging.getLogger(__name__)
 
 PINGREQ = PingReqPacket().write()
+LARGEST_WRITE = 65_536
+"""Bytes that are put together for one system call at most (one message may be larger)."""
 CLOSING_TIMEOUT_S = 1.0
 """A broker that does not even take the DISCONNECT packet is not waited for any longer."""
 
@@ -52,6 +55,7 @@ class Connection(asyncio.Protocol):
         self.lost: asyncio.Future[MqttError] = self._loop.create_future()
         # Writing
         self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         # Keep-alive, times on the loop's clock in seconds
         self._paused = False
         self._keep_alive_s = 0.0
@@ -61,8 +65,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The TCP connection, and TLS where it is used, is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's: only the type checker can be told
+        self._transport = cast("asyncio.Transport", transport)
         # Nagle's algorithm would hold a small PUBACK back until the broker has acknowledged the one before
         sock = transport.get_extra_info("socket")
         if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
@@ -114,6 +118,9 @@ class Connection(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(wire)
+        self._unsent_bytes += len(wire)
+        if self._unsent_bytes >= LARGEST_WRITE:  # only the transport can tell that the socket takes no more
+            self._flush()
 
     def pause_reading(self, paused: bool) -> None:
         """Leave the socket unread, or go on reading."""
@@ -134,12 +141,15 @@ class Connection(asyncio.Protocol):
         if interval_s:
             self._check_alive()
 
-    def fail(self, reason: MqttError) -> None:
-        """Drop the connection because of the broker's fault, telling it why where MQTT has a code for it."""
+    def fail(self, reason: MqttError, code: DisconnectReasonCode | None = None) -> None:
+        """Drop the connection because of what the broker did, telling it why where there is a code to tell."""
         if self._reason is None:
             self._reason = reason
             if isinstance(reason, ProtocolError):
-                self.write(DisconnectPacket(reason_code=reason.reason_code).write())
+                self._stats.protocol_errors += 1
+                code = reason.reason_code
+            if code is not None:
+                self.write(DisconnectPacket(reason_code=code).write())
             self.close()
 
     def close(self, reason: MqttError | None = None) -> None:
@@ -166,6 +176,7 @@ class Connection(asyncio.Protocol):
             return
         wire = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
         self._unsent.clear()
+        self._unsent_bytes = 0
         if self._transport is not None and not self._transport.is_closing():
             self._last_sent_at = self._loop.time()
             self._stats.bytes_sent += len(wire)
@@ -187,11 +198,7 @@ class Connection(asyncio.Protocol):
             if self._paused:  # an answer could not be seen, but the broker must go on hearing from us
                 self._pinged_at = None
             else:
-                self.fail(
-                    ProtocolError(
-                        f"the broker was silent for {now - self._last_received_at:.1f} s",
-                        DisconnectReasonCode.KEEP_ALIVE_TIMEOUT,
-                    )
-                )
+                reason = ConnectionLost(f"the broker was silent for {now - self._last_received_at:.1f} s")
+                self.fail(reason, DisconnectReasonCode.KEEP_ALIVE_TIMEOUT)
                 return
         self._timer = self._loop.call_later(self._keep_alive_s / 8, self._check_alive)

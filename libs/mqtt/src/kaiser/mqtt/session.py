@@ -180,7 +180,7 @@ class Session:
     @property
     def connected(self) -> bool:
         """Whether there is a connection and the subscriptions are granted."""
-        return self._up
+        return self._up and self._ended is None
 
     @property
     def connection(self) -> int:
@@ -383,8 +383,7 @@ class Session:
                 refusal = NegativeAcknowledgement(
                     f"the subscription to {subscription.pattern}", code, packet.reason_str
                 )
-                connection.write(DisconnectPacket().write())
-                connection.fail(refusal)
+                connection.fail(refusal, DisconnectReasonCode.NORMAL_DISCONNECTION)
                 return
         self._ready(connection)
 
