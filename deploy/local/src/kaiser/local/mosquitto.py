@@ -31,6 +31,11 @@ max_queued_messages 1000000
 max_queued_bytes 536870912
 # Real devices of the `dec` generation publish everything with QoS 0: it must survive a bridge's restart, too.
 queue_qos0_messages true
+# And it goes to the bridge with the QoS of the bridge's subscription. Without this line Mosquitto 2.0.21 takes one from
+# a resumed session's receive maximum for each QoS 0 message that was queued, and never gives it back: once as many
+# as the receive maximum were queued, no QoS 1 message arrives any more until the bridge connects anew. With it, the
+# receive maximum holds back QoS 0 messages, too, and the broker keeps each until the bridge has acknowledged it.
+upgrade_outgoing_qos true
 # Messages on their way to a 3.1.1 client, and what a version 5 client may have on its way to the broker (the bridge
 # states its own receive maximum, which comes first). The default of 20 caps a publisher at 20 messages a round trip.
 max_inflight_messages 1000

@@ -45,9 +45,9 @@ environment = {environment}
 priority = {priority}
 autostart = false
 autorestart = true
-; One second up counts as started; a program that cannot start is tried again for 15 s.
+; One second up counts as started; a program that cannot start is tried again for 6 s.
 startsecs = 1
-startretries = 5
+startretries = 3
 stopsignal = {stop_signal}
 stopwaitsecs = 30
 redirect_stderr = true
@@ -68,18 +68,21 @@ class Supervisor:
         self._layout = layout
         self._pidfile = layout.run / "supervisord.pid"
 
-    @property
-    def _rpc(self) -> Any:
-        """The daemon's remote interface; a new one each time, because a transport does not survive a failed call."""
+    def _call(self, method: str, *arguments: object) -> Any:
+        """Call the daemon's remote interface, over a connection of its own: one does not survive a failed call."""
         transport = SupervisorTransport(None, None, f"unix://{self._layout.supervisor_socket}")
         # The proxy wants some http URL; the socket is what the transport connects to.
-        return xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
+        proxy: Any = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     @property
     def running(self) -> bool:
         """Whether the daemon answers."""
         try:
-            self._rpc.getState()
+            self._call("getState")
         except (OSError, xmlrpc.client.Error):
             return False
         return True
@@ -102,19 +105,19 @@ class Supervisor:
 
     def states(self) -> dict[str, dict[str, Any]]:
         """For each program what supervisor knows: ``statename``, ``pid``, ``start``, ``now``, ``spawnerr``."""
-        return {info["name"]: info for info in self._rpc.getAllProcessInfo()}
+        return {info["name"]: info for info in self._call("getAllProcessInfo")}
 
     def start(self, name: str) -> None:
         """Start a program unless it runs; does not wait for it."""
         try:
-            self._rpc.startProcess(name, False)  # the interface knows no keywords
+            self._call("startProcess", name, False)  # the interface knows no keywords
         except xmlrpc.client.Fault as fault:
             if "ALREADY_STARTED" not in fault.faultString:
                 raise
 
     def stop(self, name: str) -> None:
         """Stop a program in an orderly way, and wait."""
-        self._rpc.stopProcess(name)
+        self._call("stopProcess", name)
 
     def pid(self, name: str) -> int:
         """Process id of a running program; 0 when it does not run."""
@@ -128,7 +131,7 @@ class Supervisor:
             NotReadyError: The daemon is still there after a minute.
         """
         daemon = psutil.Process(int(self._pidfile.read_text()))
-        self._rpc.shutdown()
+        self._call("shutdown")
         try:
             daemon.wait(STOP_TIMEOUT_S)
         except psutil.TimeoutExpired as error:
