@@ -47,6 +47,12 @@ async def test_a_redelivered_batch_changes_nothing_but_the_count_of_duplicates(r
     assert await ask("SELECT stream_seq, seen, stored, duplicates FROM ingest.progress") == [(1, 6, 3, 3)]
 
 
+async def test_readings_that_were_left_out_before_are_counted_once(recorder, ask):
+    await recorder.record([readings({}), readings({})], 5, dropped={4: 3, 5: 1})
+    await recorder.record([readings({}), readings({})], 6, dropped={5: 1, 6: 2})
+    assert await ask("SELECT seen, stored, duplicates, dropped FROM ingest.progress") == [(4, 1, 3, 6)]
+
+
 async def test_the_same_batch_twice_in_one_transaction_is_stored_once(recorder, ask):
     batch = readings({}, {"value": 26.0, "at": NOW_S + 1})
     recorded = await recorder.record([batch, batch], 2)

@@ -1,7 +1,7 @@
 """Finished readings into tables: rows, rollups and latest of many batches in one statement, each exactly once."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 
 import msgspec
@@ -29,6 +29,7 @@ Context = tuple[str, str, str, str, str, bool, str]
 PATIENCE_S: Final = 30.0
 """A transaction that takes longer counts as a database that is away; 10,000 rows take 0.1 s."""
 
+_NOTHING: Final[Mapping[int, int]] = {}
 _POSITIVE: Final = (1 << 63) - 1
 _MOST_KNOWN: Final = 200_000
 _RECORD: Final = statements.read("record")
@@ -76,12 +77,15 @@ class Recorder:
         self._contexts = Contexts()
         self._sensors: set[int] = set()
 
-    async def record(self, batches: Sequence[Readings], stream_seq: int) -> Recorded:
+    async def record(
+        self, batches: Sequence[Readings], stream_seq: int, *, dropped: Mapping[int, int] = _NOTHING
+    ) -> Recorded:
         """Write batches in one transaction; when it returns they are committed.
 
         Args:
             batches: In the order of the stream.
             stream_seq: Stream sequence of the last one.
+            dropped: Readings that were left out of a batch, by its stream sequence; for the ledger.
 
         Raises:
             DatabaseAway: Nothing was written, or it is not known; the same batches may be given again.
@@ -89,13 +93,14 @@ class Recorder:
         """
         rows = batches[0] if len(batches) == 1 else _joined(batches)
         with translated():
-            columns = self._columns(rows)
+            ledger = (self._consumer, stream_seq, int8_array(tuple(dropped)), int8_array(tuple(dropped.values())))
+            parameters = (*self._columns(rows), *ledger)
             connection = await self._connected()
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await self._introduce(connection, rows)
                     cursor = AsyncRawCursor(connection)
-                    await cursor.execute(_RECORD, (*columns, self._consumer, stream_seq), prepare=True)
+                    await cursor.execute(_RECORD, parameters, prepare=True)
                     seen, stored = await cursor.fetchone() or (0, 0)
             except BaseException:
                 await self.close()  # whatever state it is in

@@ -74,13 +74,15 @@ CREATE TABLE ingest.latest (
     value       double precision
 ) WITH (fillfactor = 40);
 
--- How far a consumer's effects are in these tables, written in the same transaction as they are.
+-- How far a consumer's effects are in these tables, written in the same transaction as they are, and the ledger:
+-- seen = stored + duplicates (redelivered by the log), dropped was left out before (redelivered by the broker).
 CREATE TABLE ingest.progress (
     consumer   text PRIMARY KEY,
     stream_seq bigint NOT NULL,
     seen       bigint NOT NULL,
     stored     bigint NOT NULL,
     duplicates bigint NOT NULL,
+    dropped    bigint NOT NULL,
     updated_at timestamptz NOT NULL
 ) WITH (fillfactor = 20);
 

@@ -1,5 +1,6 @@
 -- One statement a transaction: readings, rollups, latest and progress, each from what was really new.
--- Parameters: eight columns of readings, then consumer, last stream sequence.
+-- Parameters: eight columns of readings; consumer, last stream sequence; stream sequences of batches that readings were
+-- left out of, and how many.
 WITH taken AS (
     SELECT * FROM unnest(
         $1::bigint[], $2::timestamptz[], $3::bigint[], $4::timestamptz[],
@@ -114,17 +115,23 @@ latest_merged AS (
     WHERE (l.measured_at, l.received_at, l.reading_id)
         < (excluded.measured_at, excluded.received_at, excluded.reading_id)
 ),
+dropped AS (
+    SELECT * FROM unnest($11::bigint[], $12::bigint[]) AS d (seq, n)
+),
 counted AS (
     SELECT (SELECT count(*) FROM taken) AS seen, (SELECT count(*) FROM stored) AS stored
 ),
 progressed AS (
-    INSERT INTO ingest.progress AS p (consumer, stream_seq, seen, stored, duplicates, updated_at)
-    SELECT $9::text, $10::bigint, seen, stored, seen - stored, now() FROM counted
+    INSERT INTO ingest.progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
+    SELECT $9::text, $10::bigint, seen, stored, seen - stored, (SELECT coalesce(sum(n), 0) FROM dropped), now()
+    FROM counted
     ON CONFLICT (consumer) DO UPDATE SET
         stream_seq = greatest(p.stream_seq, excluded.stream_seq),
         seen = p.seen + excluded.seen,
         stored = p.stored + excluded.stored,
         duplicates = p.duplicates + excluded.duplicates,
+        -- No unique key tells a redelivered count from a new one, but the log delivers in order.
+        dropped = p.dropped + (SELECT coalesce(sum(n), 0) FROM dropped WHERE seq > p.stream_seq),
         updated_at = excluded.updated_at
 )
 SELECT seen, stored FROM counted
