@@ -166,11 +166,6 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             await asyncio.wait((self.lost,))
 
-    def abort(self) -> None:
-        """Break the connection off at once, as a crash would; for tests."""
-        if self._transport is not None:
-            self._transport.abort()
-
     def _flush(self) -> None:
         if not self._unsent:
             return

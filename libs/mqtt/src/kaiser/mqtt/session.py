@@ -258,7 +258,8 @@ class Session:
             expiry_s: After so many seconds the broker delivers it no more, counted from this call.
 
         Returns:
-            False if the broker said that nobody subscribes to the topic (QoS 1 and 2), else True.
+            False if the broker said that nobody subscribes to the topic, else True. Mosquitto says so for QoS 1
+            only; a subscriber whose session is kept while it is away counts.
 
         Raises:
             NegativeAcknowledgement: The broker refused it.

@@ -45,7 +45,7 @@ class Backoff:
 def topic_filter(
     pattern: str,
     *,
-    max_qos: QoS = QoS.EXACTLY_ONCE,
+    max_qos: QoS = QoS.AT_LEAST_ONCE,
     no_local: bool = False,
     retain_handling: RetainHandling = RetainHandling.SEND_ALWAYS,
 ) -> TopicFilter:
@@ -56,7 +56,8 @@ def topic_filter(
 
     Args:
         pattern: A topic filter, possibly with `$share/{group}/` before it.
-        max_qos: The highest QoS at which the broker may send.
+        max_qos: The highest QoS at which the broker may send; with Mosquitto's `upgrade_outgoing_qos` the QoS at which
+            it sends everything.
         no_local: Whether the broker leaves out what this client id published (not allowed for shared subscriptions).
         retain_handling: Whether the broker sends retained messages on subscribing.
     """
