@@ -9,7 +9,7 @@ from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries, resolution_of
 from kaiser.timescale import Database, Pool, migrate
 
-from .conftest import NOW_S, readings
+from .builders import NOW_S, readings
 
 SENSOR = {"esp_id": "ESP_0A1B2C", "gpio": 4, "sensor_type": "ds18b20"}
 US = 1_000_000

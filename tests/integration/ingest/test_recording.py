@@ -6,7 +6,7 @@ import pytest
 from kaiser.ingest.projections import Recorder
 from kaiser.timescale import BadData, Database, DatabaseAway, migrate
 
-from .conftest import NOW_S, readings
+from .builders import NOW_S, readings
 
 BUCKETS = (
     "SELECT extract(epoch FROM bucket)::bigint, count, errors, total, minimum, maximum, last FROM ingest.{} ORDER BY 1"

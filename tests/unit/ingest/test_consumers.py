@@ -1,0 +1,92 @@
+import msgspec
+import pytest
+
+from kaiser.contracts.events.telemetry import Readings
+from kaiser.eventlog import Delivery, LogFull, Retry, Unprocessable
+from kaiser.ingest.consumers import DUPLICATES, Converter
+from kaiser.ingest.window import Window
+
+from .builders import raw
+
+
+class Recorded:
+    """Takes events in place of a log."""
+
+    def __init__(self):
+        self.events = []
+        self.refuses = None
+
+    async def publish_all(self, events):
+        if self.refuses:
+            raise self.refuses
+        self.events += events
+        return []
+
+    @property
+    def batches(self):
+        return [msgspec.json.decode(event.data, type=Readings) for event in self.events]
+
+
+def delivery(batch, seq=1, event_id="abc") -> Delivery:
+    headers = f"NATS/1.0\r\nce-id: {event_id}\r\n\r\n".encode()
+    reply = f"$JS.ACK.TELEMETRY_RAW.ingest-converter.1.{seq}.{seq}.0.0"
+    body = batch if isinstance(batch, bytes) else msgspec.json.encode(batch)
+    return Delivery("telemetry.raw.god.3", body, reply, headers)
+
+
+async def test_a_raw_batch_becomes_a_finished_one_on_the_same_partition_and_named_after_it():
+    log = Recorded()
+    await Converter(log, {}, Window()).handle([delivery(raw({}, {}))])
+    (event,) = log.events
+    assert (event.subject, event.type, event.id) == ("telemetry.reading.god.3", Readings.TYPE, "abc.f")
+    assert event.headers is None
+    assert log.batches[0].reading_id == [1, 2]
+
+
+async def test_batches_stay_in_order():
+    log = Recorded()
+    await Converter(log, {}, Window()).handle([delivery(raw({"reading_id": i}), seq=i, event_id=i) for i in range(9)])
+    assert [batch.reading_id for batch in log.batches] == [[i] for i in range(9)]
+
+
+async def test_a_batch_says_how_many_readings_were_left_out_of_it():
+    log = Recorded()
+    converter = Converter(log, {}, Window())
+    await converter.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}))])
+    await converter.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}), seq=2, event_id="def")])
+    assert len(log.batches[1]) == 0
+    assert log.events[1].headers == {DUPLICATES: "2"}
+    assert (converter.converted, converter.duplicates) == (2, 2)
+
+
+async def test_a_full_log_is_waited_for_and_nothing_is_taken_for_a_repetition_then():
+    log = Recorded()
+    converter = Converter(log, {}, Window())
+    log.refuses = LogFull("full", [])
+    with pytest.raises(Retry):
+        await converter.handle([delivery(raw({"device_ts": 0}))])
+    log.refuses = None
+    await converter.handle([delivery(raw({"device_ts": 0}))])
+    assert log.batches[0].reading_id == [1]
+
+
+@pytest.mark.parametrize("body", [b"not json", b"{}", b'{"kaiser_id": 1}'])
+async def test_what_is_no_batch_is_unprocessable(body):
+    with pytest.raises(Unprocessable):
+        await Converter(Recorded(), {}, Window()).handle([delivery(body)])
+
+
+async def test_columns_of_different_length_are_unprocessable():
+    crooked = msgspec.structs.replace(raw({}, {}), quality=["good"])
+    with pytest.raises(Unprocessable):
+        await Converter(Recorded(), {}, Window()).handle([delivery(crooked)])
+
+
+async def test_a_batch_that_grew_too_large_for_one_message_is_split_in_order():
+    log = Recorded()
+    rows = [{"reading_id": i, "zone_id": "z" * 50} for i in range(100)]
+    await Converter(log, {}, Window(), largest_bytes=20_000).handle([delivery(raw(*rows))])
+    assert len(log.events) > 1
+    assert len({event.id for event in log.events}) == len(log.events)
+    assert all(len(event.data) <= 20_000 - 8192 for event in log.events)
+    assert [number for batch in log.batches for number in batch.reading_id] == list(range(100))
