@@ -23,6 +23,13 @@ def test_a_column_of_times_counts_from_2000():
     assert wire == struct.pack(">iiIii", 1, 0, 1184, 1, 1) + struct.pack(">iq", 8, 1)
 
 
+@pytest.mark.parametrize("n", [1, 31, 32, 33, 1000])
+def test_long_and_short_columns_are_written_alike(n):
+    column = [(-7) ** (i % 20) for i in range(n)]
+    expected = struct.pack(">iiIii", 1, 0, 20, n, 1) + b"".join(struct.pack(">iq", 8, x) for x in column)
+    assert int8_array(column).wire == expected
+
+
 def test_an_empty_column_is_an_empty_array():
     assert int8_array([]).wire == struct.pack(">iiI", 0, 0, 20)
 

@@ -8,7 +8,9 @@ everything else that is done with a reading. Here a column becomes an ``array.ar
 import sys
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final
+from functools import lru_cache
+from struct import Struct
+from typing import Any, Final, Literal
 
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
@@ -19,6 +21,11 @@ from kaiser.timescale.times import EPOCH_US
 
 _EIGHT: Final = b"\x08"
 _NAN: Final = float("nan")
+_HEAD: Final = Struct(">iiIii")
+_FEW: Final = 32
+_INT8: Final = types["int8"].oid
+_FLOAT8: Final = types["float8"].oid
+_TIMESTAMPTZ: Final = types["timestamptz"].oid
 
 
 class PackedArray:
@@ -82,30 +89,38 @@ def int8_array(column: Sequence[int]) -> Int8Array:
     Raises:
         OverflowError: A value does not fit into 64 bits.
     """
-    return Int8Array(_pack(array("q", column), types["int8"].oid))
+    return Int8Array(_pack("q", column, _INT8))
 
 
 def timestamp_array(column: Sequence[int]) -> TimestampArray:
     """A column of unix microseconds."""
-    return TimestampArray(_pack(array("q", [us - EPOCH_US for us in column]), types["timestamptz"].oid))
+    return TimestampArray(_pack("q", [us - EPOCH_US for us in column], _TIMESTAMPTZ))
 
 
 def float8_array(column: Sequence[float | None]) -> Float8Array:
     """A column of numbers, null as NaN: read it with ``nullif(x, 'NaN')``."""
-    return Float8Array(_pack(array("d", [_NAN if x is None else x for x in column]), types["float8"].oid))
+    return Float8Array(_pack("d", [_NAN if x is None else x for x in column], _FLOAT8))
 
 
-def _pack(column: "array[Any]", element_oid: int) -> bytes:
+def _pack(kind: Literal["q", "d"], column: Sequence[float], element_oid: int) -> bytes:
     """Header, then for each element its length and its 8 bytes in network order."""
     n = len(column)
     if n == 0:
-        return b"".join(x.to_bytes(4, "big") for x in (0, 0, element_oid))
+        return _HEAD.pack(0, 0, element_oid, 0, 0)[:12]
+    packed = array(kind, column)
+    if n <= _FEW:
+        return _few(kind, n).pack(1, 0, element_oid, n, 1, *[x for value in packed for x in (8, value)])
     if sys.byteorder == "little":
-        column.byteswap()
-    values = column.tobytes()
+        packed.byteswap()
+    values = packed.tobytes()
     body = bytearray(12 * n)
     body[3::12] = _EIGHT * n
     for i in range(8):
         body[4 + i :: 12] = values[i::8]
-    head = b"".join(x.to_bytes(4, "big") for x in (1, 0, element_oid, n, 1))
-    return head + bytes(body)
+    return _HEAD.pack(1, 0, element_oid, n, 1) + bytes(body)
+
+
+@lru_cache(maxsize=2 * _FEW)
+def _few(kind: str, n: int) -> Struct:
+    """A whole array of so few elements that setting up strided copies would cost more."""
+    return Struct(">iiIii" + f"i{kind}" * n)
