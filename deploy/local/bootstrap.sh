@@ -24,10 +24,9 @@ find_python() {
   fail "Python 3.11 or newer is needed: install it (apt-get install python3) or set KAISER_PYTHON to one."
 }
 
-# What the environment was made from; it is made again when any of this changes.
+# What the environment holds; when any of this changes, it is brought up to date.
 fingerprint() {
-  { echo "$PWD $python"; cat "$lock" "$installer_lock" deploy/local/bootstrap.sh "${members[@]/%//pyproject.toml}"; } |
-    sha256sum | cut -d' ' -f1
+  cat "$lock" "$installer_lock" deploy/local/bootstrap.sh "${members[@]/%//pyproject.toml}" | sha256sum | cut -d' ' -f1
 }
 
 # Debian keeps the venv module's pip in a package of its own, python3-venv; without it, pip is read from Debian's wheel.
@@ -51,7 +50,7 @@ make_environment() {
 install_with_uv() {
   local uv=$venv/bin/uv
   export VIRTUAL_ENV=$venv
-  "${pip[@]}" install --quiet --disable-pip-version-check --require-hashes -r "$installer_lock" &&
+  { [ -x "$uv" ] || "${pip[@]}" install --quiet --disable-pip-version-check --require-hashes -r "$installer_lock"; } &&
     "$uv" pip sync --quiet --require-hashes "$lock" "$installer_lock" &&
     "$uv" pip install --quiet --no-deps "${members[@]/#/-e}"
 }
@@ -65,15 +64,16 @@ install_with_pip() {
 }
 
 python=$(find_python)
-wanted=$(fingerprint)
-[ "$wanted" != "$(cat "$stamp" 2>/dev/null)" ] || exit 0
+contents=$(fingerprint)
+{ { read -r of; read -r holds; } <"$stamp"; } 2>/dev/null || of='' holds=''
+[ "$of $holds" != "$PWD:$python $contents" ] || exit 0
 
 printf 'kaiser: setting up the virtual environment (once)\n' >&2
 [ "$(uname -s)" = Linux ] || fail "the local servers need Linux; elsewhere use deploy/compose (Docker)."
-make_environment
+[ "$of" = "$PWD:$python" ] && [ -x "$venv/bin/uv" ] || make_environment # an environment cannot be moved
 say "installing $(grep -c '^[a-z0-9].*==' "$lock") packages"
 if ! install_with_uv; then
   say "uv did not work here, trying pip"
   install_with_pip || fail "the packages of $lock could not be installed: see the lines above (is a package index reachable?)."
 fi
-echo "$wanted" >"$stamp"
+printf '%s\n' "$PWD:$python" "$contents" >"$stamp"
