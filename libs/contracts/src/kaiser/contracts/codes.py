@@ -1,0 +1,160 @@
+"""Stable codes: why a message was refused or an operation failed, with their numbers.
+
+A code's *name* is what events, dead letters and the API carry. Its number is that of the wire contract, section 18,
+where the contract has one: services 5000 to 5699, devices 1000 to 4299. Codes of our own are numbered from 5900.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+__all__ = ("DEVICE_CODES", "MEANINGS", "NUMBERS", "Code", "describe_device_code")
+
+
+class Code(StrEnum):
+    """Why something was refused or failed, by name."""
+
+    ESP_DEVICE_NOT_FOUND = "ESP_DEVICE_NOT_FOUND"
+    CONFIG_BUILD_FAILED = "CONFIG_BUILD_FAILED"
+    CONFIG_PAYLOAD_INVALID = "CONFIG_PAYLOAD_INVALID"
+    CONFIG_PUBLISH_FAILED = "CONFIG_PUBLISH_FAILED"
+    FIELD_MAPPING_FAILED = "FIELD_MAPPING_FAILED"
+    OPERATION_TIMEOUT = "OPERATION_TIMEOUT"
+    ESP_OFFLINE = "ESP_OFFLINE"
+    PUBLISH_FAILED = "PUBLISH_FAILED"
+    INVALID_TOPIC = "INVALID_TOPIC"
+    INVALID_PAYLOAD_FORMAT = "INVALID_PAYLOAD_FORMAT"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
+    BROKER_UNAVAILABLE = "BROKER_UNAVAILABLE"
+    AUTHENTICATION_FAILED = "AUTHENTICATION_FAILED"
+    INVALID_ESP_ID = "INVALID_ESP_ID"
+    INVALID_GPIO_PIN = "INVALID_GPIO_PIN"
+    INVALID_SENSOR_TYPE = "INVALID_SENSOR_TYPE"
+    INVALID_ACTUATOR_TYPE = "INVALID_ACTUATOR_TYPE"
+    MISSING_REQUIRED_FIELD = "MISSING_REQUIRED_FIELD"
+    TYPE_MISMATCH = "TYPE_MISMATCH"
+    VALUE_OUT_OF_RANGE = "VALUE_OUT_OF_RANGE"
+    DUPLICATE_FIELD = "DUPLICATE_FIELD"
+    DATABASE_ERROR = "DATABASE_ERROR"
+    SERVICE_ERROR = "SERVICE_ERROR"
+    AUDIT_ERROR = "AUDIT_ERROR"
+    SEQUENCE_ERROR = "SEQUENCE_ERROR"
+    DEVICE_ID_MISMATCH = "DEVICE_ID_MISMATCH"
+    GPIO_MISMATCH = "GPIO_MISMATCH"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
+    INVALID_KAISER_ID = "INVALID_KAISER_ID"
+    DOWNLINK_FORBIDDEN = "DOWNLINK_FORBIDDEN"
+    DOWNLINK_EXPIRED = "DOWNLINK_EXPIRED"
+    POISON_MESSAGE = "POISON_MESSAGE"
+
+
+NUMBERS: Final[dict[Code, int]] = {
+    Code.ESP_DEVICE_NOT_FOUND: 5001,
+    Code.CONFIG_BUILD_FAILED: 5002,
+    Code.CONFIG_PAYLOAD_INVALID: 5003,
+    Code.CONFIG_PUBLISH_FAILED: 5004,
+    Code.FIELD_MAPPING_FAILED: 5005,
+    Code.OPERATION_TIMEOUT: 5006,
+    Code.ESP_OFFLINE: 5007,
+    Code.PUBLISH_FAILED: 5101,
+    Code.INVALID_TOPIC: 5102,
+    Code.INVALID_PAYLOAD_FORMAT: 5103,
+    Code.CONNECTION_LOST: 5104,
+    Code.RETRIES_EXHAUSTED: 5105,
+    Code.BROKER_UNAVAILABLE: 5106,
+    Code.AUTHENTICATION_FAILED: 5107,
+    Code.INVALID_ESP_ID: 5201,
+    Code.INVALID_GPIO_PIN: 5202,
+    Code.INVALID_SENSOR_TYPE: 5203,
+    Code.INVALID_ACTUATOR_TYPE: 5204,
+    Code.MISSING_REQUIRED_FIELD: 5205,
+    Code.TYPE_MISMATCH: 5206,
+    Code.VALUE_OUT_OF_RANGE: 5207,
+    Code.DUPLICATE_FIELD: 5208,
+    Code.DATABASE_ERROR: 5301,
+    Code.SERVICE_ERROR: 5401,
+    Code.AUDIT_ERROR: 5501,
+    Code.SEQUENCE_ERROR: 5600,
+    Code.DEVICE_ID_MISMATCH: 5901,
+    Code.GPIO_MISMATCH: 5902,
+    Code.PAYLOAD_TOO_LARGE: 5903,
+    Code.INVALID_KAISER_ID: 5904,
+    Code.DOWNLINK_FORBIDDEN: 5905,
+    Code.DOWNLINK_EXPIRED: 5906,
+    Code.POISON_MESSAGE: 5907,
+}
+"""Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
+
+MEANINGS: Final[dict[Code, str]] = {
+    Code.ESP_DEVICE_NOT_FOUND: "No device of this id is registered.",
+    Code.CONFIG_BUILD_FAILED: "A configuration for the device could not be built.",
+    Code.CONFIG_PAYLOAD_INVALID: "The configuration is not one that the device would take.",
+    Code.CONFIG_PUBLISH_FAILED: "The configuration could not be handed to the broker.",
+    Code.FIELD_MAPPING_FAILED: "A field has no counterpart on the device.",
+    Code.OPERATION_TIMEOUT: "The device or service did not answer in time.",
+    Code.ESP_OFFLINE: "The device is not connected.",
+    Code.PUBLISH_FAILED: "The broker did not take the message.",
+    Code.INVALID_TOPIC: "The topic is none of the contract's.",
+    Code.INVALID_PAYLOAD_FORMAT: "The payload is not a JSON object in UTF-8 that could be read one way only.",
+    Code.CONNECTION_LOST: "The connection to the broker was lost.",
+    Code.RETRIES_EXHAUSTED: "It was tried as often as allowed.",
+    Code.BROKER_UNAVAILABLE: "The broker cannot be reached.",
+    Code.AUTHENTICATION_FAILED: "The broker refused the credentials.",
+    Code.INVALID_ESP_ID: "A device id is ESP_ and 6 to 8 upper-case hexadecimal digits.",
+    Code.INVALID_GPIO_PIN: "The pin is outside of what the topic allows: 0 to 48, and 255 for alerts.",
+    Code.INVALID_SENSOR_TYPE: "A sensor type is a lower-case identifier of at most 32 characters.",
+    Code.INVALID_ACTUATOR_TYPE: "An actuator type is pump, valve, relay or pwm.",
+    Code.MISSING_REQUIRED_FIELD: "A field without which the message means nothing is missing or null.",
+    Code.TYPE_MISMATCH: "A field has another JSON type than the contract says.",
+    Code.VALUE_OUT_OF_RANGE: "A field has a value that no device can mean.",
+    Code.DUPLICATE_FIELD: "A field occurs twice, so the message can be read in two ways.",
+    Code.DATABASE_ERROR: "The database could not do what it was asked.",
+    Code.SERVICE_ERROR: "A service failed inside.",
+    Code.AUDIT_ERROR: "The audit log could not be written.",
+    Code.SEQUENCE_ERROR: "A sequence of actions failed.",
+    Code.DEVICE_ID_MISMATCH: "The payload names another device than the topic: a mix-up or a forgery.",
+    Code.GPIO_MISMATCH: "The payload names another pin than the topic.",
+    Code.PAYLOAD_TOO_LARGE: "The payload or one of its fields is larger than any device sends.",
+    Code.INVALID_KAISER_ID: "A kaiser id is empty or 1 to 63 letters, digits, underscores and hyphens.",
+    Code.DOWNLINK_FORBIDDEN: "A device would misread the message, so it is never sent.",
+    Code.DOWNLINK_EXPIRED: "The message was not delivered before its deadline.",
+    Code.POISON_MESSAGE: "A consumer failed at it as often as allowed.",
+}
+"""One line for operators."""
+
+DEVICE_CODES: Final[tuple[tuple[int, int, str], ...]] = (
+    (1001, 1007, "GPIO"),
+    (1009, 1019, "I2C bus"),
+    (1020, 1029, "OneWire bus"),
+    (1030, 1032, "PWM"),
+    (1040, 1043, "sensor"),
+    (1050, 1053, "actuator"),
+    (1060, 1063, "DS18B20 reading"),
+    (2001, 2005, "flash storage"),
+    (2010, 2014, "configuration"),
+    (2020, 2021, "storage"),
+    (2030, 2032, "storage"),
+    (2301, 2306, "service"),
+    (2500, 2506, "subzone"),
+    (3001, 3005, "Wi-Fi"),
+    (3010, 3016, "MQTT"),
+    (3020, 3023, "HTTP"),
+    (3030, 3032, "network"),
+    (3500, 3501, "emergency token"),
+    (4001, 4062, "system state"),
+    (4070, 4072, "watchdog"),
+    (4200, 4202, "device rejected by the server"),
+    (6000, 6999, "test"),
+)
+"""What the devices' own numbers are about: first, last, subject."""
+
+
+def describe_device_code(number: int) -> str:
+    """What a device's error number is about, in words; ``unknown`` for numbers outside of the contract.
+
+    ``dec`` adds the category's base a second time in its logs (3011 becomes 6011), which cannot be undone.
+    """
+    for first, last, about in DEVICE_CODES:
+        if first <= number <= last:
+            return about
+    return "unknown"
