@@ -89,16 +89,16 @@ async def test_a_delayed_will_does_not_fire_when_the_session_is_taken_over_in_ti
     listener = await open_session(mosquitto, "listener", subscriptions=[topic_filter("status")])
     will = Will("status", payload=b"offline", qos=QoS.AT_LEAST_ONCE, will_delay_interval=1)
     active = await open_session(mosquitto, "slot-0", will=will, reconnect_min_s=60)
-    active._connection._transport.abort()
-    active._task.cancel()
+    active._client._connection._transport.abort()
+    active._client._task.cancel()
     await asyncio.sleep(0.3)
     second = await open_session(mosquitto, "slot-0", will=will)
     third = await open_session(mosquitto, "slot-0", will=will)
     assert await take(listener, 1, or_less_after_s=2.5) == []
     assert third.connected
     assert not second.connected
-    third._connection._transport.abort()
-    third._task.cancel()
+    third._client._connection._transport.abort()
+    third._client._task.cancel()
     assert [m.payload for m in await take(listener, 1)] == [b"offline"]
 
 
@@ -161,8 +161,8 @@ async def test_a_client_certificate_opens_a_tls_connection(tls_mosquitto, certif
     payload = bytes(300_000)
     await session.publish("t", payload, qos=QoS.EXACTLY_ONCE)
     assert [m.payload for m in await take(session, 1)] == [payload]
-    session._connection._flush()
-    session._connection._transport.abort()
+    session._client._connection._flush()
+    session._client._connection._transport.abort()
     await session.publish("t", b"after reconnect", qos=QoS.AT_LEAST_ONCE)
     assert [m.payload for m in await take(session, 1)] == [b"after reconnect"]
 
@@ -192,7 +192,7 @@ def test_it_works_on_uvloop_as_well(mosquitto):
                 await session.publish("t", bytes(50_000), qos=qos)
                 batch = await anext(session.batches())
                 assert session.acknowledge(batch) == len([m for m in batch if m.packet_id])
-            session._connection._transport.abort()
+            session._client._connection._transport.abort()
             await session.publish("t", b"again", qos=QoS.AT_LEAST_ONCE)
         return session.stats.connects
 

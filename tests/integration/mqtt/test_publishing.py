@@ -62,7 +62,7 @@ async def test_publishing_survives_connections_that_break(mosquitto, open_sessio
     for _ in range(3):
         await asyncio.sleep(0.05)
         if publisher.connected:
-            publisher._connection._transport.abort()
+            publisher._client._connection._transport.abort()
     await asyncio.wait_for(publishing, 20)
     async with asyncio.timeout(10):
         while len(set(received)) < count:  # noqa: ASYNC110

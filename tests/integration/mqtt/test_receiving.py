@@ -19,13 +19,13 @@ async def test_unacknowledged_messages_come_again_marked_as_duplicates(mosquitto
     await publish_all(publisher, sent)
     first = await take(session, 20, acknowledge=False)
     assert session.unacknowledged == 20
-    session._connection._transport.abort()
+    session._client._connection._transport.abort()
     again = await take(session, 20)
     assert [m.payload for m in again] == [m.payload for m in first] == sent
     assert all(m.duplicate for m in again)
     assert not any(m.duplicate for m in first)
-    session._connection._flush()
-    session._connection._transport.abort()
+    session._client._connection._flush()
+    session._client._connection._transport.abort()
     await publish_all(publisher, [b"next"])
     assert [m.payload for m in await take(session, 1)] == [b"next"]
 
@@ -39,7 +39,7 @@ async def test_only_what_was_acknowledged_before_the_break_does_not_come_again(m
     assert len(batch) == 4
     session.acknowledge(batch, batch.messages[:2])
     await asyncio.sleep(0.1)
-    session._connection._transport.abort()
+    session._client._connection._transport.abort()
     assert [m.payload for m in await take(session, 2)] == [b"3", b"4"]
 
 
@@ -50,7 +50,7 @@ async def test_the_broker_never_has_more_unacknowledged_than_the_receive_maximum
     await publish_all(publisher, sent)
     held = await take(session, 50, acknowledge=False, or_less_after_s=0.3)
     assert [m.payload for m in held] == sent[:7]
-    session._connection._transport.abort()
+    session._client._connection._transport.abort()
     received = await take(session, 50)
     assert [m.payload for m in received] == sent
 
@@ -76,8 +76,8 @@ async def test_a_qos_2_message_received_before_the_break_is_not_delivered_again(
     batch = await anext(session.batches())
     # the PUBREC goes out with the connection breaking behind it: whether it arrived, nobody here can know
     session.acknowledge(batch)
-    session._connection._flush()
-    session._connection._transport.abort()
+    session._client._connection._flush()
+    session._client._connection._transport.abort()
     await until(lambda: session.stats.connects == 2)
     await publish_all(publisher, [b"2"], QoS.EXACTLY_ONCE)
     assert [m.payload for m in await take(session, 2, or_less_after_s=0.5)] == [b"2"]

@@ -30,8 +30,8 @@ async def publish(mosquitto, open_session):
 
 def break_off(session):
     """End a session as kill -9 would: no DISCONNECT, and nobody comes back by itself."""
-    session._task.cancel()
-    session._connection._transport.abort()
+    session._client._task.cancel()
+    session._client._connection._transport.abort()
 
 
 def payloads(messages):
@@ -177,7 +177,7 @@ async def test_a_stalled_member_keeps_its_share_and_the_others_go_on(mosquitto, 
     held = await take(stalled, 5, acknowledge=False)
     received = await take(living, 100, or_less_after_s=0.5)
     assert len(received) == 50
-    stalled._connection._transport.abort()
+    stalled._client._connection._transport.abort()
     rest = await take(stalled, 100, or_less_after_s=0.5)
     assert payloads(received) | payloads(rest) == sent
     assert payloads(held) <= payloads(rest)

@@ -72,19 +72,23 @@ class Listener:
 
     def __init__(self) -> None:
         self._accepted: asyncio.Queue[ScriptedBroker] = asyncio.Queue()
+        self._brokers: list[ScriptedBroker] = []
         self.port = 0
 
     async def serve(self, stack: AsyncExitStack) -> None:
-        writers: list[asyncio.StreamWriter] = []
-
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.append(writer)
-            self._accepted.put_nowait(ScriptedBroker(reader, writer))
+            broker = ScriptedBroker(reader, writer)
+            self._brokers.append(broker)
+            self._accepted.put_nowait(broker)
 
         server = await asyncio.start_server(accepted, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         stack.callback(server.close)
-        stack.callback(lambda: [writer.close() for writer in writers])
+        stack.callback(self.hang_up)
+
+    def hang_up(self) -> None:
+        for broker in self._brokers:
+            broker.hang_up()
 
     async def accept(self) -> ScriptedBroker:
         async with asyncio.timeout(PATIENCE_S):
@@ -111,6 +115,7 @@ async def open_session(listener: Listener) -> AsyncIterator[Callable[..., Sessio
             return await stack.enter_async_context(session)
 
         yield start
+        listener.hang_up()  # a session that leaves waits a second for the broker to close
 
 
 @pytest.fixture

@@ -106,9 +106,9 @@ class Wire:
 async def feed(wire, cuts, *, accepted):
     session = Session(host="nowhere", client_id="fuzz")
     connection = Connection(
-        session._packets_received, session._writable, session.stats, max_packet_size=MAX_PACKET_SIZE
+        session._client._packets_received, session._client._writable, session.stats, max_packet_size=MAX_PACKET_SIZE
     )
-    session._connection = connection
+    session._client._connection = connection
     transport = Wire()
     connection.connection_made(transport)
     if accepted:

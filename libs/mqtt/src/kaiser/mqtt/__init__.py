@@ -2,6 +2,7 @@
 
 from mqtt5 import QoS, RetainHandling, TopicFilter, Will
 
+from kaiser.mqtt.changes import Change, Connected, Disconnected
 from kaiser.mqtt.errors import (
     BrokerLimitExceeded,
     ConnectionLost,
@@ -13,7 +14,7 @@ from kaiser.mqtt.errors import (
     TakenOver,
 )
 from kaiser.mqtt.inbox import Batch, Message
-from kaiser.mqtt.session import Change, Connected, Disconnected, Session
+from kaiser.mqtt.session import Session
 from kaiser.mqtt.settings import tls_context, topic_filter
 from kaiser.mqtt.stats import Stats
 

@@ -20,7 +20,7 @@ PINGREQ = PingReqPacket().write()
 LARGEST_WRITE = 65_536
 """Bytes that are put together for one system call at most (one message may be larger)."""
 CLOSING_TIMEOUT_S = 1.0
-"""A broker that does not even take the DISCONNECT packet is not waited for any longer."""
+"""How long a broker may take to read a DISCONNECT packet, before the connection is broken off."""
 
 
 class Connection(asyncio.Protocol):
@@ -152,9 +152,16 @@ class Connection(asyncio.Protocol):
                 self.write(DisconnectPacket(reason_code=code).write())
             self.close()
 
-    def close(self, reason: MqttError | None = None) -> None:
-        """Close when everything written is sent; a broker that does not take it is given a second."""
+    async def leave(self, farewell: bytes, reason: MqttError | None) -> None:
+        """Send a DISCONNECT and let the broker close: then it has read it, and whoever comes next finds it done."""
+        self.write(farewell)
+        self._flush()
+        await asyncio.wait((self.lost,), timeout=CLOSING_TIMEOUT_S)
         self._reason = self._reason or reason
+        await self.closed()
+
+    def close(self) -> None:
+        """Close when everything written is sent; a broker that does not take it is given a second."""
         self._flush()
         if self._transport is not None and not self.lost.done():
             self._transport.close()

@@ -1,70 +1,20 @@
 """The session: one persistent MQTT 5 session over as many connections as it takes."""
 
-import asyncio
-import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from mqtt5 import (
-    ConnAckPacket,
-    ConnAckReasonCode,
-    ConnectPacket,
-    DisconnectPacket,
-    DisconnectReasonCode,
-    Packet,
-    PingRespPacket,
-    PubAckPacket,
-    PubCompPacket,
-    PubRecPacket,
-    PubRelPacket,
-    QoS,
-    SubAckPacket,
-    SubscribePacket,
-    TopicFilter,
-    Will,
-)
+from mqtt5 import ConnectPacket, DisconnectPacket, DisconnectReasonCode, QoS, TopicFilter, Will
 
-from kaiser.mqtt.connection import Connection
-from kaiser.mqtt.errors import (
-    REFUSED,
-    ConnectionLost,
-    MqttError,
-    NegativeAcknowledgement,
-    ProtocolError,
-    SessionClosed,
-    TakenOver,
-)
+from kaiser.mqtt.changes import Change
+from kaiser.mqtt.client import Client
 from kaiser.mqtt.inbox import Batch, Inbox, Message
 from kaiser.mqtt.outbox import Outbox
-from kaiser.mqtt.settings import Backoff, Endpoint
+from kaiser.mqtt.settings import Backoff, Endpoint, Settings
 from kaiser.mqtt.stats import Stats
 
-__all__ = ("Change", "Connected", "Disconnected", "Session")
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """The broker accepted a connection and granted the subscriptions."""
-
-    connection: int
-    session_present: bool
-    """Whether the broker still had the session: if not, whatever it held for it is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnected:
-    """An accepted connection ended, for good if `reason` is a `SessionClosed` (`TakenOver` is one)."""
-
-    connection: int
-    reason: MqttError
-
-
-Change = Connected | Disconnected
+__all__ = ("Session",)
 
 
 class Session:
@@ -104,7 +54,6 @@ class Session:
     Attributes:
         client_id: As given.
         stats: Counters for metrics.
-        last_error: Why there is no connection or why the last one ended, in words.
     """
 
     def __init__(
@@ -130,16 +79,7 @@ class Session:
         max_queued_bytes: int = 8 * 2**20,
         on_change: Callable[[Change], None] | None = None,
     ) -> None:
-        self.client_id = client_id
-        self.stats = Stats()
-        self.last_error: str | None = None
-        self._endpoint = Endpoint(host=host, port=port, tls=tls, timeout_s=connect_timeout_s)
-        self._backoff = Backoff(minimum_s=reconnect_min_s, maximum_s=reconnect_max_s)
-        self._subscriptions = list(subscriptions)
-        self._on_change = on_change
-        self._max_packet_size = max_packet_size
-        self._keep_alive_s = keep_alive_s
-        self._first_connect, self._next_connect = (
+        connect, first_connect = (
             ConnectPacket(
                 client_id,
                 username=username,
@@ -150,25 +90,28 @@ class Session:
                 session_expiry_interval=session_expiry_s,
                 receive_max=receive_maximum,
                 max_packet_size=max_packet_size,
-            ).write()
-            for clean in (clean_start, False)
+            )
+            for clean in (False, clean_start)
         )
-        # State of the session
+        settings = Settings(
+            client_id=client_id,
+            endpoint=Endpoint(host=host, port=port, tls=tls, timeout_s=connect_timeout_s),
+            backoff=Backoff(minimum_s=reconnect_min_s, maximum_s=reconnect_max_s),
+            first_connect=first_connect.write(),
+            connect=connect.write(),
+            keep_alive_s=keep_alive_s,
+            max_packet_size=max_packet_size,
+            subscriptions=list(subscriptions),
+            on_change=on_change,
+        )
+        self.client_id = client_id
+        self.stats = Stats()
         self._inbox = Inbox(self.stats, max_queued_messages=max_queued_messages, max_queued_bytes=max_queued_bytes)
         self._outbox = Outbox(self.stats)
-        self._ended: SessionClosed | None = None
-        self._task: asyncio.Task[None] | None = None
-        # State of the connection
-        self._connection: Connection | None = None
-        self._up = False
-        self._session_present = False
-        self._subscribe_id = 0
-        self._up_or_ended = asyncio.Event()
+        self._client = Client(settings, self._inbox, self._outbox, self.stats)
 
     async def __aenter__(self) -> Self:
-        if self._task is not None:
-            raise RuntimeError("a session is entered once; make a new one")
-        self._task = asyncio.create_task(self._run(), name=f"mqtt[{self.client_id}]")
+        self._client.start()
         return self
 
     async def __aexit__(
@@ -180,7 +123,12 @@ class Session:
     @property
     def connected(self) -> bool:
         """Whether there is a connection and the subscriptions are granted."""
-        return self._up and self._ended is None
+        return self._client.up
+
+    @property
+    def last_error(self) -> str | None:
+        """Why there is no connection, or why the last one ended, in words; None while connected."""
+        return self._client.last_error
 
     @property
     def connection(self) -> int:
@@ -203,9 +151,7 @@ class Session:
         Raises:
             SessionClosed: The session was closed, so there will be no connection (`TakenOver`: by another client).
         """
-        await self._up_or_ended.wait()
-        if self._ended is not None:
-            raise self._ended
+        await self._client.wait_up()
 
     def batches(self) -> AsyncIterator[Batch]:
         """Iterate over received messages, as many at a time as are there.
@@ -277,180 +223,9 @@ class Session:
             with_will: Ask the broker to publish the will (reason code 0x04); else it forgets it (0x00).
             session_expiry_s: A new expiry interval; 0 makes the broker forget the session now.
         """
-        self._end(SessionClosed("the session was closed"))
-        if self._up and self._connection is not None:
-            code = (
-                DisconnectReasonCode.DISCONNECT_WITH_WILL_MESSAGE
-                if with_will
-                else DisconnectReasonCode.NORMAL_DISCONNECTION
-            )
-            packet = DisconnectPacket(reason_code=code, session_expiry_interval=session_expiry_s)
-            self._connection.write(packet.write())
-            self._connection.close(self._ended)
-            await self._connection.closed()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-
-    # Connecting
-
-    async def _run(self) -> None:
-        failures = 0
-        loop = asyncio.get_running_loop()
-        while self._ended is None:
-            await asyncio.sleep(self._backoff.delay_s(failures))
-            started = loop.time()
-            try:
-                reason = await self._connect_once()
-            except (OSError, ValueError, MqttError) as error:
-                reason = error if isinstance(error, MqttError) else ConnectionLost(str(error) or type(error).__name__)
-                self.stats.connect_failures += 1
-                failures += 1
-            else:
-                # A connection that breaks at once, again and again, is no better than none
-                failures = 0 if loop.time() - started >= self._backoff.minimum_s else failures + 1
-            self.last_error = str(reason)
-            if self._ended is None:
-                log.warning("mqtt %s: %s (%s)", self._endpoint, reason, self.client_id)
-
-    async def _connect_once(self) -> MqttError:
-        """Connect, stay until the connection ends, and say why it did.
-
-        Raises:
-            OSError: No connection (refused, no such host, TLS, timeout).
-            MqttError: The broker did not accept it.
-        """
-        endpoint = self._endpoint
-        connection = self._connection = Connection(
-            self._packets_received, self._writable, self.stats, max_packet_size=self._max_packet_size
+        code = (
+            DisconnectReasonCode.DISCONNECT_WITH_WILL_MESSAGE
+            if with_will
+            else DisconnectReasonCode.NORMAL_DISCONNECTION
         )
-        try:
-            async with asyncio.timeout(endpoint.timeout_s):
-                await asyncio.get_running_loop().create_connection(
-                    lambda: connection, endpoint.host, endpoint.port, ssl=endpoint.tls
-                )
-                connection.write(self._next_connect if self.stats.connects else self._first_connect)
-                up = asyncio.ensure_future(self._up_or_ended.wait())
-                await asyncio.wait((up, connection.lost), return_when=asyncio.FIRST_COMPLETED)
-                up.cancel()
-            reason = await asyncio.shield(connection.lost)
-            if not self._up:
-                raise reason
-        except TimeoutError:
-            raise ConnectionLost(f"no answer from the broker within {endpoint.timeout_s:g} s") from None
-        else:
-            return reason
-        finally:
-            await connection.closed()
-            self._left(connection)
-
-    def _left(self, connection: Connection) -> None:
-        """Clear what belongs to the connection that ended."""
-        was_up, self._up, self._connection = self._up, False, None
-        self._inbox.disconnected()
-        self._outbox.disconnected()
-        if self._ended is None:
-            self._up_or_ended.clear()
-        if was_up:
-            self._tell(Disconnected(self.stats.connects, connection.lost.result()))
-
-    def _accepted(self, connection: Connection, packet: Packet) -> bool:
-        """Handle the first packet, which is the broker's CONNACK, and return whether it accepts."""
-        if type(packet) is not ConnAckPacket:
-            raise ProtocolError(f"{type(packet).__name__} instead of CONNACK")
-        if packet.reason_code is not ConnAckReasonCode.SUCCESS:
-            connection.fail(NegativeAcknowledgement("the connection", packet.reason_code, packet.reason_str))
-            return False
-        self.stats.connects += 1
-        self._session_present = packet.session_present
-        connection.keep_alive(self._keep_alive_s if packet.server_keep_alive is None else packet.server_keep_alive)
-        # The first connection always subscribes: this process may want other topics than the one before it
-        if self._subscriptions and (self.stats.connects == 1 or not packet.session_present):
-            self._subscribe_id = self._outbox.next_packet_id()
-            connection.write(SubscribePacket(self._subscribe_id, self._subscriptions).write())
-        else:
-            self._subscribe_id = 0
-        self._inbox.connected(self.stats.connects, connection.write, session_present=packet.session_present)
-        self._outbox.connected(connection.write, packet)
-        if not self._subscribe_id:
-            self._ready(connection)
-        return True
-
-    def _subscribed(self, connection: Connection, packet: SubAckPacket) -> None:
-        if packet.packet_id != self._subscribe_id:
-            raise ProtocolError("a SUBACK that nobody asked for")
-        for subscription, code in zip(self._subscriptions, packet.reason_codes, strict=False):
-            if int(code) >= REFUSED:
-                refusal = NegativeAcknowledgement(
-                    f"the subscription to {subscription.pattern}", code, packet.reason_str
-                )
-                connection.fail(refusal, DisconnectReasonCode.NORMAL_DISCONNECTION)
-                return
-        self._ready(connection)
-
-    def _ready(self, connection: Connection) -> None:
-        self._up = True
-        self._up_or_ended.set()
-        self.last_error = None
-        self._inbox.ready(connection.pause_reading)
-        self._tell(Connected(self.stats.connects, self._session_present))
-
-    # What the connection tells
-
-    def _packets_received(self, connection: Connection, packets: list[Packet], size: int) -> None:
-        """Handle what one socket read gave."""
-        if connection is not self._connection:
-            return
-        if self._inbox.connection_ended:
-            accepted = self._accepted(connection, packets.pop(0))
-            if not (accepted and packets):
-                return
-        for packet in self._inbox.receive(packets, size):
-            self._control(connection, packet)
-
-    def _writable(self, connection: Connection, writable: bool) -> None:
-        """Stop or go on publishing."""
-        if connection is self._connection:
-            self._outbox.set_writable(writable)
-
-    def _control(self, connection: Connection, packet: Packet) -> None:
-        match packet:
-            case PubAckPacket():
-                self._outbox.acknowledged(packet)
-            case PubRecPacket():
-                self._outbox.received(packet)
-            case PubCompPacket():
-                self._outbox.completed(packet)
-            case PubRelPacket():
-                self._inbox.release(packet)
-            case SubAckPacket():
-                self._subscribed(connection, packet)
-            case PingRespPacket():
-                pass
-            case DisconnectPacket():
-                self._sent_away(connection, packet)
-            case _:
-                raise ProtocolError(f"{type(packet).__name__} is not for the broker to send")
-
-    def _sent_away(self, connection: Connection, packet: DisconnectPacket) -> None:
-        words = packet.reason_code.name.lower().replace("_", " ")
-        reason: MqttError = ConnectionLost(f"the broker disconnected: {words} (0x{int(packet.reason_code):02x})")
-        if packet.reason_code is DisconnectReasonCode.SESSION_TAKEN_OVER:
-            reason = TakenOver(f"another connection uses the client id {self.client_id}")
-            self._end(reason)
-        connection.fail(reason)
-
-    def _end(self, reason: SessionClosed) -> None:
-        if self._ended is None:
-            self._ended = reason
-            self.last_error = str(reason)
-            self._inbox.end(reason)
-            self._outbox.close(reason)
-            self._up_or_ended.set()
-
-    def _tell(self, change: Change) -> None:
-        if self._on_change is not None:
-            try:
-                self._on_change(change)
-            except Exception:
-                log.exception("mqtt: on_change failed")
+        await self._client.stop(DisconnectPacket(reason_code=code, session_expiry_interval=session_expiry_s))

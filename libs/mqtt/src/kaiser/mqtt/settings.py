@@ -2,12 +2,15 @@
 
 import random
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mqtt5 import QoS, RetainHandling, TopicFilter
 
-__all__ = ("Backoff", "Endpoint", "tls_context", "topic_filter")
+from kaiser.mqtt.changes import Change
+
+__all__ = ("Backoff", "Endpoint", "Settings", "tls_context", "topic_filter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,23 @@ class Backoff:
         # Beyond 2**30 the maximum has long been reached, and floats would overflow after 1024 failures
         longest = min(self.maximum_s, self.minimum_s * 2.0 ** min(failures - 1, 30))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a client needs to know to keep a session connected; `Session` explains each."""
+
+    client_id: str
+    endpoint: Endpoint
+    backoff: Backoff
+    first_connect: bytes
+    """The CONNECT packet of the first connection."""
+    connect: bytes
+    """The CONNECT packet of every later one, which resumes the session."""
+    keep_alive_s: int
+    max_packet_size: int | None
+    subscriptions: list[TopicFilter]
+    on_change: Callable[[Change], None] | None
 
 
 def topic_filter(
