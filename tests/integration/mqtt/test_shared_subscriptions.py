@@ -93,6 +93,20 @@ async def test_a_member_that_unsubscribes_by_ending_its_session_gets_no_more(mos
     assert payloads(await take(living, 20)) == sent
 
 
+async def test_a_member_that_unsubscribes_and_drains_first_can_leave_for_good(mosquitto, open_session, take, publish):
+    leaver = await open_session(mosquitto, "slot-0", subscriptions=SHARED, receive_maximum=5)
+    living = await open_session(mosquitto, "slot-1", subscriptions=SHARED)
+    sent = await publish(100)
+    publishing = asyncio.create_task(publish(1_000))
+    await leaver.unsubscribe()
+    sent |= await publishing
+    drained = await take(leaver, 10_000, or_less_after_s=0.5)
+    await leaver.disconnect(session_expiry_s=0)
+    received = await take(living, 10_000, or_less_after_s=0.5)
+    assert payloads(drained) | payloads(received) == sent
+    assert 50 <= len(drained) < 550
+
+
 async def test_what_is_published_while_every_member_is_away_waits_for_each_in_turn(
     mosquitto, open_session, take, publish
 ):
@@ -119,6 +133,7 @@ async def test_the_same_client_id_gets_what_was_in_flight_and_what_was_queued(mo
     received = await take(successor, 30)
     assert payloads(received) == sent
     assert [m.payload for m in received if m.duplicate] == [m.payload for m in held]
+    assert [int(m.payload) for m in received] == list(range(30))
 
 
 async def test_a_takeover_hands_over_what_the_living_member_held(mosquitto, open_session, take, publish):

@@ -15,6 +15,9 @@ from mqtt5 import (
     SubAckPacket,
     SubAckReasonCode,
     SubscribePacket,
+    UnsubAckPacket,
+    UnsubAckReasonCode,
+    UnsubscribePacket,
     Will,
 )
 
@@ -77,6 +80,26 @@ async def test_subscriptions_are_sent_first_and_again_only_when_the_session_is_l
     assert changes[0] == Connected(1, session_present=True)
     assert isinstance(changes[1], Disconnected)
     assert changes[2] == Connected(2, session_present=True)
+
+
+async def test_subscriptions_are_given_up_even_if_the_connection_breaks_meanwhile(listener, open_session):
+    session = await open_session(subscriptions=[topic_filter("a/#"), topic_filter("b")])
+    broker = await listener.accept()
+    await broker.welcome()
+    await broker.grant()
+    leaving = asyncio.create_task(session.unsubscribe())
+    await broker.expect(UnsubscribePacket)
+    broker.hang_up()
+    broker = await listener.accept()
+    await broker.welcome(ConnAckPacket(session_present=True))
+    packet = await broker.expect(UnsubscribePacket)
+    assert packet.patterns == ["a/#", "b"]
+    broker.send(UnsubAckPacket(packet.packet_id, [UnsubAckReasonCode.SUCCESS] * 2))
+    await asyncio.wait_for(leaving, 5)
+    broker.hang_up()
+    broker = await listener.accept()
+    await broker.welcome(ConnAckPacket(session_present=False))
+    await connected(session)
 
 
 async def test_a_refused_subscription_is_an_error_that_is_seen_and_tried_again(listener, open_session):

@@ -16,6 +16,8 @@ from mqtt5 import (
     PubRelPacket,
     SubAckPacket,
     SubscribePacket,
+    UnsubAckPacket,
+    UnsubscribePacket,
 )
 
 from kaiser.mqtt.changes import Change, Connected, Disconnected
@@ -62,7 +64,10 @@ class Client:
         self._connection: Connection | None = None
         self._up = False
         self._session_present = False
+        self._subscriptions = settings.subscriptions
         self._subscribe_id = 0
+        self._unsubscribe_id = 0
+        self._unsubscribed = asyncio.Event()
         self._up_or_ended = asyncio.Event()
 
     @property
@@ -85,6 +90,21 @@ class Client:
         await self._up_or_ended.wait()
         if self.ended is not None:
             raise self.ended
+
+    async def unsubscribe(self) -> None:
+        """Give the subscriptions up, over as many connections as it takes; raises why the session is over, if it is."""
+        patterns = [subscription.pattern for subscription in self._subscriptions]
+        while patterns and not self._unsubscribed.is_set():
+            await self.wait_up()
+            connection = self._connection
+            assert connection is not None
+            self._unsubscribe_id = self.outbox.next_packet_id()
+            connection.write(UnsubscribePacket(self._unsubscribe_id, patterns).write())
+            done = asyncio.ensure_future(self._unsubscribed.wait())
+            await asyncio.wait((done, connection.lost), return_when=asyncio.FIRST_COMPLETED)
+            done.cancel()
+            await asyncio.sleep(0)  # a lost connection is cleared away before the next is waited for
+        self._subscriptions = []
 
     async def stop(self, farewell: DisconnectPacket) -> None:
         """End the session's use here, telling the broker so if there is a connection; a no-op when it has ended."""
@@ -168,9 +188,9 @@ class Client:
             self._settings.keep_alive_s if packet.server_keep_alive is None else packet.server_keep_alive
         )
         # The first connection always subscribes: this process may want other topics than the one before it
-        if self._settings.subscriptions and (self._stats.connects == 1 or not packet.session_present):
+        if self._subscriptions and (self._stats.connects == 1 or not packet.session_present):
             self._subscribe_id = self.outbox.next_packet_id()
-            connection.write(SubscribePacket(self._subscribe_id, self._settings.subscriptions).write())
+            connection.write(SubscribePacket(self._subscribe_id, self._subscriptions).write())
         else:
             self._subscribe_id = 0
         self.inbox.connected(self._stats.connects, connection.write, session_present=packet.session_present)
@@ -182,7 +202,7 @@ class Client:
     def _subscribed(self, connection: Connection, packet: SubAckPacket) -> None:
         if packet.packet_id != self._subscribe_id:
             raise ProtocolError("a SUBACK that nobody asked for")
-        for subscription, code in zip(self._settings.subscriptions, packet.reason_codes, strict=False):
+        for subscription, code in zip(self._subscriptions, packet.reason_codes, strict=False):
             if int(code) >= REFUSED:
                 refusal = NegativeAcknowledgement(
                     f"the subscription to {subscription.pattern}", code, packet.reason_str
@@ -228,6 +248,8 @@ class Client:
                 self.inbox.release(packet)
             case SubAckPacket():
                 self._subscribed(connection, packet)
+            case UnsubAckPacket() if packet.packet_id == self._unsubscribe_id:
+                self._unsubscribed.set()
             case PingRespPacket():
                 pass
             case DisconnectPacket():

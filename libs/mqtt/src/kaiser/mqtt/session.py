@@ -216,6 +216,18 @@ class Session:
         """
         return await self._outbox.publish(topic, payload, qos=qos, retain=retain, expiry_s=expiry_s)
 
+    async def unsubscribe(self) -> None:
+        """Give up the subscriptions and return when the broker has confirmed it (waits for a connection).
+
+        What the broker had for this session by then still comes; nothing is added to it any more. It is the first
+        step of ending a session for good without losing its share: unsubscribe, take and acknowledge what comes
+        until nothing does, then `disconnect(session_expiry_s=0)`.
+
+        Raises:
+            SessionClosed: The session ended first.
+        """
+        await self._client.unsubscribe()
+
     async def disconnect(self, *, with_will: bool = False, session_expiry_s: int | None = None) -> None:
         """End the session's use here; the broker keeps it for its expiry interval. Does nothing a second time.
 
