@@ -10,9 +10,12 @@ from typing import Final, NamedTuple
 
 QUALITIES: Final = frozenset({"excellent", "good", "fair", "poor", "bad", "error", "stale", "suspect", "unknown"})
 
-UNITS: Final = frozenset(
-    ["", *"raw °C °F K %RH % pH µS/cm mS/cm us_cm ms_cm ppm hPa Pa mmHg inHg lux L/min V mV".split()]
+_UNITS_SENT: Final = (
+    ("", "raw", "%", "%RH", "pH", "V", "mV", "ppm", "lux", "L/min"),
+    ("°C", "°F", "K", "hPa", "Pa", "mmHg", "inHg"),
+    ("µS/cm", "mS/cm", "us_cm", "ms_cm"),
 )
+UNITS: Final = frozenset(unit for units in _UNITS_SENT for unit in units)
 """Units that devices send; others are read by :func:`is_unit`."""
 
 CLOCK_FROM_S: Final = 1_700_000_000

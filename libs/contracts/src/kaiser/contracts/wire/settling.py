@@ -159,7 +159,7 @@ def _prepare_status(fields: Object) -> None:
     state = fields.get("state")
     if isinstance(state, str) and state in _STATES:
         fields["state"] = _STATES[state]
-    value = fields.get("value")
+    value: Any = fields.get("value")  # any JSON value
     if "pwm" not in fields and type(value) in (int, float) and 0 <= value <= 1:
         fields["pwm"] = round(value * 255)
 
@@ -185,6 +185,6 @@ _CHECK: Final[dict[UplinkKind, Callable[[Any], None]]] = {
     UplinkKind.SYSTEM_COMMAND_RESPONSE: lambda message: _need(message, "command", "status"),
     UplinkKind.EMERGENCY_RESPONSE: lambda message: _need(message, "status"),
     UplinkKind.EMERGENCY_ERROR: lambda message: _need(message, "error"),
-    UplinkKind.SUBZONE_ACK: lambda message: message.status == "error" or _need(message, "subzone_id"),
-    UplinkKind.ZONE_ACK: lambda message: message.status != "zone_assigned" or _need(message, "zone_id"),
+    UplinkKind.SUBZONE_ACK: lambda message: _need(message, "status" if message.status == "error" else "subzone_id"),
+    UplinkKind.ZONE_ACK: lambda message: _need(message, "zone_id" if message.status == "zone_assigned" else "status"),
 }
