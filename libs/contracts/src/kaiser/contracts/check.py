@@ -102,7 +102,7 @@ def _fields(text: bytes) -> dict[str, Any]:  # of any JSON type; the payload sta
 
 
 def _payload(lexeme: str, encoding: object, *, to_device: bool) -> bytes:
-    """The bytes on the wire: compact, as devices and Kaiser write JSON; numbers and repeated fields as the line has them."""
+    """The bytes on the wire: compact, as devices and Kaiser write JSON; numbers and repeats as the line has them."""
     lexeme = lexeme.strip()
     if not lexeme.startswith('"'):
         if encoding is not None:
@@ -183,8 +183,7 @@ def _say(number: int, mark: str, word: str, what: str, why: str) -> None:
 
 
 def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"
-")
+    sys.stdout.buffer.write(text.encode("utf-8", "replace") + b"\n")
     sys.stdout.buffer.flush()
 
 
