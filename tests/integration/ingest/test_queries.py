@@ -45,8 +45,9 @@ def ask_api(api):
 async def add_devices(ask, *ids, state="pending", seen_at="now()"):
     for esp_id in ids:
         await ask(
-            "INSERT INTO ingest.devices (esp_id, kaiser_id, state, generation, first_seen_at, last_seen_at)"
-            f" VALUES (%s, 'god', %s, 'head', now(), {seen_at}) RETURNING 1",
+            "INSERT INTO ingest.devices (esp_id, kaiser_id, state, generation, zone_id, first_seen_at, last_seen_at,"
+            " presence_at, online, boot)"
+            f" VALUES (%s, 'god', %s, 'head', '', now(), {seen_at}, now(), true, '') RETURNING 1",
             esp_id,
             state,
         )

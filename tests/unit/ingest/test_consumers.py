@@ -1,9 +1,10 @@
 import msgspec
 import pytest
 
-from kaiser.contracts.events.telemetry import Readings
+from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.eventlog import Delivery, LogFull, Retry, Unprocessable
-from kaiser.ingest.consumers import DUPLICATES, Converter
+from kaiser.ingest.consumers import DUPLICATES, Converter, finished_id, raw_id_of
+from kaiser.ingest.converting import Standing
 from kaiser.ingest.window import Window
 
 from .builders import raw
@@ -28,7 +29,7 @@ class Recorded:
 
 
 def delivery(batch, seq=1, event_id="abc") -> Delivery:
-    headers = f"NATS/1.0\r\nce-id: {event_id}\r\n\r\n".encode()
+    headers = f"NATS/1.0\r\nce-type: {RawReadings.TYPE}\r\nce-id: {event_id}\r\n\r\n".encode()
     reply = f"$JS.ACK.TELEMETRY_RAW.ingest-converter.1.{seq}.{seq}.0.0"
     body = batch if isinstance(batch, bytes) else msgspec.json.encode(batch)
     return Delivery("telemetry.raw.god.3", body, reply, headers)
@@ -59,7 +60,7 @@ async def test_a_batch_says_how_many_readings_were_left_out_of_it():
     assert (converter.converted, converter.duplicates) == (2, 2)
 
 
-async def test_a_full_log_is_waited_for_and_nothing_is_taken_for_a_repetition_then():
+async def test_a_full_log_is_waited_for_and_the_batch_is_whole_when_it_comes_again():
     log = Recorded()
     converter = Converter(log, {}, Window())
     log.refuses = LogFull("full", [])
@@ -68,6 +69,18 @@ async def test_a_full_log_is_waited_for_and_nothing_is_taken_for_a_repetition_th
     log.refuses = None
     await converter.handle([delivery(raw({"device_ts": 0}))])
     assert log.batches[0].reading_id == [1]
+
+
+async def test_the_id_of_a_finished_batch_leads_back_to_its_raw_batch():
+    assert [raw_id_of(finished_id("s.f.1", number)) for number in (0, 1, 12)] == ["s.f.1"] * 3
+
+
+async def test_devices_that_are_not_registered_are_told_of():
+    met = []
+    rows = [{"esp_id": "ESP_000001"}, {"esp_id": "ESP_000002", "seq": None}, {"esp_id": "ESP_000003"}]
+    converter = Converter(Recorded(), {"ESP_000003": Standing()}, Window(), met=met.append)
+    await converter.handle([delivery(raw(*rows))])
+    assert {(meeting.esp_id, meeting.generation) for meeting in met} == {("ESP_000001", "head"), ("ESP_000002", "dec")}
 
 
 @pytest.mark.parametrize("body", [b"not json", b"{}", b'{"kaiser_id": 1}'])

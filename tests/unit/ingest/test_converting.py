@@ -7,8 +7,8 @@ from .builders import NOW, NOW_S, raw
 APPROVED = {"ESP_0A1B2C": Standing(pending=False)}
 
 
-def finished(*rows: dict, standings=APPROVED, window=None):
-    return convert(raw(*rows), Sensors(), standings, Window() if window is None else window)
+def finished(*rows: dict, standings=APPROVED, window=None, origin="a"):
+    return convert(raw(*rows), origin, Sensors(), standings, Window() if window is None else window)
 
 
 def test_a_reading_is_converted_graded_and_dated():
@@ -25,7 +25,7 @@ def test_a_reading_is_converted_graded_and_dated():
 
 def test_what_the_bridge_said_passes_through_unchanged():
     given = raw({}, {"zone_id": "south"})
-    batch = convert(given, Sensors(), {}, Window()).batch
+    batch = convert(given, "a", Sensors(), {}, Window()).batch
     for name in (
         "reading_id",
         "esp_id",
@@ -74,12 +74,24 @@ def test_flags_are_joined():
 def test_a_reading_dated_by_the_server_that_comes_twice_is_one():
     window = Window()
     first = finished({"device_ts": 0}, {"device_ts": 0, "received_at": NOW + 1}, window=window)
-    again = finished({"device_ts": 0, "received_at": NOW + 9}, {"reading_id": 3, "device_ts": 0}, window=window)
+    again = finished(
+        {"device_ts": 0, "received_at": NOW + 9}, {"reading_id": 3, "device_ts": 0}, window=window, origin="b"
+    )
     assert first.batch.reading_id == [1, 2]
-    assert first.remembered == [1, 2]
     assert again.batch.reading_id == [3]
     assert again.batch.value == [25.0625]
     assert again.duplicates == 1
+
+
+def test_a_reading_dated_by_the_server_that_comes_twice_in_one_batch_is_one():
+    done = finished({"device_ts": 0, "reading_id": 5}, {"device_ts": 0, "reading_id": 5, "received_at": NOW + 9})
+    assert (done.batch.reading_id, done.duplicates) == ([5], 1)
+
+
+def test_the_same_raw_batch_becomes_the_same_again():
+    window = Window()
+    rows = [{"device_ts": 0, "reading_id": 1}, {"device_ts": 0, "reading_id": 1}, {"device_ts": 0, "reading_id": 2}]
+    assert finished(*rows, window=window) == finished(*rows, window=window)
 
 
 def test_a_reading_dated_by_its_device_is_left_to_the_database():

@@ -1,26 +1,39 @@
 """What ingest receives: raw readings to convert, finished ones to record. Handlers of batches of deliveries."""
 
+import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
 
 from kaiser.contracts import subjects
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.codec import EventDecoder, encode
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid, Generation
 from kaiser.contracts.events.telemetry import RawReadings, Readings
-from kaiser.contracts.streams import TELEMETRY, TELEMETRY_RAW
-from kaiser.eventlog import ConsumerSpec, Delivery, Event, LogFull, Retry, Unprocessable
-from kaiser.eventlog.publish import PubAck
+from kaiser.contracts.streams import DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
+from kaiser.contracts.wire import LastWill, SessionAnnounce
+from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable
 from kaiser.ingest.converting import Converted, Standing, convert
+from kaiser.ingest.directory import SOURCE, Registrar
+from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorder
+from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
 from kaiser.ingest.window import Window
 from kaiser.timescale import BadData, DatabaseAway
 
 _log = structlog.get_logger(__name__)
 
-SOURCE: Final = "kaiser/ingest"
+REGISTRY: Final = ConsumerSpec(stream=DEVICES.name, durable="ingest-registry", subjects=("device.*.*.discovered",))
+DEVICE_EVENTS: Final = ConsumerSpec(
+    stream=DEVICES.name,
+    durable="ingest-devices",
+    subjects=tuple(f"device.*.*.{event}" for event in ("discovered", "registered", "returned", "lost", "announced")),
+)
+HEARTBEAT_EVENTS: Final = ConsumerSpec(stream=HEARTBEATS.name, durable="ingest-presence", subjects=("heartbeat.>",))
 CONVERTER: Final = ConsumerSpec(stream=TELEMETRY_RAW.name, durable="ingest-converter")
 RECORDER: Final = ConsumerSpec(stream=TELEMETRY.name, durable="ingest-recorder")
 
@@ -29,10 +42,44 @@ DUPLICATES: Final = "Kaiser-Duplicates"
 HEADROOM_BYTES: Final = 8 * 1024
 """What headers may take of the largest message that the server accepts."""
 
+MOST_MEETINGS: Final = 10_000
+
+_FINISHED: Final = ".f"
 _DUPLICATES: Final = DUPLICATES.encode()
-_decode_raw = msgspec.json.Decoder(RawReadings).decode
-_decode = msgspec.json.Decoder(Readings).decode
-_encode = msgspec.json.Encoder().encode
+_decoder = EventDecoder(
+    {
+        RawReadings.TYPE: RawReadings,
+        Readings.TYPE: Readings,
+        DeviceDiscovered.TYPE: DeviceDiscovered,
+        DeviceRegistered.TYPE: DeviceRegistered,
+        DeviceReturned.TYPE: DeviceReturned,
+        HEARTBEAT: DeviceSaid[Beat],
+        LOST: DeviceSaid[LastWill],
+        ANNOUNCED: DeviceSaid[SessionAnnounce],
+    }
+)
+
+
+def decode(delivery: Delivery) -> Any:  # the struct follows from the event's type
+    """The newest struct of an event.
+
+    Raises:
+        Unprocessable: It is none that ingest reads, or its body is not of its type.
+    """
+    try:
+        return _decoder.decode(delivery.type, delivery.data)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
+
+
+def finished_id(raw_id: str, number: int) -> str:
+    """Id of a finished batch: the same whenever its raw batch is converted, so that the log drops a repetition."""
+    return f"{raw_id}{_FINISHED}{number or ''}"
+
+
+def raw_id_of(event_id: str) -> str:
+    """Id of the raw batch that a finished one was made of."""
+    return event_id.rpartition(_FINISHED)[0]
 
 
 class Log(Protocol):
@@ -43,11 +90,21 @@ class Log(Protocol):
         ...
 
 
+def _nobody(_: Meet) -> None:
+    """Stands where nobody wants to know."""
+
+
 class Converter:
     """Raw batches to finished ones. Deterministic, and without a database on its way."""
 
     def __init__(
-        self, log: Log, standings: Mapping[str, Standing], window: Window, *, largest_bytes: int = 1024 * 1024
+        self,
+        log: Log,
+        standings: Mapping[str, Standing],
+        window: Window,
+        *,
+        met: Callable[[Meet], None] = _nobody,
+        largest_bytes: int = 1024 * 1024,
     ) -> None:
         """Wire it.
 
@@ -55,11 +112,13 @@ class Converter:
             log: Where finished readings go.
             standings: Devices by id; kept up to date by whoever knows them.
             window: Server-dated readings of the last minutes.
+            met: Told of devices that are not registered.
             largest_bytes: Largest message that the server accepts.
         """
         self._log = log
         self._standings = standings
         self._window = window
+        self._met = met
         self._sensors = Sensors()
         self._most_bytes = largest_bytes - HEADROOM_BYTES
         self.converted = 0
@@ -72,34 +131,32 @@ class Converter:
             Retry: The stream of finished readings is full.
             Unprocessable: A delivery is no batch of raw readings.
         """
-        remembered: list[int] = []
         events: list[Event] = []
         converted = duplicates = 0
+        for delivery in deliveries:
+            raw_id = delivery.id or f"{delivery.stream}.{delivery.seq}"
+            done = self._convert(delivery, raw_id)
+            converted += len(done.batch)
+            duplicates += done.duplicates
+            events += self._events(delivery, raw_id, done)
         try:
-            for delivery in deliveries:
-                done = self._convert(delivery)
-                remembered += done.remembered
-                converted += len(done.batch)
-                duplicates += done.duplicates
-                events += self._events(delivery, done)
             await self._log.publish_all(events)
-        except BaseException as error:
-            self._window.forget(remembered)
-            if isinstance(error, LogFull):
-                raise Retry(str(error)) from error
-            raise
+        except LogFull as full:
+            raise Retry(str(full)) from full
         self.converted += converted
         self.duplicates += duplicates
 
-    def _convert(self, delivery: Delivery) -> Converted:
+    def _convert(self, delivery: Delivery, raw_id: str) -> Converted:
+        raw = decode(delivery)
         try:
-            return convert(_decode_raw(delivery.data), self._sensors, self._standings, self._window)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise Unprocessable("INVALID_PAYLOAD_FORMAT", f"not a batch of raw readings: {error}") from error
+            for esp_id in set(raw.esp_id).difference(self._standings):
+                self._met(_meeting(raw, esp_id))
+            return convert(raw, raw_id, self._sensors, self._standings, self._window)
+        except (AttributeError, ValueError) as error:  # of another type, or columns of different length
+            raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, f"not a batch of raw readings: {error}") from error
 
-    def _events(self, delivery: Delivery, done: Converted) -> Iterator[Event]:
+    def _events(self, delivery: Delivery, raw_id: str, done: Converted) -> Iterator[Event]:
         """The finished batch as one event; as several where the values made it too large for one message."""
-        raw_id = delivery.id or f"{delivery.stream}.{delivery.seq}"
         part = delivery.subject.rpartition(".")[2]
         subject = subjects.telemetry_reading(done.batch.kaiser_id, int(part))
         bodies = list(_bodies(done.batch, self._most_bytes))
@@ -109,10 +166,65 @@ class Converter:
                 type=Readings.TYPE,
                 data=body,
                 source=SOURCE,
-                id=f"{raw_id}.f" if number == 0 else f"{raw_id}.f{number}",
+                id=finished_id(raw_id, number),
                 traceparent=delivery.traceparent,
                 headers={DUPLICATES: str(done.duplicates)} if done.duplicates and number == 0 else None,
             )
+
+
+class RegisterDevices:
+    """Devices that the bridge discovered, and those that only readings told of, into the registry."""
+
+    def __init__(self, registrar: Registrar) -> None:
+        self._registrar = registrar
+        self._met: dict[str, Meet] = {}
+        self._someone = asyncio.Event()
+
+    async def handle(self, deliveries: list[Delivery]) -> None:
+        """Register who was discovered and return when that is stored."""
+        events: list[DeviceDiscovered] = [decode(delivery) for delivery in deliveries]
+        await self._registrar.meet(
+            Meet(kaiser_id=event.kaiser_id, esp_id=event.esp_id, generation=event.generation, at=event.received_at)
+            for event in events
+        )
+
+    def met(self, meeting: Meet) -> None:
+        """A device that is not registered sent a reading; :meth:`run` registers it, and the reading does not wait."""
+        if len(self._met) < MOST_MEETINGS:
+            self._met[meeting.esp_id] = meeting
+            self._someone.set()
+
+    async def run(self) -> None:
+        """Register who was met, until cancelled."""
+        while True:
+            await self._someone.wait()
+            self._someone.clear()
+            meetings, self._met = self._met, {}
+            try:
+                await self._registrar.meet(meetings.values())
+            except EventLogError as error:  # the next reading of the device is another meeting
+                _log.warning("devices could not be registered", devices=len(meetings), reason=str(error))
+
+
+class WriteDevices:
+    """What is heard of devices into their table."""
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+
+    async def handle(self, deliveries: list[Delivery]) -> None:
+        """Write what was heard and return when it is committed.
+
+        Raises:
+            Retry: The database is away.
+            Unprocessable: A delivery says nothing of a device, or the database refuses a value of it.
+        """
+        try:
+            await self._presence.write([heard(decode(delivery)) for delivery in deliveries])
+        except DatabaseAway as away:
+            raise Retry(str(away)) from away
+        except (BadData, AttributeError) as error:
+            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
 
 
 class RecordReadings:
@@ -132,20 +244,26 @@ class RecordReadings:
             Unprocessable: A delivery is no batch of readings, or the database refuses a value of it.
         """
         try:
-            batches = [_decode(delivery.data) for delivery in deliveries]
+            batches = [decode(delivery) for delivery in deliveries]
             dropped = {d.seq: int(d.headers[DUPLICATES]) for d in deliveries if _DUPLICATES in d.raw_headers}
             recorded = await self._recorder.record(batches, deliveries[-1].seq, dropped=dropped)
         except DatabaseAway as away:
             raise Retry(str(away)) from away
-        except (BadData, msgspec.DecodeError, ValueError) as error:
-            raise Unprocessable("INVALID_PAYLOAD_FORMAT", f"not a batch of readings: {error}") from error
+        except (BadData, AttributeError, ValueError) as error:
+            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, f"not a batch of readings: {error}") from error
         self.seen += recorded.seen
         self.stored += recorded.stored
         self.committed_at = time.monotonic()
 
 
+def _meeting(raw: RawReadings, esp_id: str) -> Meet:
+    at = raw.esp_id.index(esp_id)
+    generation: Generation = "dec" if raw.seq[at] is None else "head"
+    return Meet(kaiser_id=raw.kaiser_id, esp_id=esp_id, generation=generation, at=raw.received_at[at])
+
+
 def _bodies(batch: Readings, most_bytes: int) -> Iterator[bytes]:
-    body = _encode(batch)
+    body = encode(batch)
     if len(body) <= most_bytes or len(batch) < 2:
         yield body
         return

@@ -39,21 +39,20 @@ class Converted(msgspec.Struct, frozen=True):
     Attributes:
         batch: Finished readings, in the order of the raw ones.
         duplicates: Readings left out, since the broker delivered them twice.
-        remembered: Ids that the window holds because of this batch.
     """
 
     batch: Readings
     duplicates: int
-    remembered: list[int]
 
 
 def convert(
-    raw: RawReadings, sensors: Mapping[Facet, Sensor], standings: Mapping[str, Standing], window: Window
+    raw: RawReadings, origin: str, sensors: Mapping[Facet, Sensor], standings: Mapping[str, Standing], window: Window
 ) -> Converted:
-    """Finish a batch.
+    """Finish a batch. The same batch again becomes the same again, as long as the clocks are judged alike.
 
     Args:
         raw: As the bridge took it.
+        origin: Id of its event.
         sensors: Sensors by facet; makes those it does not have.
         standings: Devices by id; one that is not there is a stranger.
         window: Server-dated readings of the last minutes; takes in those of this batch.
@@ -65,7 +64,7 @@ def convert(
     measured_at: list[int] = []
     time_source: list[TimeSource] = []
     flags: list[str] = []
-    remembered: list[int] = []
+    own: set[int] = set()
     repeated: list[int] = []
     columns = zip(
         raw.reading_id, found, known, raw.raw, raw.quality, raw.device_ts, raw.received_at, raw.flags, strict=True
@@ -74,10 +73,9 @@ def convert(
         number, graded, doubt = _finish(sensor, count, grade)
         at, source, dated = date(device_ts, received_at, clock_wrong=device.clock_wrong)
         if source == "server":
-            if window.take(reading_id, received_at):
-                remembered.append(reading_id)
-            else:
+            if reading_id in own or not window.take(reading_id, received_at, origin):
                 repeated.append(i)
+            own.add(reading_id)
         value.append(number)
         quality.append(graded)
         measured_at.append(at)
@@ -104,7 +102,7 @@ def convert(
         pending=[device.pending for device in known],
         flags=flags,
     )
-    return Converted(_without(batch, repeated) if repeated else batch, len(repeated), remembered)
+    return Converted(_without(batch, repeated) if repeated else batch, len(repeated))
 
 
 def _finish(sensor: Sensor, count: float, grade: str) -> tuple[float | None, str, str]:

@@ -86,22 +86,26 @@ CREATE TABLE ingest.progress (
     updated_at timestamptz NOT NULL
 ) WITH (fillfactor = 20);
 
+-- A device as it was last heard. presence_at dates online and offline_reason, which heartbeats and last wills both tell,
+-- from two streams; beat_at dates what a heartbeat says.
 CREATE TABLE ingest.devices (
-    esp_id            text PRIMARY KEY,
-    kaiser_id         text NOT NULL,
-    state             text NOT NULL,
-    generation        text NOT NULL,
-    zone_id           text NOT NULL DEFAULT '',
-    first_seen_at     timestamptz NOT NULL,
-    last_seen_at      timestamptz NOT NULL,
-    online            boolean NOT NULL DEFAULT true,
-    offline_reason    text,
-    boot              text NOT NULL DEFAULT '',
-    uptime_s          bigint,
-    heap_free_bytes   bigint,
-    wifi_rssi_dbm     integer,
-    sensor_count      integer,
-    actuator_count    integer
+    esp_id          text PRIMARY KEY,
+    kaiser_id       text NOT NULL,
+    state           text NOT NULL,
+    generation      text NOT NULL,
+    zone_id         text NOT NULL,
+    first_seen_at   timestamptz NOT NULL,
+    last_seen_at    timestamptz NOT NULL,
+    presence_at     timestamptz NOT NULL,
+    online          boolean NOT NULL,
+    offline_reason  text,
+    beat_at         timestamptz,
+    boot            text NOT NULL,
+    uptime_s        bigint,
+    heap_free_bytes bigint,
+    wifi_rssi_dbm   integer,
+    sensor_count    integer,
+    actuator_count  integer
 ) WITH (fillfactor = 50);
 
 -- A day of readings a chunk: the unit in which retention drops rows. Rows arrive for every sensor at the right edge of its

@@ -1,0 +1,143 @@
+"""The devices as the converter must know them, in memory and from the log alone: registered, pending, clock right.
+
+Rebuilt at every start: registrations from the first one, clocks from the last heartbeat of each device. Every instance
+has its own, for the live path needs no database.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import structlog
+
+from kaiser.contracts.events.codec import EventDecoder, encode
+from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid
+from kaiser.contracts.streams import DEVICES, HEARTBEATS
+from kaiser.eventlog import ConcurrencyConflict, Delivery, Event, EventLog, Expectation, LogFull, OrderedReader, Retry
+from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
+from kaiser.ingest.clocks import Clock, hear
+from kaiser.ingest.converting import Standing
+from kaiser.ingest.presence import HEARTBEAT, Beat
+from kaiser.ingest.registry import UNKNOWN, DeviceState, Meet, aggregate_subjects, decide, evolve, subject
+
+_log = structlog.get_logger(__name__)
+
+SOURCE: Final = "kaiser/ingest"
+REGISTERED: Final = ("device.*.*.registered",)
+BEATS: Final = ("heartbeat.>",)
+
+_decoder = EventDecoder({DeviceRegistered.TYPE: DeviceRegistered, HEARTBEAT: DeviceSaid[Beat]})
+
+
+class Directory:
+    """What is known of devices.
+
+    Attributes:
+        standings: What the converter asks, by device id. A device that is registered is in it.
+    """
+
+    def __init__(self) -> None:
+        self.standings: dict[str, Standing] = {}
+        self._devices: dict[str, DeviceState] = {}
+        self._clocks: dict[str, Clock] = {}
+        self._registrations_known = asyncio.Event()
+        self._clocks_known = asyncio.Event()
+
+    def state(self, esp_id: str) -> DeviceState:
+        """What the registry holds of a device."""
+        return self._devices.get(esp_id, UNKNOWN)
+
+    def registered(self, event: DeviceRegistered) -> None:
+        """A device was registered, by us or by another instance."""
+        self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
+        self._stand(event.esp_id)
+
+    def beaten(self, said: DeviceSaid[Beat]) -> None:
+        """A heartbeat came."""
+        before = self._clocks.get(said.esp_id, UNKNOWN_CLOCK)
+        device_ts = 0 if said.message.time_valid is False else said.message.ts
+        clock = hear(before, device_ts=device_ts, received_at=said.received_at, boot=said.message.boot_sequence_id)
+        self._clocks[said.esp_id] = clock
+        if clock.wrong != before.wrong:
+            _log.info("clock of a device", esp_id=said.esp_id, wrong=clock.wrong, lag_us=clock.lag_us)
+            self._stand(said.esp_id)
+
+    def _stand(self, esp_id: str) -> None:
+        state = self.state(esp_id)
+        if state.registered:
+            wrong = self._clocks.get(esp_id, UNKNOWN_CLOCK).wrong
+            self.standings[esp_id] = Standing(pending=state.pending, clock_wrong=wrong)
+
+    async def follow(self, log: EventLog) -> None:
+        """Read both streams from where they matter, and on, until cancelled."""
+        registrations = OrderedReader(log, DEVICES.name, subjects=REGISTERED, start="all")
+        beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(registrations, self._registrations_known))
+            tasks.create_task(self._follow(beats, self._clocks_known))
+
+    async def wait_caught_up(self, patience_s: float) -> None:
+        """Return when what both streams held at the start is known; or, with a warning, when patience ends."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._registrations_known.wait()
+                await self._clocks_known.wait()
+        except TimeoutError:
+            _log.warning("readings do not wait any longer for what the log knows of devices", waited_s=patience_s)
+
+    async def _follow(self, reader: OrderedReader, caught_up: asyncio.Event) -> None:
+        async with reader:
+            while True:
+                if not reader.pending:
+                    caught_up.set()
+                for delivery in await reader.take():
+                    self._learn(delivery)
+
+    def _learn(self, delivery: Delivery) -> None:
+        try:
+            event = _decoder.decode(delivery.type, delivery.data)
+        except (msgspec.DecodeError, ValueError) as error:
+            # The consumers that write tables put it into the dead letters; here it only teaches nothing.
+            _log.warning("an event teaches nothing", subject=delivery.subject, seq=delivery.seq, reason=str(error))
+            return
+        if isinstance(event, DeviceRegistered):
+            self.registered(event)
+        else:
+            self.beaten(event)
+
+
+class Registrar:
+    """Registers devices that are met for the first time. Ingest is the one service that writes these events."""
+
+    def __init__(self, log: EventLog, directory: Directory) -> None:
+        self._log = log
+        self._directory = directory
+
+    async def meet(self, met: Iterable[Meet]) -> None:
+        """Register those that are not; return when that is stored. Whoever was faster elsewhere has done it for us.
+
+        Raises:
+            Retry: The stream of devices is full.
+        """
+        strangers = {meeting.esp_id: meeting for meeting in met}
+        decided = [event for meeting in strangers.values() for event in decide(self._state(meeting), meeting)]
+        if not decided:
+            return
+        events = [
+            Event(subject=subject(event), type=event.TYPE, data=encode(event), source=SOURCE, time=event.registered_at)
+            for event in decided
+        ]
+        expected = [Expectation(0, aggregate_subjects(event.esp_id)) for event in decided]
+        try:
+            await self._log.publish_all(events, expect=expected)
+        except ConcurrencyConflict:
+            _log.info("devices were registered elsewhere at the same moment")
+        except LogFull as full:
+            raise Retry(str(full)) from full
+        for event in decided:
+            _log.info("device registered, pending approval", esp_id=event.esp_id, generation=event.generation)
+            self._directory.registered(event)
+
+    def _state(self, meeting: Meet) -> DeviceState:
+        return self._directory.state(meeting.esp_id)

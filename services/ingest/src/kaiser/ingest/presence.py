@@ -1,0 +1,149 @@
+"""What is heard of devices into their table: signs of life, last wills, returns. Many events, one row a device."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from psycopg import AsyncRawCursor
+
+from kaiser.contracts.events.catalogue import SAID
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
+from kaiser.contracts.wire import Heartbeat, LastWill, SessionAnnounce
+from kaiser.ingest import statements
+from kaiser.timescale import Instant, Pool
+
+HEARTBEAT: Final = SAID[Heartbeat].name
+LOST: Final = SAID[LastWill].name
+ANNOUNCED: Final = SAID[SessionAnnounce].name
+
+_DEVICES: Final = statements.read("devices")
+
+
+NEVER: Final = 0
+"""When a device was last seen of which only a last will is known: that one the broker said, not the device."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """What a heartbeat says that is kept; names of :class:`kaiser.contracts.wire.Heartbeat`."""
+
+    ts: int
+    uptime: int
+    heap_free: int
+    wifi_rssi: int
+    zone_id: str = ""
+    sensor_count: int = 0
+    actuator_count: int = 0
+    time_valid: bool | None = None
+    boot_sequence_id: str = ""
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """One event about a device.
+
+    Attributes:
+        kaiser_id: Kaiser id of its topic.
+        esp_id: Device.
+        generation: What the bridge takes its firmware for.
+        at: When the bridge took it, unix microseconds.
+        offline_reason: Why it is gone, for a last will; None for a sign of life.
+        beat: What its heartbeat says, for a heartbeat.
+    """
+
+    kaiser_id: str
+    esp_id: str
+    generation: str
+    at: int
+    offline_reason: str | None = None
+    beat: Beat | None = None
+
+
+def heard(event: DeviceSaid[Beat] | DeviceSaid[Any] | DeviceDiscovered | DeviceReturned | DeviceRegistered) -> Heard:
+    """What an event says of a device's presence."""
+    at = event.registered_at if isinstance(event, DeviceRegistered) else event.received_at
+    message = event.message if isinstance(event, DeviceSaid) else None
+    return Heard(
+        kaiser_id=event.kaiser_id,
+        esp_id=event.esp_id,
+        generation=event.generation,
+        at=at,
+        offline_reason=(message.reason or "last_will") if isinstance(message, LastWill) else None,
+        beat=message if isinstance(message, Beat) else None,
+    )
+
+
+class Row(msgspec.Struct):
+    """What several events say of one device; fields as in ``devices.sql``."""
+
+    esp_id: str
+    kaiser_id: str
+    generation: str
+    first_seen_at: int
+    last_seen_at: int
+    presence_at: int
+    online: bool
+    offline_reason: str | None = None
+    beat_at: int | None = None
+    beat: Beat | None = None
+
+    def columns(self) -> tuple[Any, ...]:
+        """Parameters of ``devices.sql`` for one device."""
+        beat = self.beat
+        spoken = (
+            (beat.zone_id, beat.boot_sequence_id, beat.uptime, beat.heap_free, beat.wifi_rssi, beat.sensor_count,
+             beat.actuator_count)
+            if beat else ("", "", None, None, None, None, None)
+        )  # fmt: skip
+        return (
+            self.esp_id,
+            self.kaiser_id,
+            self.generation,
+            Instant(self.first_seen_at),
+            Instant(self.last_seen_at),
+            Instant(self.presence_at),
+            self.online,
+            self.offline_reason,
+            Instant(self.beat_at) if self.beat_at is not None else None,
+            *spoken,
+        )
+
+
+def merged(events: Iterable[Heard]) -> list[Row]:
+    """One row a device, in the order of their ids: writers that lock rows in one order do not lock each other out."""
+    rows: dict[str, Row] = {}
+    for said in events:
+        row = rows.get(said.esp_id)
+        if row is None:
+            row = rows[said.esp_id] = Row(
+                said.esp_id, said.kaiser_id, said.generation, said.at, NEVER, said.at, online=True
+            )
+        row.first_seen_at = min(row.first_seen_at, said.at)
+        if said.at >= row.presence_at:
+            row.presence_at = said.at
+            row.online = said.offline_reason is None
+            row.offline_reason = said.offline_reason
+        if said.offline_reason is None and said.at >= row.last_seen_at:
+            row.last_seen_at = said.at
+            row.kaiser_id, row.generation = said.kaiser_id, said.generation
+        if said.beat is not None and said.at >= (row.beat_at or 0):
+            row.beat, row.beat_at = said.beat, said.at
+    return [rows[esp_id] for esp_id in sorted(rows)]
+
+
+class Presence:
+    """Writes rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def write(self, events: Iterable[Heard]) -> None:
+        """Merge what was heard into the table; when it returns it is committed.
+
+        Raises:
+            DatabaseAway: Nothing was written, or it is not known; the same may be given again.
+            BadData: A value was refused.
+        """
+        rows = merged(events)
+        if rows:
+            columns = [list(column) for column in zip(*(row.columns() for row in rows), strict=True)]
+            async with self._pool.connection() as connection:
+                await AsyncRawCursor(connection).execute(_DEVICES, columns, prepare=True)

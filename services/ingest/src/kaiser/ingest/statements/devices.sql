@@ -1,0 +1,34 @@
+-- What was heard of devices, one row each, merged into what is known. Nothing older overwrites anything newer, so events
+-- may come again, and those of the two streams in any order.
+-- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
+-- (null for none), zone, boot, uptime, heap, rssi, sensors, actuators.
+INSERT INTO ingest.devices AS d
+    (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
+     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, state)
+SELECT *, 'pending'
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::text[],
+    $9::timestamptz[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::integer[], $15::integer[],
+    $16::integer[]
+)
+ON CONFLICT (esp_id) DO UPDATE SET
+    kaiser_id = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.kaiser_id ELSE d.kaiser_id END,
+    generation = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.generation ELSE d.generation END,
+    first_seen_at = least(d.first_seen_at, excluded.first_seen_at),
+    last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
+    presence_at = greatest(d.presence_at, excluded.presence_at),
+    online = CASE WHEN excluded.presence_at >= d.presence_at THEN excluded.online ELSE d.online END,
+    offline_reason = CASE
+        WHEN excluded.presence_at >= d.presence_at THEN excluded.offline_reason ELSE d.offline_reason
+    END,
+    (beat_at, zone_id, boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count) = (
+        SELECT CASE WHEN newer THEN excluded.beat_at ELSE d.beat_at END,
+               CASE WHEN newer THEN excluded.zone_id ELSE d.zone_id END,
+               CASE WHEN newer THEN excluded.boot ELSE d.boot END,
+               CASE WHEN newer THEN excluded.uptime_s ELSE d.uptime_s END,
+               CASE WHEN newer THEN excluded.heap_free_bytes ELSE d.heap_free_bytes END,
+               CASE WHEN newer THEN excluded.wifi_rssi_dbm ELSE d.wifi_rssi_dbm END,
+               CASE WHEN newer THEN excluded.sensor_count ELSE d.sensor_count END,
+               CASE WHEN newer THEN excluded.actuator_count ELSE d.actuator_count END
+        FROM (SELECT excluded.beat_at >= coalesce(d.beat_at, 'epoch')) AS x (newer)
+    )
