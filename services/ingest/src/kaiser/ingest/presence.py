@@ -1,6 +1,6 @@
 """What is heard of devices into their table: signs of life, last wills, returns. Many events, one row a device."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,7 @@ from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
 from kaiser.contracts.wire import Heartbeat, LastWill, SessionAnnounce
 from kaiser.ingest import statements
-from kaiser.timescale import Instant, Pool
+from kaiser.timescale import Pool, timestamp_array
 
 HEARTBEAT: Final = SAID[Heartbeat].name
 LOST: Final = SAID[LastWill].name
@@ -20,7 +20,7 @@ _DEVICES: Final = statements.read("devices")
 
 
 NEVER: Final = 0
-"""When a device was last seen of which only a last will is known: that one the broker said, not the device."""
+"""When a device was last seen that only a last will told of (the broker says that), or was heard that never was."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -82,29 +82,31 @@ class Row(msgspec.Struct):
     presence_at: int
     online: bool
     offline_reason: str | None = None
-    beat_at: int | None = None
+    beat_at: int = NEVER
     beat: Beat | None = None
 
-    def columns(self) -> tuple[Any, ...]:
-        """Parameters of ``devices.sql`` for one device."""
-        beat = self.beat
-        spoken = (
-            (beat.zone_id, beat.boot_sequence_id, beat.uptime, beat.heap_free, beat.wifi_rssi, beat.sensor_count,
-             beat.actuator_count)
-            if beat else ("", "", None, None, None, None, None)
-        )  # fmt: skip
-        return (
-            self.esp_id,
-            self.kaiser_id,
-            self.generation,
-            Instant(self.first_seen_at),
-            Instant(self.last_seen_at),
-            Instant(self.presence_at),
-            self.online,
-            self.offline_reason,
-            Instant(self.beat_at) if self.beat_at is not None else None,
-            *spoken,
-        )
+
+def columns(rows: Sequence[Row]) -> tuple[object, ...]:
+    """The parameters of ``devices.sql``."""
+    beats = [row.beat for row in rows]
+    return (
+        [row.esp_id for row in rows],
+        [row.kaiser_id for row in rows],
+        [row.generation for row in rows],
+        timestamp_array([row.first_seen_at for row in rows]),
+        timestamp_array([row.last_seen_at for row in rows]),
+        timestamp_array([row.presence_at for row in rows]),
+        [row.online for row in rows],
+        [row.offline_reason for row in rows],
+        timestamp_array([row.beat_at for row in rows]),
+        [beat.zone_id if beat else "" for beat in beats],
+        [beat.boot_sequence_id if beat else "" for beat in beats],
+        [beat and beat.uptime for beat in beats],
+        [beat and beat.heap_free for beat in beats],
+        [beat and beat.wifi_rssi for beat in beats],
+        [beat and beat.sensor_count for beat in beats],
+        [beat and beat.actuator_count for beat in beats],
+    )
 
 
 def merged(events: Iterable[Heard]) -> list[Row]:
@@ -124,7 +126,7 @@ def merged(events: Iterable[Heard]) -> list[Row]:
         if said.offline_reason is None and said.at >= row.last_seen_at:
             row.last_seen_at = said.at
             row.kaiser_id, row.generation = said.kaiser_id, said.generation
-        if said.beat is not None and said.at >= (row.beat_at or 0):
+        if said.beat is not None and said.at >= row.beat_at:
             row.beat, row.beat_at = said.beat, said.at
     return [rows[esp_id] for esp_id in sorted(rows)]
 
@@ -144,6 +146,5 @@ class Presence:
         """
         rows = merged(events)
         if rows:
-            columns = [list(column) for column in zip(*(row.columns() for row in rows), strict=True)]
             async with self._pool.connection() as connection:
-                await AsyncRawCursor(connection).execute(_DEVICES, columns, prepare=True)
+                await AsyncRawCursor(connection).execute(_DEVICES, columns(rows), prepare=True)

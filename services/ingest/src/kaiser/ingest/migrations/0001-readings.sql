@@ -99,7 +99,7 @@ CREATE TABLE ingest.devices (
     presence_at     timestamptz NOT NULL,
     online          boolean NOT NULL,
     offline_reason  text,
-    beat_at         timestamptz,
+    beat_at         timestamptz NOT NULL DEFAULT 'epoch',
     boot            text NOT NULL,
     uptime_s        bigint,
     heap_free_bytes bigint,

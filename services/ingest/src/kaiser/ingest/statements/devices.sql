@@ -1,7 +1,7 @@
 -- What was heard of devices, one row each, merged into what is known. Nothing older overwrites anything newer, so events
 -- may come again, and those of the two streams in any order.
 -- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
--- (null for none), zone, boot, uptime, heap, rssi, sensors, actuators.
+-- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators.
 INSERT INTO ingest.devices AS d
     (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
      boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, state)
@@ -30,5 +30,5 @@ ON CONFLICT (esp_id) DO UPDATE SET
                CASE WHEN newer THEN excluded.wifi_rssi_dbm ELSE d.wifi_rssi_dbm END,
                CASE WHEN newer THEN excluded.sensor_count ELSE d.sensor_count END,
                CASE WHEN newer THEN excluded.actuator_count ELSE d.actuator_count END
-        FROM (SELECT excluded.beat_at >= coalesce(d.beat_at, 'epoch')) AS x (newer)
+        FROM (SELECT excluded.beat_at >= d.beat_at) AS x (newer)
     )
