@@ -1,0 +1,171 @@
+"""Start and stop: what is the same in every service.
+
+A service is one coroutine that opens what it needs in context managers, spawns its tasks, and waits:
+
+    async def serve(frame: Frame, settings: BridgeSettings) -> None:
+        async with await connect(...) as log:
+            frame.spawn("uplink", uplink.run())
+            await frame.until_stopped()
+
+It may start before its servers: connecting waits for them, and health says what it waits for.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+import structlog
+import uvloop
+
+from kaiser.service import logs, tracing
+from kaiser.service.health import Health
+from kaiser.service.metrics import new_registry
+from kaiser.service.probes import Probes, server
+from kaiser.service.settings import CommonSettings, SettingsError, load
+
+S = TypeVar("S", bound=CommonSettings)
+Serve = Callable[["Frame", S], Awaitable[None]]
+
+STOP_TIMEOUT_S: Final = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Frame:
+    """What a running service has.
+
+    Args:
+        name: Name of the service.
+
+    Attributes:
+        health: Its checks.
+        registry: Its metrics.
+        started: Whether it got as far as :meth:`until_stopped`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.health = Health()
+        self.registry = new_registry()
+        self.started = False
+        self._stop = asyncio.Event()
+        self._tasks: dict[asyncio.Task[Any], str] = {}
+        self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._crash: BaseException | None = None
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a task for as long as the service lives; if it ends with an exception, the service ends with it."""
+        task = asyncio.create_task(work, name=f"{self.name}.{name}")
+        self._tasks[task] = name
+        task.add_done_callback(self._ended)
+        return task
+
+    def on_stop(self, drain: Callable[[], Awaitable[None]]) -> None:
+        """Await this when the service is told to stop, before tasks are cancelled; the last one added goes first."""
+        self._drains.append(drain)
+
+    def stop(self) -> None:
+        """Tell the service to stop."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stop.is_set()
+
+    async def until_stopped(self) -> None:
+        """Wait for a signal or a crash, then drain and end the tasks.
+
+        Raises:
+            BaseException: What a task died of.
+        """
+        self.started = True
+        await self._stop.wait()
+        log.info("stopping")
+        if self._crash is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    for drain in reversed(self._drains):
+                        await drain()
+        tasks = list(reversed(self._tasks))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=STOP_TIMEOUT_S)
+            for task in pending:
+                log.error("task does not end", task=task.get_name())
+        if self._crash is not None:
+            raise self._crash
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        name = self._tasks.pop(task, "")
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("task crashed", task=name, exc_info=error)
+        if self._crash is None:
+            self._crash = error
+        self._stop.set()
+
+
+def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
+    """Run a service until it is told to stop, and leave the process.
+
+    Exit code 0 after an orderly stop, 1 after a crash, 2 for wrong settings.
+    """
+    try:
+        loaded = load(settings)
+    except SettingsError as error:
+        print(f"{name}: wrong settings\n{error}", file=sys.stderr)  # noqa: T201 - there are no logs yet
+        sys.exit(2)
+    logs.configure(loaded.log, service=name)
+    tracing.configure(loaded.trace, service=name)
+    sys.exit(uvloop.run(_run(name, loaded, serve)))
+
+
+async def _run(name: str, settings: S, serve: Serve[S]) -> int:
+    frame = Frame(name)
+    try:
+        # uvicorn would leave the process by itself when the port is taken
+        listening = socket.create_server((settings.health.host, settings.health.port))
+    except OSError as error:
+        log.error("health port is not to be had", **msgspec.structs.asdict(settings.health), reason=error.strerror)  # noqa: TRY400 - the reason is in the words
+        return 1
+    probes = server(Probes(frame.health, frame.registry))
+    probing = asyncio.create_task(probes.serve(sockets=[listening]), name=f"{name}.probes")
+    serving = asyncio.ensure_future(serve(frame, settings))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # One that still waits for a server to start has nothing to drain, and a second signal means now
+        if frame.stopping or not frame.started:
+            serving.cancel()
+        frame.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await asyncio.wait((serving, probing), return_when=asyncio.FIRST_COMPLETED)
+        if probing.done() and not serving.done():
+            log.error("probes are not served any more")
+            serving.cancel()
+        await asyncio.wait((serving,))
+        return _exit_code(serving, frame)
+    finally:
+        probes.should_exit = True
+        await asyncio.gather(probing, return_exceptions=True)
+
+
+def _exit_code(serving: "asyncio.Future[None]", frame: Frame) -> int:
+    if serving.cancelled():
+        return 0 if frame.stopping else 1
+    error = serving.exception()
+    if error is None:
+        log.info("stopped")
+        return 0
+    log.error("service failed", exc_info=error)
+    return 1

@@ -1,0 +1,37 @@
+"""Health says what is wrong, in words."""
+
+import json
+
+from kaiser.service.health import Finding, Health, State
+from kaiser.service.metrics import new_registry
+from kaiser.service.probes import Probes
+
+
+def test_ready_needs_every_check() -> None:
+    health = Health()
+    health.add("nats", lambda: Finding(State.OK))
+    assert health.report().ready
+    health.add("database", lambda: Finding(State.FAILING, "away for 3 s"))
+    assert not health.report().ready
+
+
+def test_a_connection_that_was_never_there_is_waited_for_and_one_that_was_is_missed() -> None:
+    health, up = Health(), False
+    health.connected("nats", lambda: up, whom="NATS at port 4222")
+    assert health.report().checks["nats"] == Finding(State.STARTING, "waiting for NATS at port 4222")
+    up = True
+    assert health.report().checks["nats"] == Finding(State.OK)
+    up = False
+    assert health.report().checks["nats"].state is State.FAILING
+
+
+def test_probes_answer_their_paths_and_say_so_on_others() -> None:
+    health = Health()
+    health.add("database", lambda: Finding(State.STARTING, "waiting for PostgreSQL"))
+    probes = Probes(health, new_registry())
+    assert probes.answer("/health/live")[0] == 200
+    status, _, body = probes.answer("/health/ready")
+    assert status == 503
+    assert json.loads(body)["checks"]["database"]["words"] == "waiting for PostgreSQL"
+    assert b"process_resident_memory_bytes" in probes.answer("/metrics")[2]
+    assert probes.answer("/")[0] == 404
