@@ -1,8 +1,10 @@
 """The event log on NATS JetStream: streams, publishing, batch consumers, aggregates, replay."""
 
+from kaiser.eventlog.aggregate import Aggregate, Executed, Loaded, Repository
+from kaiser.eventlog.atomic import publish_atomically
 from kaiser.eventlog.connection import EventLog, connect
 from kaiser.eventlog.consume import BatchConsumer, ConsumeStats, Handler
-from kaiser.eventlog.deadletters import DeadLetterBox, letter_of
+from kaiser.eventlog.deadletters import DeadLetterBox, browse, letter_of
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.envelope import Event, from_msg, new_id, now_us
 from kaiser.eventlog.errors import (
@@ -18,10 +20,14 @@ from kaiser.eventlog.errors import (
     Unacknowledged,
     Unprocessable,
 )
+from kaiser.eventlog.kv import Lease, ensure_bucket
 from kaiser.eventlog.publish import Expectation, PubAck, PublishStats
+from kaiser.eventlog.read import OrderedReader
+from kaiser.eventlog.replay import replay, replay_batches
 from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams
 
 __all__ = (
+    "Aggregate",
     "BatchConsumer",
     "ConcurrencyConflict",
     "ConnectionClosed",
@@ -34,21 +40,31 @@ __all__ = (
     "EventLog",
     "EventLogError",
     "EventTooLarge",
+    "Executed",
     "Expectation",
     "Handler",
+    "Lease",
+    "Loaded",
     "LogFull",
+    "OrderedReader",
     "PubAck",
     "PublishError",
     "PublishRefused",
     "PublishStats",
+    "Repository",
     "Retry",
     "Unacknowledged",
     "Unprocessable",
+    "browse",
     "connect",
+    "ensure_bucket",
     "ensure_consumer",
     "ensure_streams",
     "from_msg",
     "letter_of",
     "new_id",
     "now_us",
+    "publish_atomically",
+    "replay",
+    "replay_batches",
 )

@@ -139,9 +139,11 @@ class BatchConsumer:
         finally:
             if keeping is not None:
                 keeping.cancel()
-            self._give_back()
-            await self._pull.close()
-            self._finished.set()
+            try:
+                await self._pull.close()  # first, or what is given back would come to the request that still stands
+            finally:
+                self._give_back()
+                self._finished.set()
 
     async def stop(self) -> None:
         """Let the batch in hand finish and be acknowledged, give back the rest, and return when that is done."""

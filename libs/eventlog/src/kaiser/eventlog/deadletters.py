@@ -3,20 +3,22 @@
 The stream has Limits retention: a work queue could not be browsed (nestjs-jetstream#177).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
+from kaiser.contracts.streams import DEADLETTER
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.envelope import Event, now_us
+from kaiser.eventlog.replay import replay
 
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("DeadLetterBox", "letter_of")
+__all__ = ("DeadLetterBox", "browse", "letter_of")
 
 ORIGINAL: Final = "Original-"
 """Prefix of the headers of the message that failed, on the event that carries its dead letter."""
@@ -24,6 +26,7 @@ HEADROOM_BYTES: Final = 16 * 1024
 """Kept free for headers and the fields beside the payload."""
 
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(DeadLetters).decode
 
 
 class DeadLetterBox:
@@ -62,6 +65,18 @@ class DeadLetterBox:
         )
 
 
+async def browse(log: "EventLog", service: str = "") -> AsyncIterator[tuple[Delivery, DeadLetters]]:
+    """All dead letters there are, oldest first: where each event of them is, and what it holds.
+
+    Args:
+        log: The connection.
+        service: Only those of one service; empty for all.
+    """
+    subject = subjects.deadletter(service) if service else f"{subjects.deadletter('')}>"
+    async for delivery in replay(log, DEADLETTER.name, subjects=(subject,)):
+        yield delivery, _decode(delivery.data)
+
+
 def letter_of(delivery: Delivery, code: str, detail: str, *, where: str = "", attempts: int = 1) -> DeadLetter:
     """The dead letter of a message of the log."""
     return DeadLetter(
@@ -93,10 +108,10 @@ def _parts(letters: Iterable[DeadLetter], limit: int) -> list[list[DeadLetter]]:
 
 
 def _cut(letter: DeadLetter, limit: int) -> DeadLetter:
-    excess = len(_encode(letter)) - limit // 2
-    if excess <= 0:
+    if len(_encode(letter)) < limit:
         return letter
-    kept = max(0, len(letter.payload) - excess)  # base64 makes 4 bytes of 3, so cutting the excess itself is enough
+    frame = len(_encode(msgspec.structs.replace(letter, payload=b""))) + len(" (first 1048576 of 1048576 bytes)")
+    kept = max(0, (limit - frame) * 3 // 4 - 3)  # base64 makes 4 bytes of 3
     return msgspec.structs.replace(
         letter,
         payload=letter.payload[:kept],

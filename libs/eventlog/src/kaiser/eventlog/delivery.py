@@ -17,6 +17,7 @@ class Delivery:
         reply: Where it is acknowledged.
         raw_headers: The header block as it came.
         stream: Stream it is in.
+        consumer: Consumer it came through.
         seq: Sequence in the stream.
         consumer_seq: Sequence of this delivery in the consumer, without gaps.
         deliveries: How often it was delivered, this time included.
@@ -26,6 +27,7 @@ class Delivery:
 
     __slots__ = (
         "_headers",
+        "consumer",
         "consumer_seq",
         "data",
         "deliveries",
@@ -47,6 +49,7 @@ class Delivery:
         tokens = reply.split(".")
         at = 2 if len(tokens) == _SHORT_ACK_TOKENS else 4
         self.stream = tokens[at]
+        self.consumer = tokens[at + 1]
         self.deliveries = int(tokens[at + 2])
         self.seq = int(tokens[at + 3])
         self.consumer_seq = int(tokens[at + 4])
@@ -55,6 +58,10 @@ class Delivery:
 
     def __repr__(self) -> str:
         return f"<Delivery {self.stream}#{self.seq} {self.subject} {len(self.data)} bytes>"
+
+    def adopt(self, headers: Mapping[str, str]) -> None:
+        """Take headers that somebody else has decoded."""
+        self._headers = dict(headers)
 
     @property
     def size(self) -> int:

@@ -148,6 +148,11 @@ class Pull:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def restart(self) -> None:
+        """Make sure of the consumer again, and ask anew."""
+        self._asked = 0
+        self._start_recovery()
+
     def forget_held(self) -> None:
         """Drop what was not taken, and whatever is still under way."""
         self._held.clear()

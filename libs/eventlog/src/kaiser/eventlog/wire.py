@@ -8,6 +8,7 @@ The private names that this module touches are those of nats-py 2.16; ``tests/un
 so that an upgrade that moves one fails there and not in production.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -21,6 +22,7 @@ Sink = Callable[[bytes, bytes, bytes, bytes], None]
 """Called with subject, reply subject, payload and raw header block of each message; must not block or raise."""
 
 PERMISSION_ERROR: Final = "permissions violation"
+LAST_WORD_S: Final = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -39,10 +41,15 @@ class Wire(Client):
         return subscription
 
     async def close_sink(self, subscription: Subscription) -> None:
-        """End a subscription of :meth:`open_sink`; a no-op on a closed connection."""
-        self._sinks.pop(subscription._id, None)  # noqa: SLF001
-        if not self.is_closed:
-            await subscription.unsubscribe()
+        """End a subscription of :meth:`open_sink`; the sink still gets what the server had sent before it knew."""
+        try:
+            if not self.is_closed:
+                await subscription.unsubscribe()
+            if self.is_connected:
+                with contextlib.suppress(errors.Error, TimeoutError, OSError):
+                    await self.flush(timeout=LAST_WORD_S)
+        finally:
+            self._sinks.pop(subscription._id, None)  # noqa: SLF001
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Put protocol commands on the socket, or keep them for the next connection while there is none."""
@@ -57,7 +64,7 @@ class Wire(Client):
             self._pending = []
             self._pending_data_size = 0
         try:
-            self._transport.writelines(list(parts))
+            self._transport.write(b"".join(parts))
         except (OSError, RuntimeError):
             # The socket is gone and the reader is about to notice (uvloop says so by RuntimeError). What was written
             # is lost, as it is in a socket's buffer: events are published again, acknowledgements make redeliveries.

@@ -1,0 +1,108 @@
+"""Several events as one: all of them are stored, next to each other, or none (ADR-50, server 2.12 and newer)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import nats.errors
+import structlog
+
+from kaiser.eventlog.envelope import Event, decode_headers, encode_headers, new_id
+from kaiser.eventlog.errors import ConcurrencyConflict, LogFull, PublishRefused
+from kaiser.eventlog.publish import CONFLICT, FULL, UNAVAILABLE, Expectation, PubAck
+from kaiser.eventlog.wire import hpub
+
+if TYPE_CHECKING:
+    from kaiser.eventlog.connection import EventLog
+
+__all__ = ("publish_atomically",)
+
+COMMIT_TIMEOUT_S: Final = 3.0
+RETRY_DELAY_S: Final = 0.1
+LONGEST_RETRY_DELAY_S: Final = 2.0
+INCOMPLETE: Final = frozenset({10175, 10176})
+"""The server lost the beginning of the batch: a reconnect came between."""
+REPEATED: Final = 10201
+"""An id of the batch is stored already, so the whole batch is: the acknowledgement of an earlier try was lost."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: _Refusal | None = None
+    stream: str = ""
+    seq: int = 0
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+async def publish_atomically(log: "EventLog", events: Sequence[Event], *, expect: Expectation) -> PubAck:
+    """Store all events of one stream, or none, and wait for it for as long as it takes.
+
+    Args:
+        log: The connection.
+        events: At least one; at most 1,000 (the server's limit for a batch).
+        expect: What must hold when the first of them is stored.
+
+    Returns:
+        The acknowledgement of the last event; the others have the sequences before it.
+
+    Raises:
+        ConcurrencyConflict: The expectation did not hold. After a lost acknowledgement this may mean that the events
+            are stored themselves: look for their ids.
+        LogFull: The stream took no more.
+        PublishRefused: The server refuses them for good.
+    """
+    delay = RETRY_DELAY_S
+    while True:
+        await log.wait_connected()
+        answer = await _attempt(log, events, expect)
+        refusal = answer.error
+        if refusal is None:
+            log.publisher.stats.stored += len(events)
+            return PubAck(stream=answer.stream, seq=answer.seq)
+        words = f"{events[0].subject}: {refusal.description} ({refusal.err_code})"
+        if refusal.err_code in CONFLICT or refusal.err_code == REPEATED:
+            raise ConcurrencyConflict(words, list(events))
+        if refusal.err_code in FULL:
+            raise LogFull(words, list(events))
+        if refusal.code not in UNAVAILABLE and refusal.err_code not in INCOMPLETE:
+            raise PublishRefused(words, list(events))
+        log.publisher.stats.resent += len(events)
+        _log.warning("batch of events not stored, sending it again", events=len(events), reason=refusal.description)
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, LONGEST_RETRY_DELAY_S)
+
+
+async def _attempt(log: "EventLog", events: Sequence[Event], expect: Expectation) -> _Answer:
+    batch, last = new_id(), events[-1]
+    blocks = [_headers(event, batch, number, expect) for number, event in enumerate(events, 1)]
+    parts: list[bytes] = []
+    for event, block in zip(events[:-1], blocks, strict=False):
+        parts.extend(hpub(event.subject, "", block, event.data))
+    log.nc.write(parts)
+    commit = decode_headers(blocks[-1]) | {"Nats-Batch-Commit": "1"}
+    try:
+        answer = await log.nc.request(last.subject, last.data, timeout=COMMIT_TIMEOUT_S, headers=commit)
+    except nats.errors.NoRespondersError:
+        return _Answer(error=_Refusal(503, 0, "no stream takes this subject now"))
+    except (TimeoutError, nats.errors.TimeoutError):
+        return _Answer(error=_Refusal(503, 0, "no answer"))
+    return _decode(answer.data)
+
+
+def _headers(event: Event, batch: str, number: int, expect: Expectation) -> bytes:
+    lines = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n"
+    if number == 1:
+        lines += f"Nats-Expected-Last-Subject-Sequence: {expect.last_seq}\r\n"
+        if expect.subjects:
+            lines += f"Nats-Expected-Last-Subject-Sequence-Subject: {expect.subjects}\r\n"
+    return encode_headers(event)[:-2] + lines.encode() + b"\r\n"

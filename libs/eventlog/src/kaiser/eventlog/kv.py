@@ -1,0 +1,147 @@
+"""Leases on a key-value bucket: who may do what only one may do, until when.
+
+A lease is a key with a time to live; the server lets it vanish. Buckets are made without ``limit_marker_ttl``: with it,
+nats-py's ``get()`` returns an entry without value for an expired key instead of "not found".
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+import nats.errors
+from nats.js import api
+from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
+from nats.js.kv import KeyValue
+
+from kaiser.eventlog.publish import CONFLICT
+
+if TYPE_CHECKING:
+    from kaiser.eventlog.connection import EventLog
+
+__all__ = ("Lease", "ensure_bucket")
+
+RENEWALS_A_TTL: Final = 3
+SHORTEST_TTL_S: Final = 1
+_EXPECTED: Final = api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value
+_TTL: Final = api.Header.MSG_TTL.value
+
+
+async def ensure_bucket(log: "EventLog", bucket: str) -> KeyValue:
+    """The bucket, made if need be; keeps the last value of each key.
+
+    Raises:
+        nats.errors.Error: JetStream is not ready.
+    """
+    try:
+        return await log.js.key_value(bucket)
+    except BucketNotFoundError:
+        return await log.js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, direct=True))
+
+
+class Lease:
+    """The right to do something alone, for a while.
+
+    Args:
+        log: The connection.
+        bucket: Bucket of the lease; made if need be.
+        key: What the lease is for.
+        holder: Who asks for it.
+        ttl_s: Whole seconds after which an unrenewed lease is free again; at least 1.
+    """
+
+    def __init__(self, log: "EventLog", bucket: str, key: str, *, holder: str, ttl_s: int) -> None:
+        if ttl_s < SHORTEST_TTL_S:
+            raise ValueError(f"a lease lasts at least {SHORTEST_TTL_S} s, not {ttl_s} s")
+        self._log = log
+        self._bucket = bucket
+        self._key = key
+        self._holder = holder
+        self._ttl_s = ttl_s
+        self._revision = 0
+        self._until = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether it is certainly ours right now, by our own clock and without asking."""
+        return time.monotonic() < self._until
+
+    async def holder(self) -> str:
+        """Who holds it; empty for nobody.
+
+        Raises:
+            nats.errors.Error: The log is not reachable.
+        """
+        entry = await self._entry()
+        return entry.value.decode() if entry is not None and entry.value else ""
+
+    async def acquire(self) -> bool:
+        """Take it if it is free, or ours from an earlier life under the same name.
+
+        Raises:
+            nats.errors.Error: The log is not reachable.
+        """
+        entry = await self._entry()
+        if entry is not None and entry.value and entry.value.decode() != self._holder:
+            return False
+        return await self._write(entry.revision or 0 if entry is not None else 0)
+
+    async def renew(self) -> bool:
+        """Keep it for another ``ttl_s``; false when somebody else has it now.
+
+        Raises:
+            nats.errors.Error: The log is not reachable; the lease is still ours for as long as :attr:`held` says.
+        """
+        return bool(self._revision) and await self._write(self._revision)
+
+    async def keep(self) -> None:
+        """Renew it in time, until it is lost; then return. An unreachable log loses it when ``ttl_s`` is over."""
+        while self.held:
+            await asyncio.sleep(self._ttl_s / RENEWALS_A_TTL)
+            with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+                if not await self.renew():
+                    return
+
+    async def release(self) -> None:
+        """Give it back, so that the next one need not wait for its end; a no-op where it is not ours.
+
+        Raises:
+            nats.errors.Error: The log is not reachable; the lease then ends by itself.
+        """
+        revision, self._revision, self._until = self._revision, 0, 0.0
+        if not revision:
+            return
+        headers = {
+            "KV-Operation": "PURGE",
+            api.Header.ROLLUP.value: "sub",
+            _EXPECTED: str(revision),
+            _TTL: f"{self._ttl_s}s",
+        }
+        with contextlib.suppress(APIError):  # somebody else has it
+            await self._log.js.publish(f"$KV.{self._bucket}.{self._key}", headers=headers)
+
+    async def _entry(self) -> KeyValue.Entry | None:
+        bucket = await ensure_bucket(self._log, self._bucket)
+        try:
+            return await bucket._get(self._key)  # noqa: SLF001 - get() hides the revision of a released key
+        except NotFoundError as error:
+            return getattr(error, "entry", None) and _released(error)
+
+    async def _write(self, revision: int) -> bool:
+        asked = time.monotonic()
+        headers = {_EXPECTED: str(revision), _TTL: f"{self._ttl_s}s"}
+        try:
+            ack = await self._log.js.publish(f"$KV.{self._bucket}.{self._key}", self._holder.encode(), headers=headers)
+        except APIError as error:
+            if error.err_code in CONFLICT:
+                self._revision, self._until = 0, 0.0
+                return False
+            raise
+        self._revision, self._until = ack.seq, asked + self._ttl_s
+        return True
+
+
+def _released(error: NotFoundError) -> KeyValue.Entry:
+    entry: KeyValue.Entry = error.entry  # type: ignore[attr-defined]  # KeyDeletedError's
+    entry.value = None
+    return entry

@@ -1,0 +1,32 @@
+import inspect
+
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+from nats.aio.transport import Transport
+
+from kaiser.eventlog.wire import Wire, hpub, pub
+
+
+def test_nats_py_still_has_the_private_names_that_the_wire_uses():
+    client = Client()
+    for name in ("_pending", "_pending_data_size", "_transport", "_process_op_err", "_process_err", "_sinks"):
+        assert hasattr(Wire() if name == "_sinks" else client, name), name
+    parameters = list(inspect.signature(Client._process_msg).parameters)
+    assert parameters == ["self", "sid", "subject", "reply", "data", "headers"]
+    assert "_id" in inspect.getsource(Subscription.__init__)
+    assert {"write", "drain"} <= set(dir(Transport))
+
+
+def test_commands_are_those_of_the_protocol():
+    assert pub("a.b", "", b"") == b"PUB a.b  0\r\n\r\n"
+    assert pub("a.b", "in.1", b"xyz") == b"PUB a.b in.1 3\r\nxyz\r\n"
+    assert b"".join(hpub("a.b", "in.1", b"NATS/1.0\r\nk: v\r\n\r\n", b"xyz")) == (
+        b"HPUB a.b in.1 18 21\r\nNATS/1.0\r\nk: v\r\n\r\nxyz\r\n"
+    )
+
+
+def test_what_is_written_without_a_connection_waits_for_the_next_one():
+    wire = Wire()
+    wire.write((b"one", b"two"))
+    assert wire._pending == [b"one", b"two"]
+    assert wire._pending_data_size == 6
