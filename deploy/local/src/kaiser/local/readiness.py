@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
 import psycopg
 
 from kaiser.local import postgres
@@ -30,12 +31,40 @@ def postgres_takes_connections(port: int) -> bool:
 
 def service_is_ready(port: int) -> bool:
     """Whether a service says on its health port that it is ready."""
+    return _ask(port)[0] == http.HTTPStatus.OK
+
+
+def what_a_service_waits_for(port: int) -> str:
+    """The service's own words for what it lacks, or for why it cannot be asked."""
+    status, body = _ask(port)
+    if status is None:
+        return "its health port does not answer"
+    try:
+        checks = msgspec.json.decode(body, type=_Report).checks
+    except msgspec.DecodeError:
+        return f"its health port answers {status}"
+    return "; ".join(
+        f"{name}: {finding.words or finding.state}" for name, finding in checks.items() if finding.state != "ok"
+    )
+
+
+class _Finding(msgspec.Struct):
+    state: str
+    words: str = ""
+
+
+class _Report(msgspec.Struct):
+    checks: dict[str, _Finding]
+
+
+def _ask(port: int) -> tuple[int | None, bytes]:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
     try:
         connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        response = connection.getresponse()
+        return response.status, response.read()
     except (OSError, http.client.HTTPException):
-        return False
+        return None, b""
     finally:
         connection.close()
 

@@ -9,7 +9,7 @@ from kaiser.local.errors import NotReadyError
 from kaiser.local.layout import Layout
 from kaiser.local.ports import require_free
 from kaiser.local.programs import EVERYTHING, Program, programs
-from kaiser.local.readiness import SERVER_PROBES, service_is_ready
+from kaiser.local.readiness import SERVER_PROBES, service_is_ready, what_a_service_waits_for
 from kaiser.local.supervision import Supervisor, last_lines
 from kaiser.local.tree import Tree, ensure_tree, locked
 
@@ -87,7 +87,15 @@ class Suite:
             for program in waiting:
                 given_up = states[program.name]["statename"] == _GIVEN_UP
                 if given_up or time.monotonic() > deadline:
-                    log = self.layout.log(program.name)
-                    reason = "cannot start" if given_up else f"is not ready after {READY_TIMEOUT_S:.0f} s"
-                    raise NotReadyError(f"{program.name} {reason}: see {log}, which ends with\n{last_lines(log)}")
+                    raise NotReadyError(self._why_not_ready(program, given_up=given_up))
             time.sleep(0.05)
+
+    def _why_not_ready(self, program: Program, *, given_up: bool) -> str:
+        log = self.layout.log(program.name)
+        if given_up:
+            reason = "cannot start"
+        elif program.service:
+            reason = f"is not ready after {READY_TIMEOUT_S:.0f} s ({what_a_service_waits_for(program.port)})"
+        else:
+            reason = f"does not answer after {READY_TIMEOUT_S:.0f} s"
+        return f"{program.name} {reason}: see {log}, which ends with\n{last_lines(log)}"
