@@ -152,4 +152,6 @@ async def test_a_service_that_starts_first_waits_for_its_database(own_postgres):
     assert not waiting.done()
     own_postgres.start()
     async with asyncio.timeout(10):
-        await waiting
+        connection = await waiting
+    assert await rows(connection, "SELECT 1") == [(1,)]
+    await connection.close()

@@ -5,6 +5,7 @@ from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.eventlog import Delivery, LogFull, Retry, Unprocessable
 from kaiser.ingest.consumers import DUPLICATES, Converter, finished_id, raw_id_of
 from kaiser.ingest.converting import Standing
+from kaiser.ingest.metrics import IngestMetrics
 from kaiser.ingest.window import Window
 
 from .builders import raw
@@ -35,9 +36,13 @@ def delivery(batch, seq=1, event_id="abc") -> Delivery:
     return Delivery("telemetry.raw.god.3", body, reply, headers)
 
 
+def converter(log, *, standings=None, metrics=None, **options) -> Converter:
+    return Converter(log, standings or {}, Window(), metrics=metrics or IngestMetrics(), **options)
+
+
 async def test_a_raw_batch_becomes_a_finished_one_on_the_same_partition_and_named_after_it():
     log = Recorded()
-    await Converter(log, {}, Window()).handle([delivery(raw({}, {}))])
+    await converter(log).handle([delivery(raw({}, {}))])
     (event,) = log.events
     assert (event.subject, event.type, event.id) == ("telemetry.reading.god.3", Readings.TYPE, "abc.f")
     assert event.headers is None
@@ -46,28 +51,29 @@ async def test_a_raw_batch_becomes_a_finished_one_on_the_same_partition_and_name
 
 async def test_batches_stay_in_order():
     log = Recorded()
-    await Converter(log, {}, Window()).handle([delivery(raw({"reading_id": i}), seq=i, event_id=i) for i in range(9)])
+    await converter(log).handle([delivery(raw({"reading_id": i}), seq=i, event_id=i) for i in range(9)])
     assert [batch.reading_id for batch in log.batches] == [[i] for i in range(9)]
 
 
 async def test_a_batch_says_how_many_readings_were_left_out_of_it():
     log = Recorded()
-    converter = Converter(log, {}, Window())
-    await converter.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}))])
-    await converter.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}), seq=2, event_id="def")])
+    metrics = IngestMetrics()
+    converting = converter(log, metrics=metrics)
+    await converting.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}))])
+    await converting.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}), seq=2, event_id="def")])
     assert len(log.batches[1]) == 0
     assert log.events[1].headers == {DUPLICATES: "2"}
-    assert (converter.converted, converter.duplicates) == (2, 2)
+    assert (metrics.converted, metrics.dropped) == (2, 2)
 
 
 async def test_a_full_log_is_waited_for_and_the_batch_is_whole_when_it_comes_again():
     log = Recorded()
-    converter = Converter(log, {}, Window())
+    converting = converter(log)
     log.refuses = LogFull("full", [])
     with pytest.raises(Retry):
-        await converter.handle([delivery(raw({"device_ts": 0}))])
+        await converting.handle([delivery(raw({"device_ts": 0}))])
     log.refuses = None
-    await converter.handle([delivery(raw({"device_ts": 0}))])
+    await converting.handle([delivery(raw({"device_ts": 0}))])
     assert log.batches[0].reading_id == [1]
 
 
@@ -78,27 +84,27 @@ async def test_the_id_of_a_finished_batch_leads_back_to_its_raw_batch():
 async def test_devices_that_are_not_registered_are_told_of():
     met = []
     rows = [{"esp_id": "ESP_000001"}, {"esp_id": "ESP_000002", "seq": None}, {"esp_id": "ESP_000003"}]
-    converter = Converter(Recorded(), {"ESP_000003": Standing()}, Window(), met=met.append)
-    await converter.handle([delivery(raw(*rows))])
+    converting = converter(Recorded(), standings={"ESP_000003": Standing()}, met=met.append)
+    await converting.handle([delivery(raw(*rows))])
     assert {(meeting.esp_id, meeting.generation) for meeting in met} == {("ESP_000001", "head"), ("ESP_000002", "dec")}
 
 
 @pytest.mark.parametrize("body", [b"not json", b"{}", b'{"kaiser_id": 1}'])
 async def test_what_is_no_batch_is_unprocessable(body):
     with pytest.raises(Unprocessable):
-        await Converter(Recorded(), {}, Window()).handle([delivery(body)])
+        await converter(Recorded()).handle([delivery(body)])
 
 
 async def test_columns_of_different_length_are_unprocessable():
     crooked = msgspec.structs.replace(raw({}, {}), quality=["good"])
     with pytest.raises(Unprocessable):
-        await Converter(Recorded(), {}, Window()).handle([delivery(crooked)])
+        await converter(Recorded()).handle([delivery(crooked)])
 
 
 async def test_a_batch_that_grew_too_large_for_one_message_is_split_in_order():
     log = Recorded()
     rows = [{"reading_id": i, "zone_id": "z" * 50} for i in range(100)]
-    await Converter(log, {}, Window(), largest_bytes=20_000).handle([delivery(raw(*rows))])
+    await converter(log, largest_bytes=20_000).handle([delivery(raw(*rows))])
     assert len(log.events) > 1
     assert len({event.id for event in log.events}) == len(log.events)
     assert all(len(event.data) <= 20_000 - 8192 for event in log.events)

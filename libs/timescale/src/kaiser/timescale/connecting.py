@@ -65,8 +65,8 @@ async def connect(database: Database) -> AsyncConnection:
     return connection
 
 
-async def wait_for_database(database: Database) -> None:
-    """Return when the database answers; until then try with growing pauses, and say so once and every minute."""
+async def wait_for_database(database: Database) -> AsyncConnection:
+    """A connection as soon as the database answers; until then try with growing pauses, and say so every minute."""
     waited = 0.0
     said_at = -60.0
     pause = _FIRST_WAIT_S
@@ -82,10 +82,9 @@ async def wait_for_database(database: Database) -> None:
             waited += jittered
             pause = min(pause * 2, _LONGEST_WAIT_S)
         else:
-            await connection.close()
             if waited:
                 _log.info("the database answers", waited_s=round(waited, 1))
-            return
+            return connection
 
 
 class Pool:

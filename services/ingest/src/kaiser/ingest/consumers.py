@@ -15,11 +15,12 @@ from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, D
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.streams import DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.contracts.wire import LastWill, SessionAnnounce
-from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable
+from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable, now_us
 from kaiser.ingest.converting import Converted, Standing, convert
 from kaiser.ingest.directory import SOURCE, Registrar
+from kaiser.ingest.metrics import IngestMetrics
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
-from kaiser.ingest.projections import Recorder
+from kaiser.ingest.projections import Recorded, Recorder
 from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
 from kaiser.ingest.window import Window
@@ -103,6 +104,7 @@ class Converter:
         standings: Mapping[str, Standing],
         window: Window,
         *,
+        metrics: IngestMetrics,
         met: Callable[[Meet], None] = _nobody,
         largest_bytes: int = 1024 * 1024,
     ) -> None:
@@ -112,6 +114,7 @@ class Converter:
             log: Where finished readings go.
             standings: Devices by id; kept up to date by whoever knows them.
             window: Server-dated readings of the last minutes.
+            metrics: Counts.
             met: Told of devices that are not registered.
             largest_bytes: Largest message that the server accepts.
         """
@@ -121,8 +124,7 @@ class Converter:
         self._met = met
         self._sensors = Sensors()
         self._most_bytes = largest_bytes - HEADROOM_BYTES
-        self.converted = 0
-        self.duplicates = 0
+        self._metrics = metrics
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Convert batches and return when what came of them is stored.
@@ -143,8 +145,9 @@ class Converter:
             await self._log.publish_all(events)
         except LogFull as full:
             raise Retry(str(full)) from full
-        self.converted += converted
-        self.duplicates += duplicates
+        self._metrics.converted += converted
+        self._metrics.dropped += duplicates
+        self._metrics.window = len(self._window)
 
     def _convert(self, delivery: Delivery, raw_id: str) -> Converted:
         raw = decode(delivery)
@@ -230,11 +233,9 @@ class WriteDevices:
 class RecordReadings:
     """Finished batches into the database: everything that waits in one transaction."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, metrics: IngestMetrics) -> None:
         self._recorder = recorder
-        self.seen = 0
-        self.stored = 0
-        self.committed_at = 0.0
+        self._metrics = metrics
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Record batches and return when they are committed.
@@ -243,17 +244,26 @@ class RecordReadings:
             Retry: The database is away; nothing is lost, and the same batches come again.
             Unprocessable: A delivery is no batch of readings, or the database refuses a value of it.
         """
+        batches: list[Readings] = [decode(delivery) for delivery in deliveries]
+        began = time.perf_counter()
         try:
-            batches = [decode(delivery) for delivery in deliveries]
             dropped = {d.seq: int(d.headers[DUPLICATES]) for d in deliveries if _DUPLICATES in d.raw_headers}
             recorded = await self._recorder.record(batches, deliveries[-1].seq, dropped=dropped)
         except DatabaseAway as away:
             raise Retry(str(away)) from away
         except (BadData, AttributeError, ValueError) as error:
             raise Unprocessable(Code.VALUE_OUT_OF_RANGE, f"not a batch of readings: {error}") from error
-        self.seen += recorded.seen
-        self.stored += recorded.stored
-        self.committed_at = time.monotonic()
+        self._count(batches, recorded, time.perf_counter() - began)
+
+    def _count(self, batches: list[Readings], recorded: Recorded, took_s: float) -> None:
+        metrics, now = self._metrics, now_us()
+        metrics.seen += recorded.seen
+        metrics.stored += recorded.stored
+        metrics.batch.observe(recorded.seen)
+        metrics.commit_s.observe(took_s)
+        for batch in batches:
+            if batch.received_at:  # those of one batch came with one read of the bridge
+                metrics.latency_s.observe((now - batch.received_at[0]) / 1e6, len(batch))
 
 
 def _meeting(raw: RawReadings, esp_id: str) -> Meet:

@@ -1,0 +1,188 @@
+"""Wires ingest: the converter, which needs the log alone, and everything that needs the database, when it is there."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from kaiser.contracts.streams import DEVICES, TELEMETRY
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, connect, ensure_streams, replay_batches
+from kaiser.ingest import consumers
+from kaiser.ingest.api import Api
+from kaiser.ingest.directory import Directory, Registrar
+from kaiser.ingest.metrics import IngestMetrics
+from kaiser.ingest.presence import Presence
+from kaiser.ingest.projections import Recorder
+from kaiser.ingest.queries import Queries
+from kaiser.ingest.settings import IngestSettings
+from kaiser.ingest.window import SPAN_US, Window
+from kaiser.service import Frame, State
+from kaiser.service.health import Finding
+from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, read_edition, wait_for_database
+
+_log = structlog.get_logger(__name__)
+
+CATCH_UP_S: Final = 5.0
+TAIL_MESSAGES: Final = 5000
+"""Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
+STUCK_S: Final = 15.0
+LOOK_S: Final = 3.0
+MIGRATE_AGAIN_S: Final = 2.0
+
+
+class _Tail(msgspec.Struct):
+    """What the window needs of a finished batch."""
+
+    reading_id: list[int]
+    time_source: list[str]
+    received_at: list[int]
+
+
+async def serve(frame: Frame, settings: IngestSettings) -> None:
+    """Run ingest until it is told to stop."""
+    pool = Pool(settings.database())
+    watch = _DatabaseWatch(pool)
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("database", watch.finding)
+    nats = settings.nats
+    async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
+        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        await pool.open()
+        api = Api(Queries(pool))
+        await api.serve(log.nc)
+        frame.on_stop(api.close)
+        await ensure_streams(log, (TELEMETRY, DEVICES))
+        wiring = _Wiring(frame, log)
+        wiring.spawn("watch", watch.run())
+        wiring.spawn("recording", _record(wiring, settings, pool))
+        await _convert(wiring)
+        await frame.until_stopped()
+        await pool.close()
+
+
+class _Wiring:
+    """What is wired together."""
+
+    def __init__(self, frame: Frame, log: EventLog) -> None:
+        self.frame = frame
+        self.log = log
+        self.metrics = IngestMetrics()
+        frame.registry.register(self.metrics)
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
+        """Run a task for as long as the service lives."""
+        _ = self.frame.spawn(name, work)
+
+    def consume(self, name: str, spec: ConsumerSpec, handler: Handler) -> None:
+        """Run a consumer, show it, and let it finish what it has in hand when the service stops."""
+        consumer = BatchConsumer(self.log, spec, handler, service="ingest")
+        self.metrics.watch(name, consumer)
+        self.frame.health.add(name, _progress(consumer))
+        self.frame.on_stop(consumer.stop)
+        self.spawn(name, consumer.run())
+
+
+async def _convert(wiring: _Wiring) -> None:
+    """Start the live path."""
+    log, directory = wiring.log, Directory()
+    register = consumers.RegisterDevices(Registrar(log, directory))
+    wiring.spawn("directory", directory.follow(log))
+    await directory.wait_caught_up(CATCH_UP_S)
+    converter = consumers.Converter(
+        log,
+        directory.standings,
+        await _remembered(log),
+        metrics=wiring.metrics,
+        met=register.met,
+        largest_bytes=int(log.nc.max_payload),
+    )
+    wiring.spawn("meetings", register.run())
+    wiring.consume("registry", consumers.REGISTRY, register.handle)
+    wiring.consume("converter", consumers.CONVERTER, converter.handle)
+
+
+async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None:
+    """Wait for the database, bring its schema up to date, and start everything that writes to it."""
+    database = settings.database()
+    await _prepare(database)
+    record = consumers.RecordReadings(Recorder(database), wiring.metrics)
+    write = consumers.WriteDevices(Presence(pool))
+    wiring.consume("recorder", consumers.RECORDER, record.handle)
+    wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
+    wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
+    retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
+    wiring.spawn("retention", retention.run())
+
+
+async def _prepare(database: Database) -> None:
+    while True:
+        connection = await wait_for_database(database)
+        try:
+            edition = await read_edition(connection)
+            applied = await migrate(database, package="kaiser.ingest", schema="ingest")
+        except DatabaseAway as away:
+            _log.warning("the database is not ready for ingest, waiting", reason=str(away))
+            await asyncio.sleep(MIGRATE_AGAIN_S)
+        else:
+            _log.info("database ready", timescaledb=edition.version, licence=edition.licence, migrations=applied)
+            return
+        finally:
+            await connection.close()
+
+
+async def _remembered(log: EventLog) -> Window:
+    """The window as the log has it: server-dated readings at the end of the finished ones."""
+    window = Window()
+    decode = msgspec.json.Decoder(_Tail).decode
+    since = time.time_ns() // 1000 - SPAN_US
+    last = int((await log.js.stream_info(TELEMETRY.name)).state.last_seq)
+    async for batch in replay_batches(log, TELEMETRY.name, from_seq=max(1, last - TAIL_MESSAGES)):
+        for delivery in batch:
+            if delivery.stored_at >= since and delivery.id:
+                tail = decode(delivery.data)
+                origin = consumers.raw_id_of(delivery.id)
+                for number, source, at in zip(tail.reading_id, tail.time_source, tail.received_at, strict=True):
+                    if source == "server":
+                        window.take(number, at, origin)
+    return window
+
+
+def _progress(consumer: BatchConsumer) -> Callable[[], Finding]:
+    """A consumer that has messages to take and finishes none is stuck."""
+
+    def finding() -> Finding:
+        stats = consumer.stats
+        silent_s = time.monotonic() - stats.handled_at
+        if stats.lag and stats.handled_at and silent_s > STUCK_S:
+            return Finding(State.FAILING, f"{stats.lag} messages wait, and none was finished for {silent_s:.0f} s")
+        return Finding(State.OK)
+
+    return finding
+
+
+class _DatabaseWatch:
+    """Whether the database answers, looked at now and then, so that a probe need not."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._finding = Finding(State.STARTING, "waiting for the database")
+
+    def finding(self) -> Finding:
+        """What the last look showed."""
+        return self._finding
+
+    async def run(self) -> None:
+        """Look, until cancelled."""
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    await connection.execute("SELECT 1 FROM ingest.progress")
+                self._finding = Finding(State.OK)
+            except DatabaseAway as away:
+                starting = self._finding.state is State.STARTING
+                words = f"{away}; readings go on, and are recorded when it is back"
+                self._finding = Finding(State.STARTING if starting else State.FAILING, words)
+            await asyncio.sleep(LOOK_S)

@@ -1,0 +1,64 @@
+"""Settings of ingest, from the environment."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from kaiser.service import CommonSettings, PostgresSettings
+from kaiser.timescale import Database, Lifetime
+
+DAY_S: Final = 86_400
+
+Days = Annotated[int, Meta(ge=0)]
+
+
+class RetentionSettings(Struct, frozen=True, kw_only=True):
+    """How long what is kept, in days; 0 is for ever.
+
+    Attributes:
+        readings_days: Each single reading.
+        minutes_days: One-minute rollups.
+        hours_days: One-hour rollups.
+        compress_days: Age at which readings and minutes are compressed, where the database's licence has compression.
+        every_s: Seconds between two rounds of the retention's own scheduler.
+    """
+
+    readings_days: Days = 90
+    minutes_days: Days = 730
+    hours_days: Days = 0
+    compress_days: Annotated[int, Meta(ge=1)] = 7
+    every_s: Annotated[float, Meta(gt=0)] = 3600.0
+
+    def lifetimes(self) -> tuple[Lifetime, ...]:
+        """The same for each table. A chunk is the unit in which rows are dropped."""
+        compress_s = self.compress_days * DAY_S
+        return (
+            Lifetime(
+                table="ingest.readings",
+                chunk_s=DAY_S,
+                keep_s=self.readings_days * DAY_S or None,
+                compress_s=compress_s,
+                segment_by="sensor_id",
+                order_by="measured_at, reading_id",
+            ),
+            Lifetime(
+                table="ingest.rollup_1m",
+                chunk_s=7 * DAY_S,
+                keep_s=self.minutes_days * DAY_S or None,
+                compress_s=compress_s,
+                segment_by="sensor_id",
+                order_by="bucket",
+            ),
+            Lifetime(table="ingest.rollup_1h", chunk_s=90 * DAY_S, keep_s=self.hours_days * DAY_S or None),
+        )
+
+
+class IngestSettings(CommonSettings, frozen=True, kw_only=True):
+    """Everything that ingest can be told."""
+
+    pg: PostgresSettings
+    retention: RetentionSettings
+
+    def database(self) -> Database:
+        """Where its tables are."""
+        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-ingest")
