@@ -70,8 +70,13 @@ STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, IDEN
 class Permissions(msgspec.Struct, frozen=True):
     """What one service may do on NATS: subjects that it may publish to, and subjects that it may subscribe to.
 
-    Consumers and key-value buckets are reached through the JetStream API subjects, which are granted to every service
-    for the streams named in ``reads``, ``owns`` and ``buckets``.
+    Attributes:
+        publishes: Subjects of events.
+        owns: Streams that it makes and keeps as defined; whoever writes to a stream may, so that any may start first.
+        reads: Streams that it consumes.
+        answers: Request subjects that it answers.
+        asks: Request subjects that it asks.
+        buckets: Key-value buckets that it uses.
     """
 
     publishes: tuple[str, ...] = ()
@@ -119,8 +124,8 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "actuator.*.*.*.recovery_confirmed",
             "deadletter.bridge",
         ),
-        owns=("TELEMETRY_RAW", "HEARTBEATS", "ACTUATORS", "DEADLETTER", "DOWNLINK"),
-        reads=("DEVICES", "DOWNLINK", "HEARTBEATS"),
+        owns=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "DOWNLINK", "DEADLETTER"),
+        reads=("TELEMETRY_RAW", "DEVICES", "DOWNLINK"),
         buckets=("bridge",),
     ),
     "ingest": Permissions(
@@ -130,13 +135,13 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "downlink.>",
             "deadletter.ingest",
         ),
-        owns=("TELEMETRY", "DEVICES"),
+        owns=("TELEMETRY", "DEVICES", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS"),
         answers=("query.ingest.>",),
     ),
     "gateway": Permissions(
         publishes=("identity.>", "deadletter.gateway"),
-        owns=("IDENTITY",),
+        owns=("IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "IDENTITY"),
         asks=("query.>",),
     ),

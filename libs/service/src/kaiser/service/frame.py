@@ -58,12 +58,11 @@ class Frame:
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._crash: BaseException | None = None
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         """Run a task for as long as the service lives; if it ends with an exception, the service ends with it."""
         task = asyncio.create_task(work, name=f"{self.name}.{name}")
         self._tasks[task] = name
         task.add_done_callback(self._ended)
-        return task
 
     def on_stop(self, drain: Callable[[], Awaitable[None]]) -> None:
         """Await this when the service is told to stop, before tasks are cancelled; the last one added goes first."""

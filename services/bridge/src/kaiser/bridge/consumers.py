@@ -1,0 +1,139 @@
+"""What the bridge listens to: one MQTT session a slot, and the events that tell it of devices."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+import structlog
+
+from kaiser.bridge.broker import Broker
+from kaiser.bridge.downlink import Downlink
+from kaiser.bridge.metrics import BridgeMetrics
+from kaiser.bridge.profiles import Profile, Profiles
+from kaiser.bridge.settings import BridgeOptions
+from kaiser.bridge.sorting import Sorter
+from kaiser.bridge.uplink import Uplink, recall
+from kaiser.contracts.events.device import Generation
+from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, DOWNLINK
+from kaiser.contracts.topics import WIDE_FILTER
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, OrderedReader
+from kaiser.mqtt import QoS, RetainHandling, Session, TopicFilter, topic_filter
+
+log = structlog.get_logger(__name__)
+
+DISCOVERY_FILTER: Final = "kaiser/+/discovery/#"
+SHARED: Final = "$share/kaiser/"
+
+
+class _Device(msgspec.Struct):
+    """What every event about a device says."""
+
+    kaiser_id: str
+    esp_id: str
+    generation: Generation
+
+
+_decode_device = msgspec.json.Decoder(_Device).decode
+
+
+class Slot:
+    """One uplink slot: an MQTT session with a fixed client id, and the downlink through it.
+
+    Args:
+        number: Which of the slots.
+        options: Settings of the bridge.
+        broker: Where to connect.
+        event_log: Where the events go, and where downlinks come from.
+        profiles: What is known of the devices.
+        metrics: Where to count.
+
+    Attributes:
+        session: The session while the slot is worked in.
+        uplink: The way up while the slot is worked in.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        options: BridgeOptions,
+        broker: Broker,
+        event_log: EventLog,
+        profiles: Profiles,
+        metrics: BridgeMetrics,
+    ) -> None:
+        self.client_id = f"kaiser-uplink-{number}"
+        self.session: Session | None = None
+        self.uplink: Uplink | None = None
+        self._options = options
+        self._broker = broker
+        self._log = event_log
+        self._profiles = profiles
+        self._metrics = metrics
+
+    @property
+    def queued(self) -> int:
+        """Messages received and not yet acknowledged to the broker."""
+        return self.session.unacknowledged if self.session is not None else 0
+
+    async def work(self) -> None:
+        """Carry messages up and down until cancelled.
+
+        Raises:
+            TakenOver: Another bridge has the slot.
+        """
+        options = self._options
+        sorter = Sorter(self.client_id, self._profiles)
+        # Before the broker can deliver anything again, for it begins with that
+        await recall(self._log, sorter, session=self.client_id, messages=options.slots * options.receive_maximum)
+        async with self._broker.session(
+            self.client_id,
+            subscriptions=self._subscriptions(),
+            session_expiry_s=options.session_expiry_s,
+            receive_maximum=options.receive_maximum,
+            max_queued_messages=4 * options.receive_maximum,
+        ) as session:
+            self.session = session
+            self.uplink = Uplink(session, self._log, sorter, self._metrics)
+            consumer = BatchConsumer(
+                self._log,
+                ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
+                Downlink(session, self._log, self._metrics).handle,
+                service="bridge",
+            )
+            sending = asyncio.create_task(consumer.run(), name=f"{self.client_id}.downlink")
+            try:
+                await self.uplink.run()
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                self.session = self.uplink = None
+
+    def _subscriptions(self) -> list[TopicFilter]:
+        # A retained copy is never news, so none is asked for; and only a session of its own can leave out what it
+        # published itself: a shared subscription may not (MQTT 5, 3.8.3.1)
+        share = SHARED if self._options.slots > 1 else ""
+        return [
+            topic_filter(
+                share + pattern,
+                max_qos=QoS.AT_LEAST_ONCE,
+                no_local=not share,
+                retain_handling=RetainHandling.SEND_NEVER,
+            )
+            for pattern in (WIDE_FILTER, DISCOVERY_FILTER)
+        ]
+
+
+async def follow_registry(event_log: EventLog, profiles: Profiles) -> None:
+    """Learn of devices from the registry's events, so that a lost cache is filled again from the log."""
+    subjects = tuple(f"device.*.*.{event}" for event in ("discovered", *DEVICE_REGISTRY))
+    async with OrderedReader(event_log, DEVICES.name, subjects=subjects, start="last_per_subject") as reader:
+        while True:
+            for delivery in await reader.take():
+                try:
+                    device = _decode_device(delivery.data)
+                except msgspec.MsgspecError as error:
+                    log.warning("device event not understood", subject=delivery.subject, reason=str(error))
+                    continue
+                if profiles.get(device.esp_id) is None:
+                    profiles.add(device.esp_id, Profile(kaiser_id=device.kaiser_id, generation=device.generation))

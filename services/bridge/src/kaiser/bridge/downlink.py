@@ -1,0 +1,118 @@
+"""The way down: DOWNLINK stream to MQTT, acknowledged after the broker's PUBACK or PUBCOMP.
+
+A message whose deadline has passed is dropped and reported, and one that the wire contract forbids is never sent.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+import structlog
+
+from kaiser.bridge.metrics import BridgeMetrics
+from kaiser.bridge.sorting import SOURCE
+from kaiser.contracts import subjects
+from kaiser.contracts.codes import Code
+from kaiser.contracts.downlink import check_downlink
+from kaiser.contracts.events import codec
+from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested, Outcome
+from kaiser.eventlog import Delivery, Event, EventLog, Retry, Unprocessable, now_us
+from kaiser.mqtt import BrokerLimitExceeded, MessageExpired, NegativeAcknowledgement, QoS, Session, SessionClosed
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 64
+BROKER_TIMEOUT_S: Final = 10.0
+
+_decode = msgspec.json.Decoder(DownlinkRequested).decode
+
+
+class Downlink:
+    """Sends what is requested through one MQTT session.
+
+    Args:
+        session: Session to publish through.
+        event_log: Where the reports go.
+        metrics: Where to count.
+    """
+
+    def __init__(self, session: Session, event_log: EventLog, metrics: BridgeMetrics) -> None:
+        self._session = session
+        self._log = event_log
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._sent: dict[int, DownlinkReported] = {}
+
+    async def handle(self, batch: list[Delivery]) -> None:
+        """Send a batch: in order to each device, at the same time to different ones.
+
+        When the broker goes away in the middle, the batch is tried again, and what was sent is not sent again.
+
+        Raises:
+            Retry: The broker is away, so that messages wait in the stream instead of here.
+            Unprocessable: A message is no downlink request.
+        """
+        by_device: dict[str, list[tuple[int, DownlinkRequested]]] = {}
+        for delivery in batch:
+            try:
+                request = _decode(delivery.data)
+            except msgspec.MsgspecError as error:
+                raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
+            if delivery.seq not in self._sent:
+                by_device.setdefault(request.esp_id, []).append((delivery.seq, request))
+        results = await asyncio.gather(*map(self._send_all, by_device.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        await self._log.publish_all([_event(delivery.seq, self._sent[delivery.seq]) for delivery in batch])
+        for delivery in batch:
+            self._metrics.downlinks.labels(self._sent.pop(delivery.seq).outcome).inc()
+
+    async def _send_all(self, requests: list[tuple[int, DownlinkRequested]]) -> None:
+        async with self._slots:
+            for seq, request in requests:
+                self._sent[seq] = await self._send(request)
+
+    async def _send(self, request: DownlinkRequested) -> DownlinkReported:
+        now = now_us()
+        if request.expires_at and request.expires_at <= now:
+            return _report(request, "expired", Code.OPERATION_TIMEOUT, "the deadline had passed before it was sent")
+        payload = request.payload.encode()
+        forbidden = check_downlink(request.topic, payload, request.qos, retain=False, generation=request.generation)
+        if forbidden is not None:
+            return _report(request, "refused", Code.INVALID_PAYLOAD_FORMAT, forbidden)
+        expiry_s = max(1, (request.expires_at - now) // 1_000_000) if request.expires_at else None
+        try:
+            async with asyncio.timeout(BROKER_TIMEOUT_S):
+                await self._session.publish(request.topic, payload, qos=QoS(request.qos), expiry_s=expiry_s)
+        except MessageExpired:
+            return _report(request, "expired", Code.OPERATION_TIMEOUT, "the deadline passed before the broker had it")
+        except (NegativeAcknowledgement, BrokerLimitExceeded, ValueError) as error:
+            return _report(request, "refused", Code.INVALID_PAYLOAD_FORMAT, str(error))
+        except (SessionClosed, TimeoutError) as error:
+            raise Retry(f"the broker did not take {request.topic} in {BROKER_TIMEOUT_S:.0f} s") from error
+        return _report(request, "delivered", None, "")
+
+
+def _report(request: DownlinkRequested, outcome: Outcome, code: Code | None, detail: str) -> DownlinkReported:
+    return DownlinkReported(
+        kaiser_id=request.kaiser_id,
+        esp_id=request.esp_id,
+        topic=request.topic,
+        correlation_id=request.correlation_id,
+        outcome=outcome,
+        code=code or "",
+        detail=detail,
+        reported_at=now_us(),
+    )
+
+
+def _event(seq: int, report: DownlinkReported) -> Event:
+    return Event(
+        id=f"downlink.{seq}",
+        subject=subjects.downlink_report(report.kaiser_id, report.esp_id, report.outcome),
+        type=DownlinkReported.TYPE,
+        data=codec.encode(report),
+        source=SOURCE,
+        time=report.reported_at,
+    )

@@ -1,0 +1,114 @@
+"""Wires the bridge."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from kaiser.bridge import profiles as cache
+from kaiser.bridge.broker import Broker
+from kaiser.bridge.consumers import Slot, follow_registry
+from kaiser.bridge.metrics import BridgeMetrics
+from kaiser.bridge.profiles import Profiles
+from kaiser.bridge.responder import Responder
+from kaiser.bridge.roles import LEASE_TTL_S, LateLease, Role
+from kaiser.bridge.server_status import StatusKeeper
+from kaiser.bridge.settings import BridgeSettings
+from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, DOWNLINK, HEARTBEATS, TELEMETRY_RAW
+from kaiser.eventlog import connect, ensure_streams
+from kaiser.eventlog.kv import Lease
+from kaiser.service import Frame, run
+from kaiser.service.health import Finding, State
+
+log = structlog.get_logger(__name__)
+
+BUCKET: Final = "bridge"
+SAVE_EVERY_S: Final = 5.0
+WRITES: Final = (TELEMETRY_RAW, DEVICES, HEARTBEATS, ACTUATORS, DOWNLINK, DEADLETTER)
+
+
+async def serve(frame: Frame, settings: BridgeSettings) -> None:
+    """Run one bridge until it is told to stop."""
+    options, nats = settings.bridge, settings.nats
+    metrics = BridgeMetrics(frame.registry)
+    broker = Broker(settings.mqtt)
+    async with _profiles(options.state_dir / "profiles.json") as profiles:
+        late = LateLease()
+        keeper = StatusKeeper(broker, profiles, will_delay_s=options.will_delay_s)
+        front = Role("front", late, partial(_front, broker, profiles, metrics, keeper), assume=True)
+        frame.spawn("front", front.run())
+        async with await connect(nats.url, name="bridge", user=nats.user, password=nats.password) as event_log:
+            frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
+            await ensure_streams(event_log, WRITES)
+            lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)
+            late.is_there(lease("front"))
+            frame.spawn("registry", follow_registry(event_log, profiles))
+            slots = [
+                Slot(n, options=options, broker=broker, event_log=event_log, profiles=profiles, metrics=metrics)
+                for n in range(options.slots)
+            ]
+            roles = [Role(slot.client_id, lease(slot.client_id), slot.work) for slot in slots]
+            for role in roles:
+                frame.spawn(role.name, role.run())
+            metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))
+            frame.health.add("uplink", partial(_uplink_health, slots, roles))
+            await frame.until_stopped()
+
+
+async def _front(broker: Broker, profiles: Profiles, metrics: BridgeMetrics, keeper: StatusKeeper) -> None:
+    """What only one bridge does: answer heartbeats, then say that the server is there."""
+    responder = Responder(broker, profiles, metrics)
+    answering = asyncio.create_task(responder.run(), name="bridge.heartbeats")
+    keeping: asyncio.Task[None] | None = None
+    try:
+        await responder.session.wait_connected()
+        keeping = asyncio.create_task(keeper.run(), name="bridge.server_status")
+        done, _ = await asyncio.wait((answering, keeping), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        tasks = [task for task in (answering, keeping) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _profiles(path: Path) -> AsyncIterator[Profiles]:
+    """The cache of devices, written to disk every few seconds while it changes, and at the end."""
+    profiles = cache.load(path)
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(SAVE_EVERY_S)
+            if profiles.changed:
+                await asyncio.to_thread(cache.save, path, profiles.encode())
+
+    keeping = asyncio.create_task(keep(), name="bridge.profiles")
+    try:
+        yield profiles
+    finally:
+        keeping.cancel()
+        cache.save(path, profiles.encode())
+
+
+def _uplink_health(slots: list[Slot], roles: list[Role]) -> Finding:
+    """Ready as a standby too; not while a slot is ours and does not carry."""
+    for slot, role in zip(slots, roles, strict=True):
+        if not role.held:
+            continue
+        if slot.session is None or not slot.session.connected:
+            reason = slot.session.last_error if slot.session else None
+            return Finding(State.STARTING, f"{slot.client_id} is not connected to the broker: {reason or 'connecting'}")
+        if slot.uplink is not None and slot.uplink.holding_back is not None:
+            return Finding(State.FAILING, f"{slot.client_id} holds back PUBACKs: {slot.uplink.holding_back}")
+    return Finding(State.OK, "" if any(role.held for role in roles) else "standby: other bridges have every slot")
+
+
+def main() -> None:
+    """Run the bridge as a process."""
+    run("bridge", BridgeSettings, serve)
