@@ -19,6 +19,7 @@ from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFul
 from kaiser.ingest.converting import Converted, Standing, convert
 from kaiser.ingest.directory import SOURCE, Registrar
 from kaiser.ingest.metrics import IngestMetrics
+from kaiser.ingest.pacing import Pace
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorded, Recorder
 from kaiser.ingest.registry import Meet
@@ -44,6 +45,8 @@ HEADROOM_BYTES: Final = 8 * 1024
 """What headers may take of the largest message that the server accepts."""
 
 MOST_MEETINGS: Final = 10_000
+SHORTEST_PAUSE_S: Final = 0.001
+"""A shorter one costs more than it saves."""
 
 _FINISHED: Final = ".f"
 _DUPLICATES: Final = DUPLICATES.encode()
@@ -236,6 +239,7 @@ class RecordReadings:
     def __init__(self, recorder: Recorder, metrics: IngestMetrics) -> None:
         self._recorder = recorder
         self._metrics = metrics
+        self._pace = Pace()
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Record batches and return when they are committed.
@@ -245,7 +249,7 @@ class RecordReadings:
             Unprocessable: A delivery is no batch of readings, or the database refuses a value of it.
         """
         batches: list[Readings] = [decode(delivery) for delivery in deliveries]
-        began = time.perf_counter()
+        began_at = time.monotonic()
         try:
             dropped = {d.seq: int(d.headers[DUPLICATES]) for d in deliveries if _DUPLICATES in d.raw_headers}
             recorded = await self._recorder.record(batches, deliveries[-1].seq, dropped=dropped)
@@ -253,7 +257,12 @@ class RecordReadings:
             raise Retry(str(away)) from away
         except (BadData, AttributeError, ValueError) as error:
             raise Unprocessable(Code.VALUE_OUT_OF_RANGE, f"not a batch of readings: {error}") from error
-        self._count(batches, recorded, time.perf_counter() - began)
+        ended_at = time.monotonic()
+        self._count(batches, recorded, ended_at - began_at)
+        more = deliveries[-1].pending > 0
+        pause_s = self._pace.pause_s(recorded.seen, began_at=began_at, ended_at=ended_at, more=more)
+        if pause_s > SHORTEST_PAUSE_S:
+            await asyncio.sleep(pause_s)
 
     def _count(self, batches: list[Readings], recorded: Recorded, took_s: float) -> None:
         metrics, now = self._metrics, now_us()

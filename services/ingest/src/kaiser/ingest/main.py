@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 import structlog
@@ -56,8 +56,8 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES))
         wiring = _Wiring(frame, log)
-        wiring.spawn("watch", watch.run())
-        wiring.spawn("recording", _record(wiring, settings, pool))
+        wiring.frame.spawn("watch", watch.run())
+        wiring.frame.spawn("recording", _record(wiring, settings, pool))
         await _convert(wiring)
         await frame.until_stopped()
         await pool.close()
@@ -72,24 +72,20 @@ class _Wiring:
         self.metrics = IngestMetrics()
         frame.registry.register(self.metrics)
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a task for as long as the service lives."""
-        _ = self.frame.spawn(name, work)
-
     def consume(self, name: str, spec: ConsumerSpec, handler: Handler) -> None:
         """Run a consumer, show it, and let it finish what it has in hand when the service stops."""
         consumer = BatchConsumer(self.log, spec, handler, service="ingest")
         self.metrics.watch(name, consumer)
         self.frame.health.add(name, _progress(consumer))
         self.frame.on_stop(consumer.stop)
-        self.spawn(name, consumer.run())
+        self.frame.spawn(name, consumer.run())
 
 
 async def _convert(wiring: _Wiring) -> None:
     """Start the live path."""
     log, directory = wiring.log, Directory()
     register = consumers.RegisterDevices(Registrar(log, directory))
-    wiring.spawn("directory", directory.follow(log))
+    wiring.frame.spawn("directory", directory.follow(log))
     await directory.wait_caught_up(CATCH_UP_S)
     converter = consumers.Converter(
         log,
@@ -99,7 +95,7 @@ async def _convert(wiring: _Wiring) -> None:
         met=register.met,
         largest_bytes=int(log.nc.max_payload),
     )
-    wiring.spawn("meetings", register.run())
+    wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
 
@@ -114,7 +110,7 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
-    wiring.spawn("retention", retention.run())
+    wiring.frame.spawn("retention", retention.run())
 
 
 async def _prepare(database: Database) -> None:
