@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Final
 
-from kaiser.contracts import check
+from kaiser.contracts import check, publishing
 
-COMMANDS: Final = (check.register,)
+COMMANDS: Final = (check.register, publishing.register)
 """One line a subcommand: a function that adds its parser and sets ``run``, which returns the exit status."""
 
 

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -74,6 +74,8 @@ def read_line(text: bytes) -> Line:
         if to_device and not {"qos", "retain"} <= fields.keys():
             raise BrokenLineError("qos and retain are needed to judge what is sent")
         encoding = fields.pop("payload_encoding", None)
+        if fields.get("generation") not in get_args(Target):
+            fields.pop("generation", None)  # one that is not known yet must suit everybody
         named = {name: fields[name] for name in Line.__struct_fields__ if fields.get(name) is not None}
         return msgspec.convert({**named, "payload": _payload(payload, encoding, to_device=to_device)}, Line)
     except KeyError as error:

@@ -81,8 +81,9 @@ RETAINED: Final = Ignored("a retained copy is never news")
 CLEARED: Final = Ignored("an empty payload clears a retained message")
 OWN: Final = Ignored("Kaiser's own message to a device, come back")
 
-_FIELDS_OF_A_READING: Final = frozenset({11, 13, 14})
-"""Fields of ``dec``, of ``head``, and of ``head`` with an address; other numbers get a second look."""
+_FIELDS_DEC: Final = 11
+_FIELDS_HEAD: Final = 13
+"""Fields of a reading, addresses apart; other numbers get a second look."""
 
 _ORDINARY_SIZE: Final = 1024
 _decode_reading = msgspec.json.Decoder(SensorData).decode
@@ -129,9 +130,10 @@ def decode_uplink(topic: str, payload: bytes, *, retained: bool = False) -> Outc
 def _ordinary_reading(topic: UplinkTopic, payload: bytes) -> SensorData | None:
     """The reading, if nothing about it needs a second look.
 
-    The number of fields tells: with a field too many one may occur twice; with one too few a name may be an alias.
+    The number of colons tells the number of fields: with one too many a field may occur twice, which is how a zone id
+    with a quote in it would overwrite a count; with one too few a name may be an alias.
     """
-    if payload.count(b'":') not in _FIELDS_OF_A_READING or b"[" in payload or len(payload) > _ORDINARY_SIZE:
+    if len(payload) > _ORDINARY_SIZE or b"[" in payload:
         return None
     try:
         message = _decode_reading(payload)
@@ -141,7 +143,13 @@ def _ordinary_reading(topic: UplinkTopic, payload: bytes) -> SensorData | None:
         return None
     sensor = plausible.counts(message.sensor_type)
     if (
-        message.esp_id == topic.esp_id
+        payload.count(b":")
+        == (
+            _FIELDS_DEC
+            if message.seq is None
+            else _FIELDS_HEAD + (message.onewire_address is not None) + (message.i2c_address is not None)
+        )
+        and message.esp_id == topic.esp_id
         and message.gpio == topic.gpio
         and sensor is not None
         and sensor.ordinary_low <= message.raw <= sensor.ordinary_high

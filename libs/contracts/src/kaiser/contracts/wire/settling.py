@@ -86,6 +86,8 @@ def settle_reading(message: SensorData, flags: list[str]) -> None:
         raise RefusedError(Code.INVALID_SENSOR_TYPE, detail, "sensor_type")
     raw = plausible.unwrap(message.raw, bits16=sensor.bits16)
     if raw != message.raw:
+        if message.unit == "raw":  # the value is then the count as a float, wrapped as it was (section 4.2)
+            force_setattr(message, "value", raw)
         force_setattr(message, "raw", raw)
     if not plausible.is_unit(message.unit):
         force_setattr(message, "unit", "")

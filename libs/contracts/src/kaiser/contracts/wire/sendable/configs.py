@@ -162,11 +162,17 @@ def _check_pins(sensors: list[Body], actuators: list[Body], draft: Draft) -> Non
         for other in read.setdefault(gpio, []):
             if draft.dec:
                 raise ForbiddenError(f"two sensors on pin {gpio}: dec replaces the first by the second")
-            if _is_i2c(item) and _is_i2c(other) and item.get("i2c_address") != other.get("i2c_address"):
+            if _is_i2c(item) and _is_i2c(other) and _chip(item) != _chip(other):
                 raise ForbiddenError(f"two I2C sensors on pin {gpio}: the second is never read; number them apart")
             if _identity(item) == _identity(other):
                 raise ForbiddenError(f"one sensor twice on pin {gpio}")
         read[gpio].append(item)
+
+
+def _chip(item: Body) -> tuple[object, ...]:
+    """The two values of one chip may share a pin; two chips may not."""
+    kind = _I2C_TYPE.search(str(item.get("sensor_type")))
+    return kind[0].replace("bme", "bmp") if kind else "", item.get("i2c_address")
 
 
 def _identity(item: Body) -> tuple[object, ...]:

@@ -1,0 +1,157 @@
+"""One sample of every event, made from real messages by the code that the services run."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from kaiser.contracts.events.catalogue import SAID, EventType
+from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
+from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
+from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.telemetry import RawReadings, Readings
+from kaiser.contracts.uplink import Accepted, decode_uplink, looks_like_head
+
+Line = dict[str, Any]  # a line of wire-samples.jsonl, whose payload is of any JSON type
+
+AT: Final = 1_777_500_031_250_000
+_PLACE: Final[dict[str, str]] = {"kaiser_id": "god", "esp_id": "ESP_9F03D4"}
+
+MORE_MESSAGES: Final[tuple[Line, ...]] = (
+    {
+        "topic": "kaiser/god/esp/ESP_9F03D4/actuator/emergency/error",
+        "payload": {"error": "unauthorized", "message": "Invalid auth token", "seq": 71},
+    },
+    {
+        "topic": "kaiser/god/esp/ESP_9F03D4/onewire/scan_result",
+        "payload": {
+            "devices": [{"rom_code": "28FF641E8C160350", "device_type": "ds18b20", "pin": 4}],
+            "found_count": 1,
+            "seq": 81,
+            "ts": 1777500400,
+        },
+    },
+)
+"""Messages of the contract that ``wire-samples.jsonl`` has no line for."""
+
+_READING: Final[dict[str, Any]] = {  # columns of different types
+    "reading_id": [5_046_263_217_083_427_511],
+    "esp_id": ["ESP_9F03D4"],
+    "gpio": [4],
+    "sensor_type": ["ds18b20"],
+    "address": ["28FF641E8C160350"],
+    "raw": [352],
+    "device_ts": [1_777_500_031],
+    "received_at": [AT],
+    "zone_id": ["south_tent"],
+    "subzone_id": [""],
+    "flags": [""],
+}
+
+_OTHERS: Final[dict[str, Any]] = {  # one struct of each type
+    RawReadings.TYPE: RawReadings(
+        kaiser_id="god",
+        session="kaiser-uplink-0",
+        delivery=[5_046_263_217_083_424_790],
+        preview=[22.0],
+        quality=["good"],
+        seq=[417],
+        boot=["ESP_9F03D4-b17-r1"],
+        **_READING,
+    ),
+    Readings.TYPE: Readings(
+        kaiser_id="god",
+        sensor_id=[1_186_243_060_513_911_622],
+        value=[22.0],
+        unit=["°C"],
+        quality=["good"],
+        measured_at=[1_777_500_031_000_000],
+        time_source=["device"],
+        pending=[True],
+        **_READING,
+    ),
+    DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
+    DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
+    DeviceRegistered.TYPE: DeviceRegistered(generation="head", registered_at=AT, **_PLACE),
+    DownlinkRequested.TYPE: DownlinkRequested(
+        topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
+        payload='{"request_id":"m-77","timeout_ms":5000,"command":"measure"}',
+        qos=2,
+        generation="head",
+        expires_at=AT + 30_000_000,
+        correlation_id="m-77",
+        **_PLACE,
+    ),
+    DownlinkReported.TYPE: DownlinkReported(
+        topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
+        correlation_id="m-77",
+        outcome="delivered",
+        reported_at=AT,
+        **_PLACE,
+    ),
+    UserCreated.TYPE: UserCreated(
+        user_id="admin",
+        username="admin",
+        password_hash="$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA",  # noqa: S106 - of nothing
+        role="admin",
+        created_at=AT,
+        created_by="setup",
+    ),
+    DeadLetters.TYPE: DeadLetters(
+        service="bridge",
+        letters=[
+            DeadLetter(
+                code="INVALID_PAYLOAD_FORMAT",
+                detail="not UTF-8",
+                payload=b"\xff\xfe\xfd\xfc",
+                received_at=AT,
+                topic="kaiser/god/esp/ESP_9F03D4/sensor/33/data",
+            )
+        ],
+    ),
+}
+
+
+def samples(lines: Iterable[Line]) -> dict[str, Any]:
+    """Event type to a sample body, as JSON values.
+
+    Args:
+        lines: Messages in the form of ``wire-samples.jsonl``; the first of each kind that is accepted is taken.
+    """
+    found = {name: msgspec.to_builtins(body) for name, body in _OTHERS.items()}
+    for event, body in _said([*lines, *MORE_MESSAGES]):
+        found.setdefault(event.name, msgspec.to_builtins(body))
+    return found
+
+
+def _said(lines: Iterable[Line]) -> Iterator[tuple[EventType, DeviceSaid[Any]]]:
+    for line in lines:
+        if line.get("direction") == "server_to_device":
+            continue
+        outcome = decode_uplink(line["topic"], _payload(line), retained=bool(line.get("delivered_retained")))
+        if isinstance(outcome, Accepted) and type(outcome.message) in SAID:
+            yield (
+                SAID[type(outcome.message)],
+                DeviceSaid(
+                    kaiser_id=outcome.topic.kaiser_id,
+                    esp_id=outcome.topic.esp_id,
+                    generation="head" if looks_like_head(outcome.message) else "dec",
+                    received_at=AT,
+                    flags=",".join(outcome.flags),
+                    message=outcome.message,
+                ),
+            )
+
+
+def _payload(line: Line) -> bytes:
+    payload = line["payload"]
+    match line.get("payload_encoding"):
+        case "base64":
+            return base64.b64decode(payload)
+        case "text":
+            return str(payload).encode()
+        case _:
+            return payload.encode() if isinstance(payload, str) else json.dumps(payload).encode()
