@@ -4,9 +4,20 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import pytest
 
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, Delivery, EventLog, Retry, Unprocessable, browse
+from kaiser.contracts.streams import StreamSpec
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    Delivery,
+    EventLog,
+    Retry,
+    Unprocessable,
+    browse,
+    ensure_streams,
+)
 from kaiser.eventlog.envelope import decode_headers
 from kaiser.local.ephemeral import Nats
 
@@ -221,6 +232,23 @@ async def test_retry_waits_without_counting_and_without_redeliveries(log: EventL
     assert await settled(log)
 
 
+async def test_a_handler_that_publishes_into_a_full_stream_waits_for_room(log: EventLog):
+    small = StreamSpec(name="SMALL", subjects=("small.>",), max_bytes=2000)
+    await ensure_streams(log, [small])
+
+    async def pass_on(batch: list[Delivery]) -> None:
+        await log.publish_all([fact(d.seq, subject="small.a", size=300) for d in batch])
+
+    await log.publish_all([fact(i) for i in range(1, 11)])
+    reader = Reader(pass_on)
+    async with consuming(log, reader, max_tries=2) as consumer:
+        await eventually(lambda: consumer.stats.retries >= 3)
+        await ensure_streams(log, [msgspec.structs.replace(small, max_bytes=100_000)])
+        await reader.got(10)
+    assert reader.ids == names(1, 10)
+    assert (consumer.stats.failed, consumer.stats.dead_lettered) == (0, 0)
+
+
 async def test_a_slow_handler_keeps_its_batch(log: EventLog):
     await log.publish_all([fact(i) for i in range(1, 11)])
     reader = Reader(lambda batch: asyncio.sleep(3.5))
@@ -297,6 +325,31 @@ async def test_two_instances_share_a_durable_and_neither_acknowledges_for_the_ot
         running.cancel()
         await other.got(400)
     assert set(other.ids) == set(names(1, 400))
+
+
+async def test_what_a_dead_instance_held_is_taken_back_at_once_and_in_order(log: EventLog):
+    spec = msgspec.structs.replace(SPEC, ack_wait_s=30.0)
+    await log.publish_all([fact(i) for i in range(1, 201)])
+    dying = BatchConsumer(log, spec, Reader(lambda batch: asyncio.sleep(60)), service="test", max_messages=50)
+    dying._give_back = lambda: None  # type: ignore[method-assign]  # as kill -9 would
+    running = asyncio.create_task(dying.run())
+    await asyncio.sleep(0.3)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with consuming(log, reader := Reader(), spec=spec):
+        await reader.got(200, within_s=3)
+    assert reader.ids == names(1, 200)
+
+
+async def test_nothing_is_taken_back_from_an_instance_that_is_alive(log: EventLog):
+    async with consuming(log, first := Reader()):
+        await log.publish_all([fact(i) for i in range(1, 11)])
+        await first.got(10)
+        async with consuming(log, Reader()):
+            await log.publish_all([fact(i) for i in range(11, 21)])
+            await eventually(lambda: settled(log))
+    assert await settled(log)
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])

@@ -1,5 +1,6 @@
 import asyncio
 
+import nats.errors
 import pytest
 
 from kaiser.contracts.streams import StreamSpec
@@ -160,3 +161,22 @@ async def test_a_service_that_starts_before_its_server_waits(nats_server: Nats):
     await asyncio.to_thread(nats_server.start)
     async with asyncio.timeout(10), await connecting as log:
         assert log.connected
+
+
+async def test_a_flush_that_was_given_up_does_not_end_the_reader(log: EventLog, nats_server: Nats):
+    nats_server.pause()
+    with pytest.raises((TimeoutError, nats.errors.TimeoutError)):
+        await log.nc.flush(timeout=1)
+    nats_server.resume()
+    async with asyncio.timeout(2):
+        await log.publish(fact(1))
+
+
+async def test_what_may_not_be_published_is_said_and_does_not_end_the_connection(
+    nats_server: Nats, capfd: pytest.CaptureFixture[str]
+):
+    async with await connect(nats_server.address, name="test", user="gateway", password=nats_server.password) as log:
+        with pytest.raises(Unacknowledged):
+            await log.publish(fact(1, subject="telemetry.raw.k.0"), timeout_s=0.5)
+        assert log.connected
+    assert "permissions violation" in capfd.readouterr().out

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from fast_depends.msgspec import MsgSpecSerializer
 from faststream import AckPolicy, BaseMiddleware
 from faststream.exceptions import AckMessage, HandlerException, NackMessage
 from faststream.message import StreamMessage
@@ -72,6 +73,7 @@ def build_broker(
         max_reconnect_attempts=-1,
         reconnect_time_wait=RECONNECT_DELAY_S,
         ping_interval=PING_INTERVAL_S,
+        serializer=MsgSpecSerializer(),
         logger=None,
     )
 

@@ -19,7 +19,7 @@ from kaiser.eventlog.deadletters import DeadLetterBox, letter_of
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.errors import ConnectionClosed, PublishError, Retry, Unprocessable
 from kaiser.eventlog.pull import HEARTBEAT_S, Pull
-from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer
+from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, reclaim
 from kaiser.eventlog.wire import pub
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ class BatchConsumer:
         max_tries: Tries of a message on its own before it becomes a dead letter.
         strict_order: Wait for a failing message instead of letting others pass it. For handlers that cannot do with
             a device's events out of order even when one of them fails.
+        reclaim_at_start: Take back what an instance held that died, at once and in order, instead of waiting for
+            ``ack_wait_s``; off where several instances share the durable and a second delivery costs something.
         heartbeat_s: Idle heartbeat to ask the server for; three missed ones renew the request.
 
     Attributes:
@@ -96,6 +98,7 @@ class BatchConsumer:
         max_bytes: int = MAX_BYTES,
         max_tries: int = MAX_TRIES,
         strict_order: bool = False,
+        reclaim_at_start: bool = True,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.stats = ConsumeStats()
@@ -105,6 +108,7 @@ class BatchConsumer:
         self._dead_letters = DeadLetterBox(log, service)
         self._max_tries = max_tries
         self._strict_order = strict_order
+        self._reclaim = reclaim_at_start
         self._pull = Pull(
             log, spec.stream, self._ensure, max_messages=max_messages, max_bytes=max_bytes, heartbeat_s=heartbeat_s
         )
@@ -155,7 +159,11 @@ class BatchConsumer:
         spec = self._spec
         if self._next_seq:  # somebody deleted it while we worked: go on where we were rather than from the start
             spec = msgspec.structs.replace(spec, start_seq=self._next_seq)
-        return await ensure_consumer(self._log, spec)
+        name = await ensure_consumer(self._log, spec)
+        if self._reclaim:
+            await reclaim(self._log, spec)
+            self._reclaim = False
+        return name
 
     async def _work(self, batch: list[Delivery]) -> None:
         self._working, self._working_since = batch, time.monotonic()

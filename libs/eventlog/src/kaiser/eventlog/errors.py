@@ -21,6 +21,13 @@ class EventLogError(Exception):
     """The base of every error of this package."""
 
 
+class Retry(EventLogError):  # noqa: N818
+    """Raised by a handler: something that it needs is away for now, and the messages are not to blame.
+
+    The batch is kept and handed over again, after a growing delay, for as long as it takes.
+    """
+
+
 class ConnectionClosed(EventLogError):  # noqa: N818 - what happened, in the words of the protocol
     """The connection to NATS was closed by us; it does not come back."""
 
@@ -53,8 +60,11 @@ class PublishError(EventLogError):
         self.events = events
 
 
-class LogFull(PublishError):  # noqa: N818
-    """The stream is at its limit or the server's disk is full: hold back, and publish again later."""
+class LogFull(PublishError, Retry):  # noqa: N818
+    """The stream is at its limit or the server's disk is full: hold back, and publish again later.
+
+    Raised by a handler that publishes, it makes the batch wait like any :class:`Retry`.
+    """
 
 
 class ConcurrencyConflict(PublishError):  # noqa: N818
@@ -65,15 +75,8 @@ class PublishRefused(PublishError):  # noqa: N818
     """The server refuses the event for good, with its own words; publishing it again will not help."""
 
 
-class Unacknowledged(PublishError):  # noqa: N818
+class Unacknowledged(PublishError, Retry):  # noqa: N818
     """No acknowledgement came within the time that the caller gave; the events may or may not be stored."""
-
-
-class Retry(EventLogError):  # noqa: N818
-    """Raised by a handler: something that it needs is away for now, and the messages are not to blame.
-
-    The batch is kept and handed over again, after a growing delay, for as long as it takes.
-    """
 
 
 class Unprocessable(EventLogError):  # noqa: N818

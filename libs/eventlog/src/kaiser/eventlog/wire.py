@@ -8,6 +8,7 @@ The private names that this module touches are those of nats-py 2.16; ``tests/un
 so that an upgrade that moves one fails there and not in production.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -88,6 +89,12 @@ class Wire(Client):
         except Exception:  # noqa: BLE001
             # An exception here would end nats-py's reader for good, with the connection looking healthy.
             _log.exception("nats message could not be taken", subject=subject.decode("utf-8", "replace"))
+
+    async def _process_pong(self) -> None:
+        """Step over whoever gave up waiting for this answer: nats-py would end its reader over the cancelled future."""
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
     async def _process_err(self, err_msg: str) -> None:
         """Connect again after whatever the server complained of; nats-py would close for good."""
