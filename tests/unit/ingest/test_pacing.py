@@ -6,7 +6,7 @@ def paced(rate, size, *, took=0.002, seconds=4, more=False):
     pace, now, pause = Pace(), 100.0, 0.0
     for _ in range(int(seconds * rate / size)):
         now += size / rate
-        pause = pace.pause_s(size, began_at=now - took, ended_at=now, more=more)
+        pause = pace.pause_s(size, took, now, more=more)
     return pause
 
 
@@ -16,7 +16,7 @@ def test_a_quiet_fleet_waits_for_less_than_a_millisecond():
 
 def test_a_reading_after_a_long_silence_does_not_wait():
     pace = Pace()
-    assert pace.pause_s(1, began_at=1000.0, ended_at=1000.001, more=False) == 0.0
+    assert pace.pause_s(1, 0.001, 1000.0, more=False) == 0.0
 
 
 def test_a_busy_fleet_waits_for_company():

@@ -5,6 +5,7 @@ from kaiser.timescale.connecting import Database, Pool, connect, wait_for_databa
 from kaiser.timescale.errors import BadData, DatabaseAway, TimescaleError, translated
 from kaiser.timescale.licence import Edition, read_edition
 from kaiser.timescale.migrations import migrate
+from kaiser.timescale.outage import outlast
 from kaiser.timescale.retention import Lifetime, Retention
 from kaiser.timescale.times import Instant
 
@@ -22,6 +23,7 @@ __all__ = (
     "float8_array",
     "int8_array",
     "migrate",
+    "outlast",
     "read_edition",
     "timestamp_array",
     "translated",

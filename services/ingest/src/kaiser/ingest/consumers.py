@@ -25,7 +25,7 @@ from kaiser.ingest.projections import Recorded, Recorder
 from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
 from kaiser.ingest.window import Window
-from kaiser.timescale import BadData, DatabaseAway
+from kaiser.timescale import BadData, DatabaseAway, outlast
 
 _log = structlog.get_logger(__name__)
 
@@ -96,6 +96,11 @@ class Log(Protocol):
 
 def _nobody(_: Meet) -> None:
     """Stands where nobody wants to know."""
+
+
+def _never() -> bool:
+    """Stands where nobody says when to stop."""
+    return False
 
 
 class Converter:
@@ -215,18 +220,20 @@ class RegisterDevices:
 class WriteDevices:
     """What is heard of devices into their table."""
 
-    def __init__(self, presence: Presence) -> None:
+    def __init__(self, presence: Presence, stopping: Callable[[], bool] = _never) -> None:
         self._presence = presence
+        self._stopping = stopping
 
     async def handle(self, deliveries: list[Delivery]) -> None:
-        """Write what was heard and return when it is committed.
+        """Write what was heard and return when it is committed, which may take as long as an outage.
 
         Raises:
-            Retry: The database is away.
+            Retry: The database is away, and the service stops.
             Unprocessable: A delivery says nothing of a device, or the database refuses a value of it.
         """
         try:
-            await self._presence.write([heard(decode(delivery)) for delivery in deliveries])
+            events = [heard(decode(delivery)) for delivery in deliveries]
+            await outlast(lambda: self._presence.write(events), what="devices", give_up=self._stopping)
         except DatabaseAway as away:
             raise Retry(str(away)) from away
         except (BadData, AttributeError) as error:
@@ -236,40 +243,42 @@ class WriteDevices:
 class RecordReadings:
     """Finished batches into the database: everything that waits in one transaction."""
 
-    def __init__(self, recorder: Recorder, metrics: IngestMetrics) -> None:
+    def __init__(self, recorder: Recorder, metrics: IngestMetrics, stopping: Callable[[], bool] = _never) -> None:
         self._recorder = recorder
+        self._stopping = stopping
         self._metrics = metrics
         self._pace = Pace()
 
     async def handle(self, deliveries: list[Delivery]) -> None:
-        """Record batches and return when they are committed.
+        """Record batches and return when they are committed, which may take as long as an outage.
 
         Raises:
-            Retry: The database is away; nothing is lost, and the same batches come again.
+            Retry: The database is away, and the service stops.
             Unprocessable: A delivery is no batch of readings, or the database refuses a value of it.
         """
         batches: list[Readings] = [decode(delivery) for delivery in deliveries]
-        began_at = time.monotonic()
         try:
             dropped = {d.seq: int(d.headers[DUPLICATES]) for d in deliveries if _DUPLICATES in d.raw_headers}
-            recorded = await self._recorder.record(batches, deliveries[-1].seq, dropped=dropped)
+            recorded = await outlast(
+                lambda: self._recorder.record(batches, deliveries[-1].seq, dropped=dropped),
+                what="readings",
+                give_up=self._stopping,
+            )
         except DatabaseAway as away:
             raise Retry(str(away)) from away
         except (BadData, AttributeError, ValueError) as error:
             raise Unprocessable(Code.VALUE_OUT_OF_RANGE, f"not a batch of readings: {error}") from error
-        ended_at = time.monotonic()
-        self._count(batches, recorded, ended_at - began_at)
-        more = deliveries[-1].pending > 0
-        pause_s = self._pace.pause_s(recorded.seen, began_at=began_at, ended_at=ended_at, more=more)
+        self._count(batches, recorded)
+        pause_s = self._pace.pause_s(recorded.seen, recorded.took_s, time.monotonic(), more=deliveries[-1].pending > 0)
         if pause_s > SHORTEST_PAUSE_S:
             await asyncio.sleep(pause_s)
 
-    def _count(self, batches: list[Readings], recorded: Recorded, took_s: float) -> None:
+    def _count(self, batches: list[Readings], recorded: Recorded) -> None:
         metrics, now = self._metrics, now_us()
         metrics.seen += recorded.seen
         metrics.stored += recorded.stored
         metrics.batch.observe(recorded.seen)
-        metrics.commit_s.observe(took_s)
+        metrics.commit_s.observe(recorded.took_s)
         for batch in batches:
             if batch.received_at:  # those of one batch came with one read of the bridge
                 metrics.latency_s.observe((now - batch.received_at[0]) / 1e6, len(batch))

@@ -30,6 +30,7 @@ TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
 STUCK_S: Final = 15.0
 LOOK_S: Final = 3.0
+LOOK_AGAIN_S: Final = 0.5
 MIGRATE_AGAIN_S: Final = 2.0
 
 
@@ -104,8 +105,8 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     """Wait for the database, bring its schema up to date, and start everything that writes to it."""
     database = settings.database()
     await _prepare(database)
-    record = consumers.RecordReadings(Recorder(database), wiring.metrics)
-    write = consumers.WriteDevices(Presence(pool))
+    record = consumers.RecordReadings(Recorder(database), wiring.metrics, lambda: wiring.frame.stopping)
+    write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
     wiring.consume("recorder", consumers.RECORDER, record.handle)
     wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
@@ -181,4 +182,4 @@ class _DatabaseWatch:
                 starting = self._finding.state is State.STARTING
                 words = f"{away}; readings go on, and are recorded when it is back"
                 self._finding = Finding(State.STARTING if starting else State.FAILING, words)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if self._finding.state is State.OK else LOOK_AGAIN_S)

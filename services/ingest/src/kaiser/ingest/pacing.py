@@ -28,13 +28,13 @@ class Pace:
         self.rate = 0.0
         self._ended_at = 0.0
 
-    def pause_s(self, readings: int, *, began_at: float, ended_at: float, more: bool) -> float:
+    def pause_s(self, readings: int, took_s: float, ended_at: float, *, more: bool) -> float:
         """How long to leave the database alone after a transaction.
 
         Args:
             readings: Readings in it.
-            began_at: When it began, seconds of a monotonic clock.
-            ended_at: When it was committed.
+            took_s: Seconds that it took.
+            ended_at: When it was committed, seconds of a monotonic clock.
             more: Whether the log holds readings that were not fetched yet.
         """
         elapsed = max(ended_at - self._ended_at, 1e-6)
@@ -42,4 +42,4 @@ class Pace:
         self.rate += (readings / elapsed - self.rate) * min(1.0, elapsed / MEMORY_S)
         if more or readings >= ENOUGH:
             return 0.0
-        return max(0.0, min(LONGEST_S, self.rate * PAUSE_S_PER_RATE) - (ended_at - began_at))
+        return max(0.0, min(LONGEST_S, self.rate * PAUSE_S_PER_RATE) - took_s)

@@ -1,6 +1,7 @@
 """Finished readings into tables: rows, rollups and latest of many batches in one statement, each exactly once."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 
@@ -38,10 +39,17 @@ _SENSORS: Final = statements.read("sensors")
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What one transaction did: readings it was given, and those that were new."""
+    """What one transaction did.
+
+    Attributes:
+        seen: Readings it was given.
+        stored: Those that were new.
+        took_s: Seconds until it was committed.
+    """
 
     seen: int
     stored: int
+    took_s: float
 
 
 class Contexts(dict[Context, int]):
@@ -91,6 +99,7 @@ class Recorder:
             DatabaseAway: Nothing was written, or it is not known; the same batches may be given again.
             BadData: A value was refused and nothing written; the batch that holds it is found by giving them singly.
         """
+        began = time.monotonic()
         rows = batches[0] if len(batches) == 1 else _joined(batches)
         with translated():
             ledger = (self._consumer, stream_seq, int8_array(tuple(dropped)), int8_array(tuple(dropped.values())))
@@ -105,7 +114,7 @@ class Recorder:
             except BaseException:
                 await self.close()  # whatever state it is in
                 raise
-        return Recorded(seen, stored)
+        return Recorded(seen, stored, time.monotonic() - began)
 
     async def close(self) -> None:
         """Close the connection; the next batch opens another."""
