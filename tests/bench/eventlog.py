@@ -56,6 +56,8 @@ async def measure(url: str) -> None:
             await log.publish_all(events(count, size))
             await consume(log, size, count)
             await nats_py_fetch(url, size, count)
+            if size == SIZES[0][0]:
+                await latency(log)
             await log.js.delete_stream("FACTS")
 
 
@@ -76,6 +78,27 @@ async def consume(log, size: int, count: int) -> None:
     print(clock.line("BatchConsumer", size, count), f" {count / batches:.0f} a batch")
     await consumer.stop()
     await running
+
+
+async def latency(log, count: int = 300) -> None:
+    """From the call of publish to the handler, 100 a second."""
+    delays: list[float] = []
+
+    async def handler(batch: list[Delivery]) -> None:
+        delays.extend(time.perf_counter() - float(delivery.data) for delivery in batch)
+
+    consumer = BatchConsumer(log, ConsumerSpec(stream="FACTS", durable="quick", start="new"), handler, service="bench")
+    running = asyncio.create_task(consumer.run())
+    await asyncio.sleep(0.2)
+    for _ in range(count):
+        body = str(time.perf_counter()).encode()
+        await log.publish(Event(subject="fact.a", type="io.kaiser.bench.v1", data=body, source="kaiser/bench"))
+        await asyncio.sleep(0.01)
+    await consumer.stop()
+    await running
+    delays.sort()
+    p50, p99 = (delays[int(len(delays) * share)] * 1e3 for share in (0.5, 0.99))
+    print(f"{'publish to handler, 100/s':<34} p50 {p50:.2f} ms  p99 {p99:.2f} ms")
 
 
 async def nats_py_fetch(url: str, size: int, count: int) -> None:

@@ -23,7 +23,7 @@ from kaiser.local.ephemeral import Nats
 
 from .conftest import eventually, fact
 
-SPEC = ConsumerSpec(stream="FACTS", durable="reader", ack_wait_s=1.5)
+SPEC = ConsumerSpec(stream="FACTS", durable="reader", ack_wait_s=0.9)
 
 
 class Reader:
@@ -215,7 +215,7 @@ async def test_strict_order_waits_for_a_failing_message(log: EventLog):
 
 async def test_retry_waits_without_counting_and_without_redeliveries(log: EventLog):
     """The database is away for longer than the server waits for an acknowledgement, and nothing is given away."""
-    away_until = time.monotonic() + 4.0
+    away_until = time.monotonic() + 2.5
 
     def need_database(batch: list[Delivery]) -> None:
         if time.monotonic() < away_until:
@@ -228,7 +228,7 @@ async def test_retry_waits_without_counting_and_without_redeliveries(log: EventL
     assert reader.ids == names(1, 100)
     assert consumer.stats.redelivered == 0
     assert consumer.stats.dead_lettered == 0
-    assert consumer.stats.retries >= 4
+    assert consumer.stats.retries >= 3
     assert await settled(log)
 
 
@@ -251,7 +251,7 @@ async def test_a_handler_that_publishes_into_a_full_stream_waits_for_room(log: E
 
 async def test_a_slow_handler_keeps_its_batch(log: EventLog):
     await log.publish_all([fact(i) for i in range(1, 11)])
-    reader = Reader(lambda batch: asyncio.sleep(3.5))
+    reader = Reader(lambda batch: asyncio.sleep(2))
     async with consuming(log, reader) as consumer:
         await reader.got(10)
     assert reader.ids == names(1, 10)
@@ -368,6 +368,24 @@ async def test_a_restarted_server_is_noticed_and_every_message_arrives(log: Even
     assert set(reader.ids) == set(names(1, 200))
 
 
+async def test_nothing_is_lost_or_out_of_order_while_the_server_dies_again_and_again(log: EventLog, nats_server: Nats):
+    async def publish() -> None:
+        for start in range(1, 15_001, 50):
+            await log.publish_all([fact(i, size=500) for i in range(start, start + 50)])
+
+    reader = Reader()
+    async with consuming(log, reader):
+        publishing = asyncio.create_task(publish())
+        for count in (2000, 5000, 8000):
+            await reader.got(count)
+            await asyncio.to_thread(nats_server.kill)
+            await asyncio.to_thread(nats_server.start)
+        await publishing
+        await reader.got(15_000)
+    first_time = list(dict.fromkeys(reader.ids))
+    assert first_time == names(1, 15_000)
+
+
 async def test_a_pull_that_goes_silent_is_renewed(log: EventLog):
     """The connection is up and the request is gone, as in nats.py#504: only the missing heartbeats tell."""
     reader = Reader()
@@ -413,11 +431,11 @@ async def test_a_deleted_consumer_is_made_again_where_it_was(log: EventLog):
 
 async def test_a_frozen_server_comes_back_and_nothing_is_lost(log: EventLog, nats_server: Nats):
     reader = Reader()
-    async with consuming(log, reader):
+    async with consuming(log, reader, heartbeat_s=0.2):
         await log.publish(fact(1))
         await reader.got(1)
         nats_server.pause()
-        await asyncio.sleep(4)
+        await asyncio.sleep(1.5)
         nats_server.resume()
         await log.publish(fact(2))
         await reader.got(2, within_s=10)

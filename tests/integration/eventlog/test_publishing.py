@@ -133,11 +133,14 @@ async def test_publishing_goes_on_over_a_death_of_the_server(log: EventLog, nats
     assert await ids(log) == [f"fact-{i}" for i in range(20_000)]
 
 
-async def test_a_server_that_hangs_is_noticed_and_nothing_is_lost(log: EventLog, nats_server: Nats):
+async def test_a_server_that_hangs_is_noticed_and_nothing_is_lost(
+    log: EventLog, nats_server: Nats, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("kaiser.eventlog.publish.ACK_TIMEOUT_S", 0.5)
     await log.publish(fact(0))
     nats_server.pause()
     publishing = asyncio.create_task(log.publish_all([fact(i) for i in range(1, 100)]))
-    await asyncio.sleep(4)  # longer than an acknowledgement is waited for
+    await asyncio.sleep(1.5)  # longer than an acknowledgement is waited for
     nats_server.resume()
     async with asyncio.timeout(15):
         await publishing

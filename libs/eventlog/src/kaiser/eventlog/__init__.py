@@ -1,6 +1,7 @@
 """The event log on NATS JetStream: streams, publishing, batch consumers, aggregates, replay."""
 
 from kaiser.eventlog.aggregate import Aggregate, Executed, Loaded, Repository
+from kaiser.eventlog.answers import Expectation, PubAck
 from kaiser.eventlog.atomic import publish_atomically
 from kaiser.eventlog.connection import EventLog, connect
 from kaiser.eventlog.consume import BatchConsumer, ConsumeStats, Handler
@@ -21,7 +22,7 @@ from kaiser.eventlog.errors import (
     Unprocessable,
 )
 from kaiser.eventlog.kv import Lease, ensure_bucket
-from kaiser.eventlog.publish import Expectation, PubAck, PublishStats
+from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
 from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from kaiser.eventlog.answers import Expectation
 from kaiser.eventlog.atomic import publish_atomically
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.envelope import Event
 from kaiser.eventlog.errors import ConcurrencyConflict
-from kaiser.eventlog.publish import Expectation
 from kaiser.eventlog.replay import replay_batches
 
 if TYPE_CHECKING:

@@ -4,13 +4,24 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import nats.errors
 import structlog
 
+from kaiser.eventlog.answers import (
+    AWAY,
+    CONFLICT,
+    FULL,
+    UNAVAILABLE,
+    Expectation,
+    PubAck,
+    Refusal,
+    decode_ack,
+    decode_refusal,
+    expectation_headers,
+    is_refusal,
+)
 from kaiser.eventlog.envelope import Event, decode_headers, encode_headers, new_id
 from kaiser.eventlog.errors import ConcurrencyConflict, LogFull, PublishRefused
-from kaiser.eventlog.publish import CONFLICT, FULL, UNAVAILABLE, Expectation, PubAck
 from kaiser.eventlog.wire import hpub
 
 if TYPE_CHECKING:
@@ -26,22 +37,9 @@ INCOMPLETE: Final = frozenset({10175, 10176})
 REPEATED: Final = 10201
 """An id of the batch is stored already, so the whole batch is: the acknowledgement of an earlier try was lost."""
 
+NO_ANSWER: Final = Refusal(503, 0, "no answer")
+
 _log = structlog.get_logger(__name__)
-
-
-class _Refusal(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    error: _Refusal | None = None
-    stream: str = ""
-    seq: int = 0
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
 
 
 async def publish_atomically(log: "EventLog", events: Sequence[Event], *, expect: Expectation) -> PubAck:
@@ -65,10 +63,10 @@ async def publish_atomically(log: "EventLog", events: Sequence[Event], *, expect
     while True:
         await log.wait_connected()
         answer = await _attempt(log, events, expect)
-        refusal = answer.error
-        if refusal is None:
+        if isinstance(answer, PubAck):
             log.publisher.stats.stored += len(events)
-            return PubAck(stream=answer.stream, seq=answer.seq)
+            return answer
+        refusal = answer
         words = f"{events[0].subject}: {refusal.description} ({refusal.err_code})"
         if refusal.err_code in CONFLICT or refusal.err_code == REPEATED:
             raise ConcurrencyConflict(words, list(events))
@@ -82,7 +80,7 @@ async def publish_atomically(log: "EventLog", events: Sequence[Event], *, expect
         delay = min(delay * 2, LONGEST_RETRY_DELAY_S)
 
 
-async def _attempt(log: "EventLog", events: Sequence[Event], expect: Expectation) -> _Answer:
+async def _attempt(log: "EventLog", events: Sequence[Event], expect: Expectation) -> PubAck | Refusal:
     batch, last = new_id(), events[-1]
     blocks = [_headers(event, batch, number, expect) for number, event in enumerate(events, 1)]
     parts: list[bytes] = []
@@ -93,16 +91,13 @@ async def _attempt(log: "EventLog", events: Sequence[Event], expect: Expectation
     try:
         answer = await log.nc.request(last.subject, last.data, timeout=COMMIT_TIMEOUT_S, headers=commit)
     except nats.errors.NoRespondersError:
-        return _Answer(error=_Refusal(503, 0, "no stream takes this subject now"))
+        return AWAY
     except (TimeoutError, nats.errors.TimeoutError):
-        return _Answer(error=_Refusal(503, 0, "no answer"))
-    return _decode(answer.data)
+        return NO_ANSWER
+    return decode_refusal(answer.data) if is_refusal(answer.data) else decode_ack(answer.data)
 
 
 def _headers(event: Event, batch: str, number: int, expect: Expectation) -> bytes:
     lines = f"Nats-Batch-Id: {batch}\r\nNats-Batch-Sequence: {number}\r\n"
-    if number == 1:
-        lines += f"Nats-Expected-Last-Subject-Sequence: {expect.last_seq}\r\n"
-        if expect.subjects:
-            lines += f"Nats-Expected-Last-Subject-Sequence-Subject: {expect.subjects}\r\n"
-    return encode_headers(event)[:-2] + lines.encode() + b"\r\n"
+    end = expectation_headers(expect) if number == 1 else b"\r\n"
+    return encode_headers(event)[:-2] + lines.encode() + end

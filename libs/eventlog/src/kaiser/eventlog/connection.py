@@ -11,9 +11,10 @@ import nats.errors
 import structlog
 from nats.js import JetStreamContext
 
+from kaiser.eventlog.answers import Expectation, PubAck
 from kaiser.eventlog.envelope import Event
 from kaiser.eventlog.errors import ConnectionClosed
-from kaiser.eventlog.publish import Expectation, PubAck, Publisher
+from kaiser.eventlog.publish import Publisher
 from kaiser.eventlog.wire import Wire
 
 __all__ = ("EventLog", "connect")
@@ -114,14 +115,14 @@ class EventLog:
         await self.close()
 
     async def _reconnected(self) -> None:
-        _log.info("event log is back", server=self.name)
+        _log.info("event log is back", client=self.name)
         self._connected.set()
         self._announce()
 
     async def _disconnected(self) -> None:
         if not self.nc.is_closed:
             self._connected.clear()
-            _log.warning("event log is away, connecting again", server=self.name)
+            _log.warning("event log is away, connecting again", client=self.name)
 
     def _announce(self) -> None:
         for listener in tuple(self._listeners):
@@ -184,7 +185,7 @@ def _errors(name: str) -> Callable[[Exception], Awaitable[None]]:
     """nats-py's error callback: said once as a line, not as a traceback; reconnecting is under way by itself."""
 
     async def on_error(error: Exception) -> None:
-        _log.warning("event log connection", server=name, error=str(error) or type(error).__name__)
+        _log.warning("event log connection", client=name, error=str(error) or type(error).__name__)
 
     return on_error
 

@@ -14,7 +14,7 @@ from nats.js import api
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
-from kaiser.eventlog.publish import CONFLICT
+from kaiser.eventlog.answers import CONFLICT
 
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog

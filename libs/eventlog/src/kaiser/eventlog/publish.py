@@ -11,6 +11,19 @@ import msgspec
 import structlog
 from nats.aio.subscription import Subscription
 
+from kaiser.eventlog.answers import (
+    AWAY,
+    CONFLICT,
+    FULL,
+    Expectation,
+    PubAck,
+    Refusal,
+    decode_ack,
+    decode_refusal,
+    expectation_headers,
+    is_refusal,
+    lasts,
+)
 from kaiser.eventlog.envelope import Event, encode_headers
 from kaiser.eventlog.errors import (
     ConcurrencyConflict,
@@ -25,7 +38,7 @@ from kaiser.eventlog.wire import hpub
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("Expectation", "PubAck", "PublishStats", "Publisher")
+__all__ = ("PublishStats", "Publisher")
 
 ACK_TIMEOUT_S: Final = 3.0
 LONGEST_ACK_TIMEOUT_S: Final = 30.0
@@ -36,39 +49,8 @@ WINDOW_BYTES: Final = 8 * 1024 * 1024
 """In flight at most: JetStream itself refuses more than 10,000 messages that wait for one stream."""
 DRAIN_BYTES: Final = 1024 * 1024
 
-FULL: Final = frozenset({10077, 10002, 10023, 10028, 10047})
-"""Error codes for a stream at its limit (10077, also a full disk), and for an account or server without room."""
-CONFLICT: Final = frozenset({10071, 10164})
-UNAVAILABLE: Final = frozenset({429, 503})
-"""Codes that pass by themselves: no leader, no JetStream yet, too many requests at once."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Expectation(msgspec.Struct, frozen=True):
-    """Optimistic concurrency: store only if nothing was written since.
-
-    Attributes:
-        last_seq: Stream sequence of the last message that the caller has seen; 0 for none.
-        subjects: Subject filter it counts for, such as ``device.k1.ESP_1.*``; empty for the event's own subject.
-    """
-
-    last_seq: int
-    subjects: str = ""
-
-
-class PubAck(msgspec.Struct, frozen=True, gc=False):
-    """JetStream's word that an event is stored.
-
-    Attributes:
-        stream: Where.
-        seq: Its sequence there.
-        duplicate: Whether it was there already, under the same id.
-    """
-
-    stream: str
-    seq: int
-    duplicate: bool = False
 
 
 class PublishStats(msgspec.Struct):
@@ -80,21 +62,6 @@ class PublishStats(msgspec.Struct):
     refused: int = 0
 
 
-class _Refusal(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    error: _Refusal
-
-
-_AWAY: Final = _Refusal(503, 0, "no stream takes this subject now")
-_decode_ack = msgspec.json.Decoder(PubAck).decode
-_decode_answer = msgspec.json.Decoder(_Answer).decode
-
-
 class _Flight:
     """Events of one call that are under way: what was answered, and a future for the moment when all was."""
 
@@ -103,7 +70,7 @@ class _Flight:
     def __init__(self, events: Sequence[Event]) -> None:
         self.events = events
         self.acks: list[PubAck | None] = [None] * len(events)
-        self.refusals: dict[int, _Refusal] = {}
+        self.refusals: dict[int, Refusal] = {}
         self.commands: list[tuple[bytes, bytes, bytes]] = []
         self.tokens: list[bytes] = []
         self.left = 0
@@ -111,7 +78,7 @@ class _Flight:
 
     def missing(self) -> list[int]:
         """Positions that have neither an acknowledgement nor a lasting refusal."""
-        return [i for i, ack in enumerate(self.acks) if ack is None and not _lasts(self.refusals.get(i))]
+        return [i for i, ack in enumerate(self.acks) if ack is None and not lasts(self.refusals.get(i))]
 
     def wake(self) -> None:
         if self.waiter is not None and not self.waiter.done():
@@ -192,7 +159,7 @@ class Publisher:
     def _command(self, event: Event, expect: Expectation | None) -> tuple[Event, bytes]:
         headers = encode_headers(event)
         if expect is not None:
-            headers = headers[:-2] + _expectation(expect)
+            headers = headers[:-2] + expectation_headers(expect)
         size, limit = len(headers) + len(event.data), self._log.nc.max_payload
         if size > limit:
             raise EventTooLarge(event, size, limit)
@@ -232,11 +199,10 @@ class Publisher:
             missing = flight.missing()
             if not missing:
                 return
-            await self._log.wait_connected()
-            unanswered = flight.left
-            if not unanswered:  # all answered, some with "not now"
+            if not flight.left:  # all answered, some with "not now"
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_RETRY_DELAY_S)
+            await self._log.wait_connected()
             self.stats.resent += len(missing)
             _log.warning(
                 "events not acknowledged, sending them again",
@@ -268,11 +234,11 @@ class Publisher:
             return  # an acknowledgement of an earlier sending of what is acknowledged already
         flight, i = waiting
         if not data:  # the server's 503: nobody listens on the subject
-            flight.refusals[i] = _AWAY
-        elif b'"error"' in data:
-            flight.refusals[i] = _decode_answer(data).error
+            flight.refusals[i] = AWAY
+        elif is_refusal(data):
+            flight.refusals[i] = decode_refusal(data)
         else:
-            ack = flight.acks[i] = _decode_ack(data)
+            ack = flight.acks[i] = decode_ack(data)
             self.stats.stored += 1
             self.stats.duplicates += ack.duplicate
         flight.left -= 1
@@ -285,25 +251,13 @@ class Publisher:
                 self._inbox = f"{self._log.nc.new_inbox()}.".encode()
                 self._subscription = await self._log.nc.open_sink(f"{self._inbox.decode()}*", self._take)
 
-    def _refused(self, refusals: list[_Refusal], events: list[Event]) -> PublishError:
+    def _refused(self, refusals: list[Refusal], events: list[Event]) -> PublishError:
         self.stats.refused += len(refusals)
         for codes, error in ((CONFLICT, ConcurrencyConflict), (FULL, LogFull)):
             if all(refusal.err_code in codes for refusal in refusals):
                 return error(f"{events[0].subject}: {refusals[0].description} ({refusals[0].err_code})", events)
         worst = next(refusal for refusal in refusals if refusal.err_code not in FULL)
         return PublishRefused(f"{events[0].subject}: {worst.description} ({worst.err_code})", events)
-
-
-def _lasts(refusal: _Refusal | None) -> bool:
-    """Whether sending again at once is of no use."""
-    return refusal is not None and (refusal.code not in UNAVAILABLE or refusal.err_code in FULL)
-
-
-def _expectation(expect: Expectation) -> bytes:
-    lines = f"Nats-Expected-Last-Subject-Sequence: {expect.last_seq}\r\n"
-    if expect.subjects:
-        lines += f"Nats-Expected-Last-Subject-Sequence-Subject: {expect.subjects}\r\n"
-    return lines.encode() + b"\r\n"
 
 
 def _windows(commands: Sequence[tuple[Event, bytes]]) -> Iterator[Sequence[int]]:

@@ -6,6 +6,7 @@ nats-py's own pull subscriptions have no such proof and may stay silent after a 
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -82,6 +83,7 @@ class Pull:
         self._subscription: Subscription | None = None
         self._failure: DefinitionConflict | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._patience: asyncio.Timeout | None = None
         self._watch: asyncio.Task[None] | None = None
         self._recovering: asyncio.Task[None] | None = None
         self._forget: Callable[[], None] = _nothing
@@ -210,6 +212,10 @@ class Pull:
     def _reconnected(self) -> None:
         self._asked = 0
         self.wake()
+        if self._recovering is not None and self._patience is not None:
+            # What was asked over the lost connection is not answered any more: 5 s that nobody needs to wait.
+            with contextlib.suppress(RuntimeError):  # not asking just now
+                self._patience.reschedule(asyncio.get_running_loop().time())
         self._start_recovery()
 
     def _start_recovery(self) -> None:
@@ -223,7 +229,8 @@ class Pull:
             while self._open:
                 await self._log.wait_connected()
                 try:
-                    self._consumer = await self._ensure()
+                    async with asyncio.timeout(None) as self._patience:
+                        self._consumer = await self._ensure()
                     break
                 except (nats.errors.Error, OSError, TimeoutError) as error:
                     _log.warning("consumer is not there yet", stream=self._stream, error=str(error))
