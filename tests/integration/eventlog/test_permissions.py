@@ -12,6 +12,7 @@ from kaiser.eventlog import (
     OrderedReader,
     Unprocessable,
     connect,
+    ensure_consumer,
     ensure_streams,
     replay,
 )
@@ -70,3 +71,26 @@ async def test_the_bridge_may_hold_a_lease_and_the_gateway_may_read_along(nats_s
         ):
             await ingest.publish(Event(subject="telemetry.reading.k.0", type="t", data=b"{}", source="s"))
             assert [d.subject for d in await reader.take()] == ["telemetry.reading.k.0"]
+
+
+async def test_a_service_may_take_back_what_it_held_when_it_died(nats_server: Nats):
+    spec = ConsumerSpec(stream="TELEMETRY", durable="recorder", ack_wait_s=60)
+    got: list[int] = []
+
+    async def take(batch: list) -> None:
+        got.extend(delivery.seq for delivery in batch)
+
+    async with await as_service(nats_server, "ingest") as ingest:
+        await ensure_streams(ingest, owned("ingest"))
+        await ensure_consumer(ingest, spec)
+        await ingest.publish(Event(subject="telemetry.reading.k.0", type="t", data=b"{}", source="s"))
+        inbox = ingest.nc.new_inbox()
+        waiting = await ingest.nc.subscribe(inbox)
+        await ingest.nc.publish("$JS.API.CONSUMER.MSG.NEXT.TELEMETRY.recorder", b'{"batch":1}', reply=inbox)
+        await waiting.next_msg(timeout=2)  # delivered, and never acknowledged
+        consumer = BatchConsumer(ingest, spec, take, service="ingest")
+        running = asyncio.create_task(consumer.run())
+        await eventually(lambda: got, within_s=3)
+        await consumer.stop()
+        await running
+    assert got == [1]
