@@ -88,13 +88,13 @@ async def test_a_question_about_nothing_known_has_a_stable_code(ask, recorder, a
 
 async def test_a_question_that_is_none_is_a_problem_and_not_a_silence(recorder, ask_api):
     await recorder.record([readings({})], 1)
-    assert await ask_api("device") == "VALIDATION_ERROR"
-    assert await ask_api("devices", limit=0) == "INVALID_LIMIT"
-    assert await ask_api("devices", cursor="rubbish!") == "INVALID_CURSOR"
-    assert await ask_api("devices", cursor="WzFd") == "INVALID_CURSOR"
-    assert await ask_api("device", esp_id="a\x00b") == "VALIDATION_ERROR"
-    assert await ask_api("history", **SENSOR, start=5, end=5) == "INVALID_TIME_RANGE"
-    assert await ask_api("history", **SENSOR, start=-(2**62), end=5) == "VALIDATION_ERROR"
+    assert await ask_api("device") == "INVALID_PAYLOAD_FORMAT"
+    assert await ask_api("devices", limit=0) == "VALUE_OUT_OF_RANGE"
+    assert await ask_api("devices", cursor="rubbish!") == "VALUE_OUT_OF_RANGE"
+    assert await ask_api("devices", cursor="WzFd") == "VALUE_OUT_OF_RANGE"
+    assert await ask_api("device", esp_id="a\x00b") == "VALUE_OUT_OF_RANGE"
+    assert await ask_api("history", **SENSOR, start=5, end=5) == "VALUE_OUT_OF_RANGE"
+    assert await ask_api("history", **SENSOR, start=-(2**62), end=5) == "VALUE_OUT_OF_RANGE"
 
 
 async def test_sensors_come_with_their_latest_reading(recorder, ask_api):

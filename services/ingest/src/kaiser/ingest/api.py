@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from kaiser.contracts import subjects
+from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
     DeviceQuery,
     DevicesQuery,
@@ -20,7 +21,7 @@ from kaiser.contracts.queries import (
     Reply,
     SensorsQuery,
 )
-from kaiser.eventlog.envelope import now_us
+from kaiser.eventlog import now_us
 from kaiser.ingest.cursors import BadCursorError
 from kaiser.ingest.queries import Queries, Refusal
 from kaiser.timescale import BadData, DatabaseAway
@@ -79,14 +80,16 @@ class Api:
         try:
             asked = decoder.decode(body or b"{}")
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
-            return _problem("VALIDATION_ERROR", str(error))
+            return _problem(Code.INVALID_PAYLOAD_FORMAT, str(error))
         task = asyncio.ensure_future(self._in_turn(ask, asked))
         done, _ = await asyncio.wait({task}, timeout=PATIENCE_S)
         if not done:
             # Not awaited: psycopg ends a statement by asking the server to, which a frozen one never does.
             task.add_done_callback(_heard)
             task.cancel()
-            return _problem("DATABASE_ERROR", "the database does not answer; readings are kept and will be there later")
+            return _problem(
+                Code.DATABASE_ERROR, "the database does not answer; readings are kept and will be there later"
+            )
         return _reply_of(task, name)
 
     async def _in_turn(self, ask: Answer, asked: object) -> object:
@@ -108,15 +111,15 @@ def _reply_of(task: "asyncio.Future[Any]", name: str) -> Reply[Any]:
     except Refusal as refusal:
         return _problem(refusal.code, refusal.detail, refusal.where)
     except BadCursorError as error:
-        return _problem("INVALID_CURSOR", str(error), "cursor")
+        return _problem(Code.VALUE_OUT_OF_RANGE, str(error), "cursor")
     except BadData as error:
-        return _problem("VALIDATION_ERROR", str(error))
+        return _problem(Code.VALUE_OUT_OF_RANGE, str(error))
     except DatabaseAway as away:
         _log.warning("a question waits for the database", query=name, reason=str(away))
-        return _problem("DATABASE_ERROR", "the database is away; readings are kept and will be there later")
+        return _problem(Code.DATABASE_ERROR, "the database is away; readings are kept and will be there later")
     except Exception:  # noqa: BLE001  # the asker is owed a reply, and the log has the rest
         _log.exception("a question could not be answered", query=name)
-        return _problem("INTERNAL_ERROR", "the question could not be answered; the log of ingest says why")
+        return _problem(Code.SERVICE_ERROR, "the question could not be answered; the log of ingest says why")
 
 
 def _problem(code: str, detail: str, where: str = "") -> Reply[Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, LiteralString
 import msgspec
 from psycopg import AsyncRawCursor
 
+from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
     Device,
     DeviceQuery,
@@ -37,6 +38,9 @@ MOST_ITEMS: Final = 1_000
 
 SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
+
+SENSOR_NOT_FOUND: Final = "SENSOR_NOT_FOUND"
+SENSOR_AMBIGUOUS: Final = "SENSOR_AMBIGUOUS"
 
 _DEVICES: Final = statements.read("device_list")
 _DEVICE: Final = statements.read("device")
@@ -92,7 +96,7 @@ class Queries:
         """
         found = await self._rows(_DEVICE, (asked.esp_id,))
         if not found:
-            raise Refusal("ESP_DEVICE_NOT_FOUND", f"no device {asked.esp_id!r} was ever heard", "esp_id")
+            raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
         return _device(found[0], now)
 
     async def sensors(self, asked: SensorsQuery, now: int) -> Page[Sensor]:  # noqa: ARG002  # one face for all
@@ -115,17 +119,17 @@ class Queries:
         number, _ = await self._one_sensor(asked)
         found = await self._rows(_LATEST, (number,))
         if not found:
-            raise Refusal("SENSOR_NOT_FOUND", "the sensor has no reading yet", "sensor_type")
+            raise Refusal(SENSOR_NOT_FOUND, "the sensor has no reading yet", "sensor_type")
         return _reading(found[0])
 
     async def history(self, asked: HistoryQuery, now: int) -> History:  # noqa: ARG002
         """A span of one sensor, oldest first.
 
         Raises:
-            Refusal: As :meth:`latest`, or INVALID_TIME_RANGE.
+            Refusal: As :meth:`latest`, or VALUE_OUT_OF_RANGE.
         """
         if asked.end <= asked.start:
-            raise Refusal("INVALID_TIME_RANGE", "the end must be later than the start", "end")
+            raise Refusal(Code.VALUE_OUT_OF_RANGE, "the end must be later than the start", "end")
         number, unit = await self._one_sensor(asked)
         resolution = resolution_of(asked)
         if resolution == "raw":
@@ -160,10 +164,10 @@ class Queries:
         if len(found) == 1:
             return found[0][0], found[0][1]
         if found:
-            raise Refusal("SENSOR_AMBIGUOUS", "several of this type are on this pin; give the address", "address")
+            raise Refusal(SENSOR_AMBIGUOUS, "several of this type are on this pin; give the address", "address")
         if not await self._rows(_DEVICE, (asked.esp_id,)):
-            raise Refusal("ESP_DEVICE_NOT_FOUND", f"no device {asked.esp_id!r} was ever heard", "esp_id")
-        raise Refusal("SENSOR_NOT_FOUND", f"the device has no such sensor on pin {asked.gpio}", "gpio")
+            raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
+        raise Refusal(SENSOR_NOT_FOUND, f"the device has no such sensor on pin {asked.gpio}", "gpio")
 
     async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
@@ -184,7 +188,7 @@ def resolution_of(asked: HistoryQuery) -> Literal["raw", "1m", "1h"]:
 
 def _limit(asked: int, most: int, page: int | None = None) -> int:
     if not 1 <= asked <= most:
-        raise Refusal("INVALID_LIMIT", f"the limit must be between 1 and {most}", "limit")
+        raise Refusal(Code.VALUE_OUT_OF_RANGE, f"the limit must be between 1 and {most}", "limit")
     return min(asked, page or most)
 
 
