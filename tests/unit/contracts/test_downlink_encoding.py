@@ -29,7 +29,9 @@ MESSAGES = {
         sensors=[PH],
         actuators=[PUMP],
         offline_rules=[
-            wire.OfflineRule(actuator_gpio=25, sensor_gpio=4, sensor_value_type="ds18b20", activate_below=18)
+            wire.OfflineRule(
+                actuator_gpio=25, sensor_gpio=4, sensor_value_type="ds18b20", activate_below=18, deactivate_above=20
+            )
         ],
         correlation_id="cfg-1",
         generation=1777500020,

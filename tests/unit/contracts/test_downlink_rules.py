@@ -13,9 +13,11 @@ LEFT_OUT = object()
 
 SENSOR = {"gpio": 33, "sensor_type": "ph", "sensor_name": "Tank pH", "subzone_id": "", "active": True, "raw_mode": True}
 PUMP = {"gpio": 25, "actuator_type": "pump", "actuator_name": "Pump", "active": True, "aux_gpio": 255}
+TIME_RULE = {"actuator_gpio": 25, "sensor_gpio": 255, "sensor_value_type": "__twindow_on"}
 PROBE = SENSOR | {"gpio": 4, "sensor_type": "ds18b20", "onewire_address": "28FF641E8C160350"}
 SET_TOKEN = {"command": "set_emergency_token", "token_type": "esp", "token": "t" * 64}
-RULE = {"actuator_gpio": 25, "sensor_gpio": 4, "sensor_value_type": "ds18b20", "activate_below": 18.0}
+RULE = {"actuator_gpio": 25, "sensor_gpio": 4, "sensor_value_type": "ds18b20", "activate_below": 18.0,
+        "deactivate_above": 20.0}  # fmt: skip
 
 BASES = {
     "actuator/25/command": (2, {"command": "ON", "value": 1.0, "duration": 0, "timestamp": 1767100699}),
@@ -61,6 +63,8 @@ SENT = [
     ("actuator/25/command", {"command": "PWM", "value": 1}, "any"),
     ("actuator/25/command", {"command": "on"}, "any"),
     ("actuator/25/command", {"correlation_id": "c" * 63, "intent_id": "i", "issued_by": "rule:7"}, "head"),
+    ("actuator/25/command", {"duration": 30}, "head"),
+    ("actuator/25/command", {"command": "OFF", "duration": 30}, "dec"),
     ("sensor/4/command", {}, "head"),
     ("sensor/4/command", {"timeout_ms": 60000}, "any"),
     ("config", {}, "any"),
@@ -76,6 +80,8 @@ SENT = [
                             SENSOR | {"gpio": 0, "sensor_type": "sht31_humidity"}]}, "head"),
     ("config", {"offline_rules": [RULE] * 8}, "head"),
     ("config", {"offline_rules": []}, "head"),
+    ("config", {"offline_rules": [RULE | {"activate_above": 30.0, "deactivate_below": 28.0}]}, "head"),
+    ("config", {"offline_rules": [TIME_RULE]}, "head"),
     ("config", {"generation": 1777500020}, "head"),
     ("system/command", {}, "dec"),
     ("system/command", {"command": "status", "confirm": LEFT_OUT}, "head"),
@@ -131,6 +137,9 @@ NEVER = [
     ("actuator/25/command", {"meta": {"command": "OFF"}}, "any", "nested"),
     ("actuator/25/command", {"x": "y" * 512}, "head", "512"),
     ("actuator/25/command", {"x": "y" * 2048}, "dec", "2048"),
+    ("actuator/25/command", {"duration": 30}, "dec", "stays on for ever"),
+    ("actuator/25/command", {"duration": 30}, "both", "stays on for ever"),
+    ("actuator/25/command", {"command": "PWM", "value": 0.5, "duration": 30}, "head", "but not PWM"),
     # sensor commands: 5.7
     ("sensor/4/command", {}, "dec", "does not listen"),
     ("sensor/4/command", {"command": "MEASURE"}, "head", "exactly this case"),
@@ -189,6 +198,10 @@ NEVER = [
     ("config", {"offline_rules": [RULE | {"sensor_value_type": "ph"}]}, "head", "never evaluated offline"),
     ("config", {"offline_rules": [RULE | {"sensor_value_type": "soil_moisture"}]}, "head", "never evaluated offline"),
     ("config", {"offline_rules": [RULE | {"activate_below": "18"}]}, "head", "not a number"),
+    ("config", {"offline_rules": [RULE | {"activate_below": 0}]}, "head", "never acts"),
+    ("config", {"offline_rules": [RULE | {"deactivate_above": 0}]}, "head", "deactivates"),
+    ("config", {"offline_rules": [RULE | {"deactivate_above": 17}]}, "head", "without end"),
+    ("config", {"offline_rules": [RULE | {"activate_above": 30.0}]}, "head", "deactivates"),
     ("config", {"offline_rules": [RULE | {"time_filter": {"enabled": True, "timezone": "CET"}}]}, "head", "UTC"),
     ("config", {"note": "n" * 4352}, "head", "4352"),
     ("config", {"note": "n" * 2000}, "dec", "2048"),

@@ -153,7 +153,7 @@ def _ordinary_reading(topic: UplinkTopic, payload: bytes) -> SensorData | None:
         and message.gpio == topic.gpio
         and sensor is not None
         and sensor.ordinary_low <= message.raw <= sensor.ordinary_high
-        and plausible.CLOCK_FROM_S <= message.ts <= plausible.CLOCK_TO_S
+        and (plausible.CLOCK_FROM_S <= message.ts <= plausible.CLOCK_TO_S or message.ts == 0)
         and message.unit in plausible.UNITS
         and message.quality in plausible.QUALITIES
         and plausible.is_label(message.zone_id)

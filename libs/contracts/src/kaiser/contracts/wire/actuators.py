@@ -94,7 +94,7 @@ class ActuatorCommand(Struct, frozen=True, kw_only=True):
     Attributes:
         command: ``ON`` (full power on a pwm actuator), ``OFF`` or ``PWM``.
         value: 0.0 to 1.0, read for ``PWM`` only.
-        duration: Seconds until ``head`` switches off again, for ``ON`` only; ``dec`` ignores it. 0 is for ever.
+        duration: Seconds until ``head`` switches off again, for ``ON`` only; 0 is for ever, and all that ``dec`` gets.
         timestamp: Unix seconds; ignored by devices.
     """
 

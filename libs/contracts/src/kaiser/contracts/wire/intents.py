@@ -62,6 +62,7 @@ class IntentStage(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         schema: ``intent_chain_stage_v1`` or ``config_pending_lifecycle_v1``.
+        readiness_decision: Why a device stays pending or not, in the second schema.
         ts: Unix seconds.
     """
 
@@ -77,6 +78,8 @@ class IntentStage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     epoch: U32 = 0
     code: Id = ""
     detail: Text = ""
+    boot_sequence_id: Id = ""
+    readiness_decision: Id = ""
     ts: Epoch = 0
     seq: U32 | None = None
     esp_id: Id | None = None

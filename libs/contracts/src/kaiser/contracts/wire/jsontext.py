@@ -21,6 +21,12 @@ MAX_PAYLOAD: Final = 16_384
 MAX_DEPTH: Final = 10
 """Levels of nesting; no message of the contract has more than three, and ArduinoJson itself stops at ten."""
 
+MAX_MENDED: Final = 2048
+"""Bytes of a text that is worth mending: what ``dec`` can send, and more than ``head`` queues (section 6.3).
+
+A device that sends garbage at full speed must not cost the others their bridge: mending 16 KiB takes 2 ms.
+"""
+
 MENDED: Final = "strings_mended"
 """Flag: unescaped characters in strings were escaped."""
 
@@ -134,7 +140,7 @@ def _without_control_characters(value: Any, flags: list[str], name: str = "") ->
 def _mended(text: str, known: Collection[str], flags: list[str], complaint: str) -> tuple[Any, bytes]:
     """Escape what was not escaped and turn ``nan`` into null, then read again; any doubt refuses."""
     stripped = text.strip(" \t\r\n")
-    if not (stripped.startswith("{") and stripped.endswith("}")):
+    if not (stripped.startswith("{") and stripped.endswith("}")) or len(stripped) > MAX_MENDED:
         raise RefusedError(Code.INVALID_PAYLOAD_FORMAT, complaint)
     mended, escaped, nulled = _mend(stripped)
     if not (escaped or nulled):

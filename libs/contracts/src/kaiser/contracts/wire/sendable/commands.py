@@ -55,6 +55,7 @@ def actuator_command(draft: Draft) -> None:
     if (command == "PWM" or "value" in body) and not 0 <= number(body, "value") <= 1:
         raise ForbiddenError(f"value {body['value']!r} is outside of 0 to 1: a pwm actuator clamps it to full power")
     optional_integer(body, "duration")
+    _timed(draft, command)
     optional_integer(body, "timestamp")
     optional_integer(body, "generation")
     optional_text(body, "correlation_id", "intent_id", "issued_by")
@@ -62,6 +63,16 @@ def actuator_command(draft: Draft) -> None:
         _reads_the_same_on_dec(body, draft.payload)
     if draft.head and len(draft.payload) >= HEAD_BUFFER:
         raise ForbiddenError(f"{len(draft.payload)} bytes, head cuts off at {HEAD_BUFFER}")
+
+
+def _timed(draft: Draft, command: str) -> None:
+    """A duration that the device ignores leaves the output on for ever; Kaiser keeps its own timer then."""
+    if not draft.body.get("duration") or command == "OFF":
+        return
+    if draft.dec:
+        raise ForbiddenError("dec ignores the duration and stays on for ever; send 0 and switch off by a timer")
+    if command != "ON":
+        raise ForbiddenError("head ends ON after the duration, but not PWM; send 0 and switch off by a timer")
 
 
 def _reads_the_same_on_dec(body: Body, payload: bytes) -> None:

@@ -25,6 +25,7 @@ MAX_SENSORS: Final = 20
 MAX_ACTUATORS: Final = 12
 MAX_OFFLINE_RULES: Final = 8
 MAX_NAME: Final = 64
+TIME_WINDOWS: Final = ("__twindow_on", "__twindow_off")
 NO_PIN: Final = 255
 
 ACTUATOR_TYPES: Final = ("pump", "valve", "relay", "pwm")
@@ -179,15 +180,28 @@ def _identity(item: Body) -> tuple[object, ...]:
     return item.get("sensor_type"), item.get("onewire_address"), item.get("i2c_address")
 
 
+def _thresholds(rule: Body) -> None:
+    """Pairs that switch on and off again; 0 is unused, so that a real 0 cannot be said."""
+    below, above, over, under = (
+        number(rule, name) if name in rule else 0
+        for name in ("activate_below", "deactivate_above", "activate_above", "deactivate_below")
+    )
+    if not (below or over):
+        raise ForbiddenError("an offline rule without a threshold to activate at never acts; 0 means unused")
+    if bool(below) != bool(above) or bool(over) != bool(under):
+        raise ForbiddenError("an offline rule that activates must have the threshold that deactivates; 0 means unused")
+    if (below and below >= above) or (over and over <= under):
+        raise ForbiddenError("an offline rule that deactivates before it activates switches without end")
+
+
 def _offline_rule(rule: Body) -> None:
     integer(rule, "actuator_gpio", 0, 39)
     integer(rule, "sensor_gpio", 0, NO_PIN)
     kind = text(rule, "sensor_value_type", longest=23)
     if kind in ADC_TYPES or kind.startswith("soil"):
         raise ForbiddenError(f"{kind} is never evaluated offline, so the rule would never act")
-    for name in ("activate_below", "deactivate_above", "activate_above", "deactivate_below"):
-        if name in rule:
-            number(rule, name)
+    if kind not in TIME_WINDOWS:
+        _thresholds(rule)
     if "current_state_active" in rule:
         boolean(rule, "current_state_active")
     if "time_filter" in rule:
