@@ -110,7 +110,14 @@ def _by_whom(port: int) -> str:
         for connection in psutil.net_connections(kind="tcp"):
             listening = connection.status == psutil.CONN_LISTEN and tuple(connection.laddr)[1:] == (port,)
             if listening and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+                return f" by {_name(psutil.Process(connection.pid))} (process {connection.pid})"
     except psutil.Error:
         pass
     return ""
+
+
+def _name(process: psutil.Process) -> str:
+    """The program's name; programs of the Debian tree run under its loader, which would otherwise be all one sees."""
+    words = process.cmdline()
+    program = words[words.index("--argv0") + 1] if "--argv0" in words else process.name()
+    return program.rpartition("/")[2]
