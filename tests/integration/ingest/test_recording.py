@@ -60,6 +60,21 @@ async def test_the_same_batch_twice_in_one_transaction_is_stored_once(recorder, 
     assert await ask(BUCKETS.format("rollup_1m")) == [(NOW_S, 2, 0, 51.0, 25.0, 26.0, 26.0)]
 
 
+async def test_two_recorders_that_get_the_same_batches_at_once_store_each_reading_once(database, ask):
+    """As two instances do when one is slow and the log redelivers to the other."""
+    recorders = [Recorder(database) for _ in range(2)]
+    rows = [{"at": NOW_S + i % 90, "reading_id": i, "esp_id": f"ESP_{i % 40:06X}", "value": 1.0} for i in range(400)]
+    for _ in range(5):
+        await asyncio.gather(*(recorder.record([readings(*rows)], 1) for recorder in recorders))
+        rows = [row | {"reading_id": row["reading_id"] + 400} for row in rows]
+    assert await ask("SELECT count(*) FROM ingest.readings") == [(2000,)]
+    assert await ask("SELECT sum(count), sum(total) FROM ingest.rollup_1m") == [(2000, 2000.0)]
+    assert await ask("SELECT sum(count) FROM ingest.rollup_1h") == [(2000,)]
+    assert await ask("SELECT seen, stored, duplicates FROM ingest.progress") == [(4000, 2000, 2000)]
+    for recorder in recorders:
+        await recorder.close()
+
+
 async def test_two_probes_of_one_type_on_one_pin_in_the_same_second_are_two_readings(recorder, ask):
     await recorder.record([readings({}, {"address": "28ff000000000002", "value": 19.0})], 1)
     assert await ask("SELECT address, value FROM ingest.readings_in_words ORDER BY 1") == [
