@@ -10,7 +10,7 @@ import xxhash
 from psycopg import AsyncConnection, sql
 
 from kaiser.timescale.connecting import Database, connect
-from kaiser.timescale.errors import DatabaseAway, translated
+from kaiser.timescale.errors import TimescaleError, translated
 from kaiser.timescale.licence import read_edition
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +58,7 @@ class Retention:
         self._lifetimes = tuple(lifetimes)
         self._every_s = every_s
         names = ",".join(sorted(lifetime.table for lifetime in lifetimes))
+        self._handed_over = False
         self._lock = xxhash.xxh3_64_intdigest(f"kaiser.retention.{names}".encode()) >> 1
 
     async def run(self) -> None:
@@ -65,8 +66,8 @@ class Retention:
         while True:
             try:
                 await self.sweep()
-            except DatabaseAway as away:
-                _log.warning("retention waits for the database", reason=str(away))
+            except TimescaleError as error:
+                _log.warning("retention has to wait", reason=str(error))
                 await asyncio.sleep(min(60.0, self._every_s))
             else:
                 await asyncio.sleep(self._every_s)
@@ -106,12 +107,18 @@ class Retention:
         return dropped
 
     async def _hand_over(self, connection: AsyncConnection) -> None:
+        """Set up the server's own policies, once: doing it again would start their jobs anew."""
+        if self._handed_over:
+            return
         for lifetime in self._lifetimes:
             if lifetime.keep_s is not None:
                 await connection.execute(_KEEP_POLICY, {"table": lifetime.table, "age": lifetime.keep_s})
+        for lifetime in self._lifetimes:
             if lifetime.compress_s is not None:
                 await _switch_compression_on(connection, lifetime)
                 await connection.execute(_COMPRESS_POLICY, {"table": lifetime.table, "age": lifetime.compress_s})
+        self._handed_over = True
+        _log.info("the server keeps retention and compression by its own policies")
 
 
 async def _switch_compression_on(connection: AsyncConnection, lifetime: Lifetime) -> None:
