@@ -23,7 +23,7 @@ import structlog
 import uvloop
 
 from kaiser.service import logs, tracing
-from kaiser.service.health import Health
+from kaiser.service.health import Finding, Health, State
 from kaiser.service.metrics import new_registry
 from kaiser.service.probes import Probes, server
 from kaiser.service.settings import CommonSettings, SettingsError, load
@@ -57,6 +57,7 @@ class Frame:
         self._tasks: dict[asyncio.Task[Any], str] = {}
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._crash: BaseException | None = None
+        self.health.add("service", self._started)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         """Run a task for as long as the service lives; if it ends with an exception, the service ends with it."""
@@ -100,6 +101,10 @@ class Frame:
                 log.error("task does not end", task=task.get_name())
         if self._crash is not None:
             raise self._crash
+
+    def _started(self) -> Finding:
+        """Without this, a service would be ready while it has no other check yet."""
+        return Finding(State.OK) if self.started else Finding(State.STARTING, "starting")
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         name = self._tasks.pop(task, "")

@@ -100,6 +100,7 @@ class Slot:
                 ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
                 Downlink(session, self._log, self._metrics).handle,
                 service="bridge",
+                reclaim_at_start=False,  # the durable is every slot's, and another one may be sending
             )
             sending = asyncio.create_task(consumer.run(), name=f"{self.client_id}.downlink")
             try:

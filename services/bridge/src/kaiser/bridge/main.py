@@ -99,7 +99,7 @@ async def _profiles(path: Path) -> AsyncIterator[Profiles]:
 def _uplink_health(slots: list[Slot], roles: list[Role]) -> Finding:
     """Ready as a standby too; not while a slot is ours and does not carry."""
     for slot, role in zip(slots, roles, strict=True):
-        if not role.held:
+        if role.standby:
             continue
         if slot.session is None or not slot.session.connected:
             reason = slot.session.last_error if slot.session else None

@@ -76,11 +76,13 @@ class Role:
 
     Attributes:
         held: Whether this process has the role.
+        standby: Whether another process had it when the lease was last asked for.
     """
 
     def __init__(self, name: str, lease: Lease, work: Callable[[], Awaitable[None]], *, assume: bool = False) -> None:
         self.name = name
         self.held = False
+        self.standby = False
         self._assume = assume
         self._lease = lease
         self._work = work
@@ -88,7 +90,7 @@ class Role:
     async def run(self) -> None:
         """Take the role whenever it is free, until cancelled; then it is given back at once."""
         while True:
-            while not await self._ask(self._lease.acquire, when_away=self._assume):  # noqa: ASYNC110 - it is elsewhere
+            while not await self._ask(self._lease.acquire, when_away=self._assume):  # noqa: ASYNC110 - others release it
                 await asyncio.sleep(ASK_EVERY_S)
             self._assume = False
             log.info("took a role", role=self.name)
@@ -130,7 +132,9 @@ class Role:
     async def _ask(self, question: Callable[[], Awaitable[bool]], *, when_away: bool = False) -> bool:
         try:
             async with asyncio.timeout(LEASE_TTL_S):
-                return await question()
+                answer = await question()
+                self.standby = not answer
+                return answer
         except (nats.errors.Error, TimeoutError, OSError) as error:
             log.debug("lease not asked", role=self.name, reason=str(error))
             return when_away

@@ -1,0 +1,81 @@
+"""Kaiser's own services for tests and benchmarks: real processes, with the same harmful verbs as the servers."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres, Server
+from kaiser.local.ports import free_port
+from kaiser.local.readiness import service_is_ready
+
+JWT_SECRET: Final = "only-for-tests-" * 3
+_ROLES: Final = {"ingest": "kaiser_ingest", "gateway": "kaiser_gateway"}
+
+
+class Service(Server):
+    """One service as a process.
+
+    Args:
+        name: Service, such as ``bridge``; the process is ``python -m kaiser.bridge``.
+        folder: Where it keeps its state and its log.
+        environment: Its ``KAISER_…`` variables besides the health port's.
+        wait: Whether :meth:`start` waits until it is ready; not for one whose servers are down.
+
+    Attributes:
+        name: As given.
+        environment: Its variables.
+    """
+
+    def __init__(self, name: str, folder: Path, environment: Mapping[str, str], *, wait: bool = True) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.name = name
+        self.wait = wait
+        self.environment = {**environment, "KAISER_HEALTH_PORT": str(port), "KAISER_LOG_FORMAT": "json"}
+        assignments = [f"{key}={value}" for key, value in self.environment.items()]
+        super().__init__(folder, ["env", *assignments, sys.executable, "-m", f"kaiser.{name}"], port=port)
+
+    @property
+    def url(self) -> str:
+        """Base URL of ``/health/…`` and ``/metrics``."""
+        return f"http://{self.host}:{self.port}"
+
+    def _serves(self) -> bool:
+        return not self.wait or service_is_ready(self.port)
+
+
+def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridge", **options: str) -> Service:
+    """A bridge; ``options`` are further variables, ``slots="2"`` is ``KAISER_BRIDGE_SLOTS=2``."""
+    environment = {
+        "KAISER_MQTT_PORT": str(mosquitto.port),
+        "KAISER_MQTT_USER": "bridge",
+        "KAISER_MQTT_PASSWORD": PASSWORD,
+        "KAISER_BRIDGE_STATE_DIR": str(folder / "state"),
+        "KAISER_BRIDGE_NAME": name,
+    }
+    extra = {f"KAISER_BRIDGE_{key.upper()}": value for key, value in options.items()}
+    return Service("bridge", folder, environment | _event_log("bridge", nats) | extra)
+
+
+def ingest(folder: Path, nats: Nats, postgres: Postgres) -> Service:
+    """An ingest."""
+    return Service("ingest", folder, _event_log("ingest", nats) | _database("ingest", postgres))
+
+
+def gateway(folder: Path, nats: Nats, postgres: Postgres) -> Service:
+    """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password."""
+    environment = {
+        "KAISER_GATEWAY_PORT": str(free_port()),
+        "KAISER_JWT_SECRET": JWT_SECRET,
+        "KAISER_ADMIN_PASSWORD": PASSWORD,
+    }
+    return Service("gateway", folder, environment | _event_log("gateway", nats) | _database("gateway", postgres))
+
+
+def _event_log(user: str, nats: Nats) -> dict[str, str]:
+    return {"KAISER_NATS_URL": nats.address, "KAISER_NATS_USER": user, "KAISER_NATS_PASSWORD": PASSWORD}
+
+
+def _database(service: str, postgres: Postgres) -> dict[str, str]:
+    return {"KAISER_PG_DSN": postgres.dsn(_ROLES[service])}
