@@ -7,6 +7,7 @@ BIN := .venv/bin
 LOCAL := $(BIN)/python -m kaiser.local
 DURATION ?=
 SERVICE ?=
+MINUTES ?=
 
 .PHONY: help venv setup up down status logs demo test lint bench chaos ledger contracts clean lock
 
@@ -38,8 +39,8 @@ logs: venv ## Follow the logs; SERVICE=bridge for one of them
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
 
-ledger: venv ## Balance what was handed over, stored and dead-lettered
-	@$(LOCAL) ledger
+ledger: venv ## Balance what was handed over, stored and dead-lettered in the last hour; MINUTES=5 for less
+	@$(LOCAL) ledger $(if $(MINUTES),--minutes $(MINUTES))
 
 test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones
 	$(BIN)/pytest --ignore=tests/bench -m "not long"

@@ -1,9 +1,13 @@
 """The verbs behind the Makefile: ``python -m kaiser.local up``."""
 
 import argparse
+import asyncio
+import logging
 import os
 import sys
 import time
+
+import structlog
 
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout, layout_from_environment
@@ -64,6 +68,21 @@ def logs(layout: Layout, arguments: argparse.Namespace) -> None:
     os.execvp("tail", ["tail", "--lines=20", "--follow=name", "--retry", *files])  # noqa: S606  # no shell wanted
 
 
+def ledger(layout: Layout, arguments: argparse.Namespace) -> None:
+    """Balance what was handed over, stored and dead-lettered; exit code 1 if it does not balance."""
+    if not Suite(layout).supervisor.running:
+        raise LocalError("the ledger reads a running suite: start it with 'make up'.")
+    # Half a second to import (the whole event log), which no other verb should wait for
+    from kaiser.local.ledger import in_words, take_broker_hop, take_hops  # noqa: PLC0415
+
+    now = time.time_ns() // 1000
+    hops = asyncio.run(take_hops(layout, since_us=now - arguments.minutes * 60_000_000, until_us=now))
+    print(f"kaiser: the last {arguments.minutes} minutes")
+    print(in_words(asyncio.run(take_broker_hop(layout)), hops))
+    if not hops.balanced:
+        sys.exit(1)
+
+
 def where_to_look(layout: Layout) -> str:
     """Addresses, user and password files of a running Kaiser."""
     ports, secret = layout.ports, layout.secrets.path
@@ -83,14 +102,17 @@ def main() -> None:
     """Run one verb; a problem is one sentence on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="kaiser.local", description="Kaiser on one machine without Docker.")
     verbs = parser.add_subparsers(required=True)
-    for function in (setup, up, down, status, logs):
+    for function in (setup, up, down, status, logs, ledger):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function is up:
             verb.add_argument("--only", nargs="+", choices=EVERYTHING, help="programs to start, by default all")
         if function is logs:
             verb.add_argument("service", nargs="?", choices=EVERYTHING, help="by default all of them")
+        if function is ledger:
+            verb.add_argument("--minutes", type=int, default=60, help="how far back, by default 60")
     arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         arguments.function(layout_from_environment(), arguments)
     except LocalError as error:
