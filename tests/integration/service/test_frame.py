@@ -131,4 +131,41 @@ async def test_a_port_that_is_taken_ends_it(start: Start) -> None:
         )
         _, errors = await asyncio.to_thread(process.communicate, timeout=10)
     assert process.returncode == 1
-    assert "health port is not to be had" in errors
+    assert "is not to be had (Address already in use); set KAISER_HEALTH_PORT to a free port" in errors
+
+
+async def test_one_that_does_not_end_says_where_it_hangs_and_leaves(start: Start) -> None:
+    process, port = start(
+        """
+        import time
+        import kaiser.service.frame
+        kaiser.service.frame.LAST_RESORT_S = 0.5
+
+        async def drain() -> None:
+            time.sleep(1000)
+
+        async def serve(frame: Frame, settings: Settings) -> None:
+            frame.on_stop(drain)
+            await frame.until_stopped()
+        """
+    )
+    await _until(port, "/health/ready", 200)
+    process.send_signal(signal.SIGTERM)
+    _, errors = await asyncio.to_thread(process.communicate, timeout=10)
+    assert process.returncode == 1
+    assert "in drain" in errors
+
+
+async def test_what_the_operator_has_to_put_right_is_a_sentence_and_no_traceback(start: Start) -> None:
+    process, _ = start(
+        """
+        from kaiser.service import CannotStartError
+
+        async def serve(frame: Frame, settings: Settings) -> None:
+            raise CannotStartError("the secret is the example's; make one of your own")
+        """
+    )
+    _, errors = await asyncio.to_thread(process.communicate, timeout=10)
+    assert process.returncode == 1
+    assert "make one of your own" in errors
+    assert "Traceback" not in errors

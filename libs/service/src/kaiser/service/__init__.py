@@ -1,6 +1,6 @@
 """The frame that every service stands in: settings, logs, metrics, traces, health, start and stop."""
 
-from kaiser.service.frame import Frame, run
+from kaiser.service.frame import CannotStartError, Frame, listen, run
 from kaiser.service.health import Health, State
 from kaiser.service.settings import (
     CommonSettings,
@@ -15,6 +15,7 @@ from kaiser.service.settings import (
 )
 
 __all__ = (
+    "CannotStartError",
     "CommonSettings",
     "Frame",
     "Health",
@@ -26,6 +27,7 @@ __all__ = (
     "SettingsError",
     "State",
     "TraceSettings",
+    "listen",
     "load",
     "run",
 )

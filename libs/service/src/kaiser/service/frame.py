@@ -12,13 +12,14 @@ It may start before its servers: connecting waits for them, and health says what
 
 import asyncio
 import contextlib
+import faulthandler
+import os
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn, TypeVar
 
-import msgspec
 import structlog
 import uvloop
 
@@ -32,8 +33,35 @@ S = TypeVar("S", bound=CommonSettings)
 Serve = Callable[["Frame", S], Awaitable[None]]
 
 STOP_TIMEOUT_S: Final = 10.0
+"""For what drains, and again for the tasks that are cancelled then."""
+LAST_RESORT_S: Final = 28.0
+"""A process that is still there so long after it was told to stop shows where each thread hangs, and leaves. Shorter
+than what supervisors grant (30 s), so that a service that hangs is a line in the log and not just a kill."""
 
 log = structlog.get_logger(__name__)
+
+
+class CannotStartError(Exception):
+    """Something that the operator has to put right, in a sentence; ends the service without a traceback."""
+
+
+def listen(host: str, port: int, *, purpose: str, variable: str) -> socket.socket:
+    """A listening TCP socket.
+
+    Args:
+        host: Address.
+        port: Port.
+        purpose: What it is for, in the error.
+        variable: Variable that sets another port, in the error.
+
+    Raises:
+        CannotStartError: It is not to be had.
+    """
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        words = f"{purpose} {host}:{port} is not to be had ({os.strerror(error.errno or 0)}); set {variable} to a free port"
+        raise CannotStartError(words) from error
 
 
 class Frame:
@@ -71,7 +99,7 @@ class Frame:
 
     def stop(self) -> None:
         """Tell the service to stop."""
-        self._stop.set()
+        self._begin_stop()
 
     @property
     def stopping(self) -> bool:
@@ -106,6 +134,12 @@ class Frame:
         """Without this, a service would be ready while it has no other check yet."""
         return Finding(State.OK) if self.started else Finding(State.STARTING, "starting")
 
+    def _begin_stop(self) -> None:
+        if not self._stop.is_set():
+            # A thread in C, so that it works while the loop is blocked
+            faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True)
+        self._stop.set()
+
     def _ended(self, task: asyncio.Task[Any]) -> None:
         name = self._tasks.pop(task, "")
         if task.cancelled() or (error := task.exception()) is None:
@@ -113,7 +147,7 @@ class Frame:
         log.error("task crashed", task=name, exc_info=error)
         if self._crash is None:
             self._crash = error
-        self._stop.set()
+        self._begin_stop()
 
 
 def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
@@ -133,11 +167,12 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
 
 async def _run(name: str, settings: S, serve: Serve[S]) -> int:
     frame = Frame(name)
+    host, port = settings.health.host, settings.health.port
     try:
         # uvicorn would leave the process by itself when the port is taken
-        listening = socket.create_server((settings.health.host, settings.health.port))
-    except OSError as error:
-        log.error("health port is not to be had", **msgspec.structs.asdict(settings.health), reason=error.strerror)  # noqa: TRY400 - the reason is in the words
+        listening = listen(host, port, purpose="health port", variable="KAISER_HEALTH_PORT")
+    except CannotStartError as error:
+        log.error(str(error))  # noqa: TRY400 - it is all in the words
         return 1
     probes = server(Probes(frame.health, frame.registry))
     probing = asyncio.create_task(probes.serve(sockets=[listening]), name=f"{name}.probes")
@@ -171,5 +206,8 @@ def _exit_code(serving: "asyncio.Future[None]", frame: Frame) -> int:
     if error is None:
         log.info("stopped")
         return 0
+    if isinstance(error, CannotStartError):
+        log.error(str(error))
+        return 1
     log.error("service failed", exc_info=error)
     return 1

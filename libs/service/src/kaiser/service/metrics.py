@@ -1,8 +1,11 @@
 """Metrics: one registry a service, with the process's own, and buckets that fit latencies of this suite."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 LATENCY_BUCKETS_S: Final = (
@@ -28,6 +31,34 @@ LATENCY_BUCKETS_S: Final = (
     60.0,
 )
 """Half a millisecond to a minute."""
+
+
+class Tally:
+    """A histogram that takes many equal observations at once, for a fraction of what ``Histogram.observe`` costs.
+
+    Args:
+        bounds: Upper bounds of the buckets, ascending.
+    """
+
+    __slots__ = ("_bounds", "_counts", "_total")
+
+    def __init__(self, bounds: Sequence[float] = LATENCY_BUCKETS_S) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._total = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        """Count a value so many times."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self._total += value * times
+
+    def family(self, name: str, words: str) -> HistogramMetricFamily:
+        """The histogram for a collector to yield."""
+        so_far, buckets = 0, []
+        for bound, count in zip((*map(str, self._bounds), "+Inf"), self._counts, strict=True):
+            so_far += count
+            buckets.append((bound, float(so_far)))
+        return HistogramMetricFamily(name, words, buckets=buckets, sum_value=self._total)
 
 
 def new_registry() -> CollectorRegistry:

@@ -67,5 +67,6 @@ def server(probes: Probes) -> Server:
         lifespan="off",
         ws="none",
         loop="none",
+        timeout_graceful_shutdown=1,
     )
     return Server(config)

@@ -7,12 +7,18 @@ One span a batch, never one a reading. The SDK is only loaded where traces are s
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from kaiser.service.settings import TraceSettings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+log = structlog.get_logger(__name__)
 
 _propagator = TraceContextTextMapPropagator()
 _tracer = trace.get_tracer("kaiser")
@@ -31,11 +37,19 @@ def configure(settings: TraceSettings, *, service: str) -> None:
         resource=Resource.create({"service.name": f"kaiser-{service}"}), sampler=ParentBasedTraceIdRatio(settings.ratio)
     )
     if endpoint:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        _export(provider)
     trace.set_tracer_provider(provider)
+
+
+def _export(provider: "TracerProvider") -> None:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    except ImportError:
+        log.warning("traces are not exported; pip install opentelemetry-exporter-otlp-proto-http")
+        return
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 
 
 @contextlib.contextmanager
