@@ -60,8 +60,10 @@ def listen(host: str, port: int, *, purpose: str, variable: str) -> socket.socke
     try:
         return socket.create_server((host, port), backlog=2048)
     except OSError as error:
-        words = f"{purpose} {host}:{port} is not to be had ({os.strerror(error.errno or 0)}); set {variable} to a free port"
-        raise CannotStartError(words) from error
+        why = os.strerror(error.errno or 0)
+        raise CannotStartError(
+            f"{purpose} {host}:{port} is not to be had ({why}); set {variable} to a free port"
+        ) from error
 
 
 class Frame:
