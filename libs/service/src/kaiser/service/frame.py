@@ -71,6 +71,7 @@ class Frame:
 
     Args:
         name: Name of the service.
+        on_stopping: Called once, when it is told to stop or a task has crashed.
 
     Attributes:
         health: Its checks.
@@ -78,8 +79,9 @@ class Frame:
         started: Whether it got as far as :meth:`until_stopped`.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_stopping: Callable[[], None] = lambda: None) -> None:
         self.name = name
+        self._on_stopping = on_stopping
         self.health = Health()
         self.registry = new_registry()
         self.started = False
@@ -138,8 +140,7 @@ class Frame:
 
     def _begin_stop(self) -> None:
         if not self._stop.is_set():
-            # A thread in C, so that it works while the loop is blocked
-            faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True)
+            self._on_stopping()
         self._stop.set()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -168,13 +169,14 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
 
 
 async def _run(name: str, settings: S, serve: Serve[S]) -> int:
-    frame = Frame(name)
+    # A thread in C, so that it works while the loop is blocked
+    frame = Frame(name, on_stopping=lambda: faulthandler.dump_traceback_later(LAST_RESORT_S, exit=True))
     host, port = settings.health.host, settings.health.port
     try:
         # uvicorn would leave the process by itself when the port is taken
         listening = listen(host, port, purpose="health port", variable="KAISER_HEALTH_PORT")
     except CannotStartError as error:
-        log.error(str(error))  # noqa: TRY400 - it is all in the words
+        log.error(str(error))
         return 1
     probes = server(Probes(frame.health, frame.registry))
     probing = asyncio.create_task(probes.serve(sockets=[listening]), name=f"{name}.probes")

@@ -28,7 +28,8 @@ def configure(settings: LogSettings, *, service: str) -> None:
     readable = settings.format == "console" or (settings.format == "auto" and sys.stderr.isatty())
     renderers: list[Processor]
     if readable:
-        renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback  # the rich one prints every local variable, secrets too
+        renderers = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     else:
         renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     formatter = structlog.stdlib.ProcessorFormatter(

@@ -1,0 +1,109 @@
+"""User accounts: events in the log, held in memory, with no table; so logging in works while the database is away."""
+
+import asyncio
+import os
+import secrets
+from typing import Final
+
+import argon2
+import msgspec
+import structlog
+
+from kaiser.contracts import subjects
+from kaiser.contracts.events import codec
+from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.streams import IDENTITY
+from kaiser.eventlog import ConcurrencyConflict, Event, EventLog, Expectation, OrderedReader, now_us
+from kaiser.eventlog.replay import replay
+from kaiser.gateway.settings import AdminOptions
+
+log = structlog.get_logger(__name__)
+
+SOURCE: Final = "kaiser/gateway"
+FIRST_ADMIN: Final = "admin"
+
+_hasher = argon2.PasswordHasher()  # the library's defaults are RFC 9106's low-memory profile
+_decode = msgspec.json.Decoder(UserCreated).decode
+
+NOBODY: Final = _hasher.hash(secrets.token_urlsafe())
+"""Verified for unknown names, so that they take as long as known ones."""
+
+
+class Accounts:
+    """All users, by name."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, UserCreated] = {}
+
+    def take(self, created: UserCreated) -> None:
+        """Take in an event."""
+        self._by_name[created.username] = created
+
+    def find(self, username: str) -> UserCreated | None:
+        """The user of that name."""
+        return self._by_name.get(username)
+
+    async def verify(self, username: str, password: str) -> UserCreated | None:
+        """The user, if name and password are right. Hashing takes 30 ms of CPU, in a thread of its own."""
+        user = self._by_name.get(username)
+        matches = await asyncio.to_thread(_matches, user.password_hash if user else NOBODY, password)
+        return user if matches else None
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return _hasher.verify(password_hash, password)
+    except argon2.exceptions.VerificationError:
+        return False
+
+
+async def load(event_log: EventLog, accounts: Accounts) -> int:
+    """Read all users there are; returns the sequence up to which they were read."""
+    last = 0
+    async for delivery in replay(event_log, IDENTITY.name):
+        accounts.take(_decode(delivery.data))
+        last = delivery.seq
+    return last
+
+
+async def follow(event_log: EventLog, accounts: Accounts, *, after_seq: int) -> None:
+    """Read users as they come, on every gateway."""
+    async with OrderedReader(event_log, IDENTITY.name, start="all", start_seq=after_seq + 1) as reader:
+        while True:
+            for delivery in await reader.take():
+                accounts.take(_decode(delivery.data))
+
+
+async def ensure_first_admin(event_log: EventLog, accounts: Accounts, options: AdminOptions) -> None:
+    """Make the first admin where there is none; of several gateways that try, one succeeds."""
+    if accounts.find(FIRST_ADMIN) is not None:
+        return
+    password = options.password or secrets.token_urlsafe(18)
+    created = UserCreated(
+        user_id=FIRST_ADMIN,
+        username=FIRST_ADMIN,
+        password_hash=await asyncio.to_thread(_hasher.hash, password),
+        role="admin",
+        created_at=now_us(),
+        created_by="setup",
+    )
+    event = Event(
+        subject=subjects.user(FIRST_ADMIN, "created"),
+        type=UserCreated.TYPE,
+        data=codec.encode(created),
+        source=SOURCE,
+        time=created.created_at,
+    )
+    try:
+        await event_log.publish(event, expect=Expectation(last_seq=0))
+    except ConcurrencyConflict:
+        log.info("another gateway made the first admin")
+        return
+    accounts.take(created)
+    if options.password is None:
+        descriptor = os.open(options.password_out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(password + "\n")
+        log.warning("made the first admin", username=FIRST_ADMIN, password_file=str(options.password_out.absolute()))
+    else:
+        log.info("made the first admin", username=FIRST_ADMIN)

@@ -1,0 +1,34 @@
+"""Devices, as the registry knows them."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from kaiser.contracts import queries
+from kaiser.eventlog import EventLog
+from kaiser.gateway.api import views
+from kaiser.gateway.asking import ask
+
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
+
+
+@get("/devices", tags=["devices"], summary="List devices")
+async def devices(
+    event_log: EventLog,
+    state: str | None = None,
+    kaiser_id: str | None = None,
+    zone_id: str | None = None,
+    limit: Limit = 100,
+    cursor: str | None = None,
+) -> views.PageView[views.DeviceView]:
+    """Devices in the order of their ids."""
+    query = queries.DevicesQuery(state=state, kaiser_id=kaiser_id, zone_id=zone_id, limit=limit, cursor=cursor)
+    return views.page(await ask(event_log, "ingest", "devices", query, queries.Page[queries.Device]), views.device)
+
+
+@get("/devices/{esp_id:str}", tags=["devices"], summary="Show a device")
+async def device(event_log: EventLog, esp_id: str) -> views.DeviceView:
+    """One device."""
+    query = queries.DeviceQuery(esp_id=esp_id)
+    return views.device(await ask(event_log, "ingest", "device", query, queries.Device))

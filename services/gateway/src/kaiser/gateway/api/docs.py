@@ -1,0 +1,43 @@
+"""OpenAPI 3.1 and its page, with Swagger UI from a wheel: nothing is loaded from elsewhere."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.router import Router
+from litestar.static_files import create_static_files_router
+
+ASSETS: Final = "/schema/assets"
+
+CONFIG: Final = OpenAPIConfig(
+    title="Kaiser",
+    version="0.1.0",
+    description="Fleets of ESP32 controllers. The live stream is the WebSocket `/ws`; see contracts/asyncapi.json.",
+    path="/schema",
+    components=Components(
+        security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+    ),
+    security=[{"bearer": []}],
+    render_plugins=[
+        SwaggerRenderPlugin(
+            js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            css_url=f"{ASSETS}/swagger-ui.css",
+            standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
+            favicon=f'<link rel="icon" href="{ASSETS}/favicon-32x32.png">',
+            path="/swagger",
+        ),
+        JsonRenderPlugin(path="/openapi.json"),
+    ],
+)
+
+
+def assets() -> Router:
+    """Swagger UI's files, out of the swagger-ui-py package (which is not imported)."""
+    spec = find_spec("swagger_ui")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("install swagger-ui-py, which carries the files of the API documentation")
+    folder = Path(spec.submodule_search_locations[0]) / "static"
+    return create_static_files_router(path=ASSETS, directories=[folder], include_in_schema=False)

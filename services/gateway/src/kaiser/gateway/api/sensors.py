@@ -1,0 +1,103 @@
+"""Sensors: what there is, the latest reading, and history."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+
+from litestar import get
+from litestar.exceptions import ValidationException
+from litestar.params import Parameter
+
+from kaiser.contracts import queries
+from kaiser.contracts.queries import Resolution
+from kaiser.eventlog import EventLog
+from kaiser.gateway.api import views
+from kaiser.gateway.asking import ask
+
+Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
+Points = Annotated[int, Parameter(ge=1, le=10_000, description="points a page; a page may hold fewer")]
+Time = Annotated[
+    str | None, Parameter(description="ISO 8601 with offset, or unix seconds", examples=[], required=False)
+]
+Address = Annotated[
+    str | None, Parameter(description="bus address, needed where one pin has several sensors of one type")
+]
+
+DAY_US = 86_400_000_000
+
+
+@get("/sensors", tags=["sensors"], summary="List sensors")
+async def sensors(
+    event_log: EventLog,
+    esp_id: str | None = None,
+    sensor_type: str | None = None,
+    zone_id: str | None = None,
+    limit: Limit = 100,
+    cursor: str | None = None,
+) -> views.PageView[views.SensorView]:
+    """Sensors with their latest readings, in the order of device, pin, type and address."""
+    query = queries.SensorsQuery(esp_id=esp_id, sensor_type=sensor_type, zone_id=zone_id, limit=limit, cursor=cursor)
+    return views.page(await ask(event_log, "ingest", "sensors", query, queries.Page[queries.Sensor]), views.sensor)
+
+
+@get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/latest", tags=["sensors"], summary="Latest reading")
+async def latest(
+    event_log: EventLog, esp_id: str, gpio: int, sensor_type: str, address: Address = None
+) -> views.ReadingView:
+    """The latest reading of one sensor, by measured time."""
+    query = queries.LatestQuery(esp_id=esp_id, gpio=gpio, sensor_type=sensor_type, address=address)
+    return views.reading(await ask(event_log, "ingest", "latest", query, queries.Reading))
+
+
+@get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/history", tags=["sensors"], summary="History")
+async def history(
+    event_log: EventLog,
+    esp_id: str,
+    gpio: int,
+    sensor_type: str,
+    from_: Annotated[str | None, Parameter(query="from", description="ISO 8601 with offset, or unix seconds")] = None,
+    to: Annotated[str | None, Parameter(description="the same; now by default")] = None,
+    resolution: Resolution = "auto",
+    limit: Points = 1000,
+    cursor: str | None = None,
+    address: Address = None,
+) -> views.HistoryView:
+    """Readings or rollups of one sensor, oldest first; the last day by default.
+
+    ``auto`` gives readings up to two hours, minutes up to seven days, and hours beyond.
+    """
+    end = _instant(to, "to") if to else time.time_ns() // 1000
+    start = _instant(from_, "from") if from_ else end - DAY_US
+    query = queries.HistoryQuery(
+        esp_id=esp_id,
+        gpio=gpio,
+        sensor_type=sensor_type,
+        address=address,
+        start=start,
+        end=end,
+        resolution=resolution,
+        limit=limit,
+        cursor=cursor,
+    )
+    return views.history(await ask(event_log, "ingest", "history", query, queries.History))
+
+
+def _instant(text: str, name: str) -> int:
+    """Unix microseconds of an instant.
+
+    Raises:
+        ValidationException: It is none, or has no offset.
+    """
+    try:
+        return int(float(text) * 1_000_000)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of the offset arrives as a blank
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        words = f"{text!r} is neither unix seconds nor ISO 8601 with an offset, such as 2026-11-23T12:00:00Z"
+        raise ValidationException("wrong time", extra=[{"message": words, "key": name}])
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

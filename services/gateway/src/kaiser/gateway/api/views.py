@@ -1,0 +1,145 @@
+"""What the REST API shows: as the owners answer, with times in ISO 8601 and 63-bit ids as text."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from kaiser.contracts import queries
+from kaiser.eventlog.envelope import rfc3339
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class PageView(msgspec.Struct, Generic[V], frozen=True):
+    """Part of a list; ``next_cursor`` is null on the last."""
+
+    items: list[V]
+    next_cursor: str | None
+
+
+class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A device. ``state`` is what the registry decided, ``online`` what was heard last."""
+
+    esp_id: str
+    kaiser_id: str
+    state: str
+    generation: str
+    zone_id: str
+    online: bool
+    offline_reason: str | None
+    first_seen_at: str
+    last_seen_at: str
+    boot: str
+    uptime_s: int | None
+    heap_free_bytes: int | None
+    wifi_rssi_dbm: int | None
+    sensor_count: int | None
+    actuator_count: int | None
+
+
+class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
+    """One reading; ``value`` is null on error. ``time_source`` says whose clock ``measured_at`` is."""
+
+    reading_id: str
+    measured_at: str
+    time_source: str
+    device_at: str | None
+    received_at: str
+    stored_at: str
+    raw: float
+    value: float | None
+    unit: str
+    quality: str
+    zone_id: str
+    subzone_id: str
+    pending: bool
+    flags: list[str]
+
+
+class SensorView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sensor and its latest reading by measured time."""
+
+    sensor_id: str
+    esp_id: str
+    gpio: int
+    sensor_type: str
+    address: str
+    unit: str
+    zone_id: str
+    latest: ReadingView | None
+
+
+class RollupView(msgspec.Struct, frozen=True, kw_only=True):
+    """A minute or an hour: ``count`` has all readings, the others those with a value."""
+
+    start: str
+    count: int
+    errors: int
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    last: float | None
+
+
+class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of one sensor, oldest first: readings if ``resolution`` is raw, else rollups."""
+
+    sensor_id: str
+    unit: str
+    resolution: str
+    readings: list[ReadingView]
+    rollups: list[RollupView]
+    next_cursor: str | None
+
+
+def page(found: queries.Page[T], view: Callable[[T], V]) -> PageView[V]:
+    """A page with each item shown by ``view``."""
+    return PageView([view(item) for item in found.items], found.next_cursor)
+
+
+def device(found: queries.Device) -> DeviceView:
+    """Show a device."""
+    fields = msgspec.structs.asdict(found)
+    fields |= {"first_seen_at": rfc3339(found.first_seen_at), "last_seen_at": rfc3339(found.last_seen_at)}
+    return DeviceView(**fields)
+
+
+def reading(found: queries.Reading) -> ReadingView:
+    """Show a reading."""
+    return ReadingView(
+        reading_id=str(found.reading_id),
+        measured_at=rfc3339(found.measured_at),
+        time_source=found.time_source,
+        device_at=rfc3339(found.device_ts * 1_000_000) if found.device_ts else None,
+        received_at=rfc3339(found.received_at),
+        stored_at=rfc3339(found.stored_at),
+        raw=found.raw,
+        value=found.value,
+        unit=found.unit,
+        quality=found.quality,
+        zone_id=found.zone_id,
+        subzone_id=found.subzone_id,
+        pending=found.pending,
+        flags=[flag for flag in found.flags.split(",") if flag],
+    )
+
+
+def sensor(found: queries.Sensor) -> SensorView:
+    """Show a sensor."""
+    fields = msgspec.structs.asdict(found)
+    fields |= {"sensor_id": str(found.sensor_id), "latest": reading(found.latest) if found.latest else None}
+    return SensorView(**fields)
+
+
+def history(found: queries.History) -> HistoryView:
+    """Show a span."""
+    return HistoryView(
+        sensor_id=str(found.sensor_id),
+        unit=found.unit,
+        resolution=found.resolution,
+        readings=[reading(one) for one in found.readings],
+        rollups=[RollupView(**(msgspec.structs.asdict(one) | {"start": rfc3339(one.start)})) for one in found.rollups],
+        next_cursor=found.next_cursor,
+    )

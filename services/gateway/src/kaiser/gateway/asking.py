@@ -1,0 +1,58 @@
+"""Asks the owner of a projection, over NATS, and gives its answer or its problem."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+import nats.errors
+
+from kaiser.contracts import subjects
+from kaiser.contracts.codes import Code
+from kaiser.contracts.queries import Problem, Reply
+from kaiser.eventlog import EventLog
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 5.0
+_encode = msgspec.json.Encoder().encode
+
+
+class ProblemError(Exception):
+    """A request was not answered; the problem says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+
+async def ask(event_log: EventLog, service: str, name: str, query: msgspec.Struct, answer: type[T]) -> T:
+    """Send a query and return the answer.
+
+    Args:
+        event_log: Connection to NATS.
+        service: Owner of the projection.
+        name: Name of the query.
+        query: What is asked.
+        answer: Type of the answer.
+
+    Raises:
+        ProblemError: The owner refused, is away, or did not answer in time.
+    """
+    subject = subjects.query(service, name)
+    if not event_log.connected:
+        raise ProblemError(
+            Problem(Code.SERVICE_ERROR, "the event log is away; the live stream goes on when it is back")
+        )
+    try:
+        message = await event_log.nc.request(subject, _encode(query), timeout=TIMEOUT_S)
+    except nats.errors.NoRespondersError:
+        raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} is not running")) from None
+    except (nats.errors.TimeoutError, TimeoutError):
+        words = f"{service} did not answer within {TIMEOUT_S:.0f} s"
+        raise ProblemError(Problem(Code.OPERATION_TIMEOUT, words)) from None
+    except (nats.errors.Error, OSError) as error:
+        raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} cannot be asked: {error}")) from error
+    reply: Any = msgspec.json.decode(message.data, type=Reply[answer])  # type: ignore[valid-type]
+    if reply.problem is not None:
+        raise ProblemError(reply.problem)
+    found: T = reply.ok
+    return found

@@ -1,0 +1,120 @@
+"""Reads the log for the live stream: finished readings, heartbeats, and what devices say."""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from kaiser.contracts.events.telemetry import Readings
+from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS
+from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
+from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
+from kaiser.gateway.events import ESP_HEALTH, SENSOR_DATA, Envelope, encode
+from kaiser.gateway.hub import TELEMETRY, Hub
+from kaiser.gateway.metrics import GatewayMetrics
+
+log = structlog.get_logger(__name__)
+
+_decode_readings = msgspec.json.Decoder(Readings).decode
+
+
+class _Count(msgspec.Struct):
+    """A batch of readings of which nobody wants more than the number."""
+
+    received_at: list[int]
+
+
+_decode_count = msgspec.json.Decoder(_Count).decode
+
+
+class _Said(msgspec.Struct):
+    """What every event about a device says; the rest goes to clients as it is."""
+
+    esp_id: str
+    received_at: int
+    message: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_decode_said = msgspec.json.Decoder(_Said).decode
+
+NAMES: Final[dict[str, str]] = {
+    "io.kaiser.heartbeat.v1": ESP_HEALTH,
+    "io.kaiser.device.lost.v1": ESP_HEALTH,
+    "io.kaiser.device.returned.v1": ESP_HEALTH,
+    "io.kaiser.device.discovered.v1": "device_discovered",
+    "io.kaiser.device.config_answered.v1": "config_response",
+    "io.kaiser.device.zone_acked.v1": "zone_assignment",
+    "io.kaiser.device.subzone_acked.v1": "subzone_assignment",
+    "io.kaiser.device.error_reported.v1": "error_event",
+    "io.kaiser.actuator.status.v1": "actuator_status",
+    "io.kaiser.actuator.response.v1": "actuator_response",
+    "io.kaiser.actuator.alert.v1": "actuator_alert",
+}
+"""Event type of the log to event name of the WebSocket; others are not sent."""
+
+STATUS: Final[dict[str, str]] = {"io.kaiser.device.lost.v1": "offline"}
+
+
+class LiveReaders:
+    """One ordered reader a stream, feeding the hub.
+
+    Args:
+        event_log: The log.
+        hub: Who gets the events.
+        metrics: Where to count.
+    """
+
+    def __init__(self, event_log: EventLog, hub: Hub, metrics: GatewayMetrics) -> None:
+        self._log = event_log
+        self._hub = hub
+        self._metrics = metrics
+
+    async def telemetry(self) -> None:
+        """Read finished readings from now on."""
+        async with OrderedReader(self._log, TELEMETRY_STREAM.name) as reader:
+            while True:
+                for delivery in await reader.take():
+                    self._readings(delivery)
+
+    async def devices(self, stream: str) -> None:
+        """Read another stream from now on."""
+        async with OrderedReader(self._log, stream) as reader:
+            while True:
+                for delivery in await reader.take():
+                    self._said(delivery)
+
+    def spawnable(self) -> dict[str, Any]:
+        """Every reader by name, as coroutines."""
+        others = {spec.name.lower(): self.devices(spec.name) for spec in (HEARTBEATS, DEVICES, ACTUATORS)}
+        return {TELEMETRY.lower(): self.telemetry(), **others}
+
+    def _readings(self, delivery: Delivery) -> None:
+        try:
+            if not self._hub.wanted(SENSOR_DATA):
+                self._metrics.readings.inc(len(_decode_count(delivery.data).received_at))
+                return
+            batch = _decode_readings(delivery.data)
+        except msgspec.MsgspecError as error:
+            log.error("batch of readings not understood", seq=delivery.seq, reason=str(error))
+            return
+        self._metrics.readings.inc(len(batch))
+        if len(batch):
+            self._hub.readings(batch, delivery.seq)
+            self._metrics.received_to_pushed.observe((now_us() - min(batch.received_at)) / 1e6)
+
+    def _said(self, delivery: Delivery) -> None:
+        name = NAMES.get(delivery.type)
+        if name is None or not self._hub.wanted(name):
+            return
+        try:
+            said = _decode_said(delivery.data)
+        except msgspec.MsgspecError as error:
+            log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
+            return
+        data: dict[str, Any] = {"esp_id": said.esp_id}  # of whatever types the message has
+        if name == ESP_HEALTH:
+            data["status"] = STATUS.get(delivery.type, "online")
+        data["timestamp"] = said.received_at // 1_000_000
+        data["message"] = said.message
+        encoded = encode(Envelope(name, delivery.seq, said.received_at, data))
+        self._hub.event(name, said.esp_id, encoded, seq=delivery.seq, stream=delivery.stream)

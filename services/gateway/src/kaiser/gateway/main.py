@@ -1,0 +1,95 @@
+"""Wires the gateway."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+import uvicorn
+
+from kaiser.contracts.streams import DEADLETTER, IDENTITY
+from kaiser.eventlog import connect, ensure_streams
+from kaiser.gateway import accounts as users
+from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.consumers import LiveReaders
+from kaiser.gateway.hub import Hub
+from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.settings import GatewayOptions, GatewaySettings
+from kaiser.gateway.tokens import Tokens
+from kaiser.gateway.web import application
+from kaiser.service import Frame, run
+
+log = structlog.get_logger(__name__)
+
+LEAVE_WITHIN_S: Final = 3
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn within the frame, which handles signals itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the frame."""
+        yield
+
+    async def leave(self) -> None:
+        """Close connections and return when the server has ended."""
+        self.should_exit = True
+        while self.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.02)
+
+
+async def serve(frame: Frame, settings: GatewaySettings) -> None:
+    """Run one gateway until it is told to stop."""
+    nats, options = settings.nats, settings.gateway
+    # Before anything else, so that a port that is taken is known at once
+    listening = socket.create_server((options.host, options.port), backlog=1024)
+    metrics = GatewayMetrics(frame.registry)
+    async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
+        frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
+        await ensure_streams(event_log, (IDENTITY, DEADLETTER))
+        accounts = Accounts()
+        read_to = await users.load(event_log, accounts)
+        await users.ensure_first_admin(event_log, accounts, settings.admin)
+        frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
+        hub = Hub(metrics)
+        for name, reading in LiveReaders(event_log, hub, metrics).spawnable().items():
+            frame.spawn(name, reading)
+        app = application(
+            event_log=event_log,
+            accounts=accounts,
+            tokens=Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s),
+            hub=hub,
+            options=options,
+            metrics=metrics,
+        )
+        web = _web_server(app, options)
+        frame.spawn("web", web.serve(sockets=[listening]))
+        frame.on_stop(web.leave)
+        log.info("serving", host=options.host, port=options.port)
+        await frame.until_stopped()
+
+
+def _web_server(app: object, options: GatewayOptions) -> WebServer:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=256 * 1024,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        loop="none",
+        limit_concurrency=2 * options.clients,
+        timeout_graceful_shutdown=LEAVE_WITHIN_S,
+    )
+    return WebServer(config)
+
+
+def main() -> None:
+    """Run the gateway as a process."""
+    run("gateway", GatewaySettings, serve)

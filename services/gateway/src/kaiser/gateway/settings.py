@@ -1,0 +1,62 @@
+"""Settings of the gateway, from the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from kaiser.service import CommonSettings
+from kaiser.service.settings import Port
+
+MIB = 1024 * 1024
+
+
+class GatewayOptions(Struct, frozen=True, kw_only=True):
+    """``KAISER_GATEWAY_…``.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port for REST and WebSocket.
+        frames_per_s: Most frames a second to a WebSocket client that did not ask for immediate delivery.
+        buffer_bytes: What may wait for one WebSocket client; what comes then is counted as missed.
+        clients: WebSocket clients at most.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    frames_per_s: Annotated[float, Meta(gt=0, le=100)] = 10.0
+    buffer_bytes: Annotated[int, Meta(ge=64 * 1024, le=256 * MIB)] = 4 * MIB
+    clients: Annotated[int, Meta(ge=1)] = 1000
+
+
+class JwtOptions(Struct, frozen=True, kw_only=True):
+    """``KAISER_JWT_…``.
+
+    Attributes:
+        secret: Key of the signatures (HS256); whoever knows it can be anybody, so it has no default, and a shorter one
+            than the hash could be guessed (RFC 7518, 3.2).
+        expires_s: Seconds that an access token is good for.
+    """
+
+    secret: Annotated[str, Meta(min_length=32)]
+    expires_s: Annotated[int, Meta(ge=60, le=86_400)] = 1800
+
+
+class AdminOptions(Struct, frozen=True, kw_only=True):
+    """``KAISER_ADMIN_…``: the first admin, made when there is no user yet.
+
+    Attributes:
+        password: Its password; without one, one is made and written to ``password_out``.
+        password_out: File for a password that was made.
+    """
+
+    password: Annotated[str, Meta(min_length=12)] | None = None
+    password_out: Path = Path("kaiser-admin-password")
+
+
+class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
+    """Everything that the gateway reads from the environment."""
+
+    gateway: GatewayOptions
+    jwt: JwtOptions
+    admin: AdminOptions

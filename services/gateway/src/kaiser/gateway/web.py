@@ -1,0 +1,71 @@
+"""The HTTP application: routes, what they are given, and how errors look."""
+
+from typing import Any, Final
+
+from litestar import Litestar, Router, WebSocket, websocket
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from kaiser.eventlog import EventLog
+from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.api import auth, devices, docs, problems, sensors
+from kaiser.gateway.hub import Hub
+from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.settings import GatewayOptions
+from kaiser.gateway.sockets import Connection
+from kaiser.gateway.throttle import Throttle
+from kaiser.gateway.tokens import Tokens
+
+LARGEST_BODY: Final = 1024 * 1024
+
+
+def application(
+    *,
+    event_log: EventLog,
+    accounts: Accounts,
+    tokens: Tokens,
+    hub: Hub,
+    options: GatewayOptions,
+    metrics: GatewayMetrics,
+) -> Litestar:
+    """The application over what the gateway has."""
+
+    @websocket("/ws")
+    async def live(socket: WebSocket[Any, Any, Any]) -> None:
+        await Connection(socket, hub=hub, tokens=tokens, options=options, metrics=metrics).serve()
+
+    guarded = Router(
+        "/",
+        route_handlers=[
+            devices.devices,
+            devices.device,
+            sensors.sensors,
+            sensors.latest,
+            sensors.history,
+        ],
+        guards=[auth.authenticated],
+    )
+    given = {
+        "event_log": event_log,
+        "accounts": accounts,
+        "tokens": tokens,
+        "throttle": Throttle(),
+        "metrics": metrics,
+    }
+    return Litestar(
+        route_handlers=[Router("/api/v1", route_handlers=[auth.login, auth.me, guarded]), live, docs.assets()],
+        dependencies={name: _given(thing) for name, thing in given.items()},
+        exception_handlers=problems.HANDLERS,
+        openapi_config=docs.CONFIG,
+        state=State({"tokens": tokens}),
+        request_max_body_size=LARGEST_BODY,
+        compression_config=CompressionConfig(backend="gzip"),
+    )
+
+
+def _given(thing: Any) -> Provide:  # whatever a handler asks for by name
+    def provide() -> Any:
+        return thing
+
+    return Provide(provide, sync_to_thread=False)
