@@ -61,6 +61,7 @@ def application(
         state=State({"tokens": tokens}),
         request_max_body_size=LARGEST_BODY,
         compression_config=CompressionConfig(backend="gzip"),
+        logging_config=None,
     )
 
 

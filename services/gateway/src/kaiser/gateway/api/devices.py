@@ -11,19 +11,20 @@ from kaiser.gateway.api import views
 from kaiser.gateway.asking import ask
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
+State = Annotated[str | None, Parameter(query="state", description="such as pending or approved")]
 
 
 @get("/devices", tags=["devices"], summary="List devices")
 async def devices(
     event_log: EventLog,
-    state: str | None = None,
+    registry_state: State = None,
     kaiser_id: str | None = None,
     zone_id: str | None = None,
     limit: Limit = 100,
     cursor: str | None = None,
 ) -> views.PageView[views.DeviceView]:
     """Devices in the order of their ids."""
-    query = queries.DevicesQuery(state=state, kaiser_id=kaiser_id, zone_id=zone_id, limit=limit, cursor=cursor)
+    query = queries.DevicesQuery(state=registry_state, kaiser_id=kaiser_id, zone_id=zone_id, limit=limit, cursor=cursor)
     return views.page(await ask(event_log, "ingest", "devices", query, queries.Page[queries.Device]), views.device)
 
 

@@ -16,9 +16,6 @@ from kaiser.gateway.asking import ask
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
 Points = Annotated[int, Parameter(ge=1, le=10_000, description="points a page; a page may hold fewer")]
-Time = Annotated[
-    str | None, Parameter(description="ISO 8601 with offset, or unix seconds", examples=[], required=False)
-]
 Address = Annotated[
     str | None, Parameter(description="bus address, needed where one pin has several sensors of one type")
 ]
