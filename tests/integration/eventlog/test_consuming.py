@@ -173,7 +173,7 @@ async def test_a_poison_message_alone_becomes_a_dead_letter_after_its_tries(log:
     ((event, letters),) = [found async for found in browse(log, "test")]
     (letter,) = letters.letters
     original = await log.js.get_msg("FACTS", letter.stream_seq)
-    assert (letter.code, letter.stream, letter.subject, letter.attempts) == ("HANDLER_FAILED", "FACTS", "fact.a", 4)
+    assert (letter.code, letter.stream, letter.subject, letter.attempts) == ("POISON_MESSAGE", "FACTS", "fact.a", 4)
     assert "cannot digest 57" in letter.detail
     assert letter.payload == original.data
     assert event.headers["Original-ce-id"] == "fact-57"

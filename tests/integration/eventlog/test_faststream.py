@@ -83,7 +83,7 @@ async def test_the_projects_broker_puts_what_keeps_failing_into_the_dead_letters
     letters = [letter async for _, found in browse(log) for letter in found.letters]
     assert {(letter.code, letter.attempts) for letter in letters} == {
         ("INVALID_PAYLOAD_FORMAT", 1),
-        ("HANDLER_FAILED", 2),
+        ("POISON_MESSAGE", 2),
     }
     assert {letter.payload for letter in letters} == {fact(1).data, fact(2).data}
 

@@ -46,6 +46,8 @@ class Code(StrEnum):
     DOWNLINK_FORBIDDEN = "DOWNLINK_FORBIDDEN"
     DOWNLINK_EXPIRED = "DOWNLINK_EXPIRED"
     POISON_MESSAGE = "POISON_MESSAGE"
+    SENSOR_NOT_FOUND = "SENSOR_NOT_FOUND"
+    SENSOR_AMBIGUOUS = "SENSOR_AMBIGUOUS"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -82,6 +84,8 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.DOWNLINK_FORBIDDEN: 5905,
     Code.DOWNLINK_EXPIRED: 5906,
     Code.POISON_MESSAGE: 5907,
+    Code.SENSOR_NOT_FOUND: 5908,
+    Code.SENSOR_AMBIGUOUS: 5909,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
 
@@ -119,6 +123,8 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.DOWNLINK_FORBIDDEN: "A device would misread the message, so it is never sent.",
     Code.DOWNLINK_EXPIRED: "The message was not delivered before its deadline.",
     Code.POISON_MESSAGE: "A consumer failed at it as often as allowed.",
+    Code.SENSOR_NOT_FOUND: "The device has no such sensor, or no reading of it yet.",
+    Code.SENSOR_AMBIGUOUS: "Several sensors of this type are on this pin; the address tells them apart.",
 }
 """One line for operators."""
 

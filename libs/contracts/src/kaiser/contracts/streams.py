@@ -45,23 +45,23 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
 
 
-TELEMETRY_RAW = StreamSpec(name="TELEMETRY_RAW", subjects=("telemetry.raw.>",), max_age_s=7 * DAY_S, max_bytes=16 * GIB)
-TELEMETRY = StreamSpec(name="TELEMETRY", subjects=("telemetry.reading.>",), max_age_s=7 * DAY_S, max_bytes=16 * GIB)
+TELEMETRY_RAW = StreamSpec(name="TELEMETRY_RAW", subjects=("telemetry.raw.>",), max_age_s=7 * DAY_S, max_bytes=4 * GIB)
+TELEMETRY = StreamSpec(name="TELEMETRY", subjects=("telemetry.reading.>",), max_age_s=7 * DAY_S, max_bytes=4 * GIB)
 DEVICES = StreamSpec(name="DEVICES", subjects=("device.>",))
 HEARTBEATS = StreamSpec(
     name="HEARTBEATS",
     subjects=("heartbeat.>", "health.>"),
     max_age_s=7 * DAY_S,
-    max_bytes=4 * GIB,
+    max_bytes=512 * MIB,
     discard="old",
 )
 ACTUATORS = StreamSpec(name="ACTUATORS", subjects=("actuator.>",))
 IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",))
 DOWNLINK = StreamSpec(
-    name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=1 * GIB, allow_msg_ttl=True
+    name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=256 * MIB, allow_msg_ttl=True
 )
 DEADLETTER = StreamSpec(
-    name="DEADLETTER", subjects=("deadletter.>",), max_age_s=30 * DAY_S, max_bytes=4 * GIB, discard="old"
+    name="DEADLETTER", subjects=("deadletter.>",), max_age_s=30 * DAY_S, max_bytes=512 * MIB, discard="old"
 )
 
 STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, IDENTITY, DOWNLINK, DEADLETTER)

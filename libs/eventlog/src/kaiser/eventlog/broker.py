@@ -21,6 +21,7 @@ from faststream.nats import NatsBroker
 from faststream.security import BaseSecurity, SASLPlaintext
 from nats.aio.msg import Msg
 
+from kaiser.contracts.codes import Code
 from kaiser.eventlog.deadletters import DeadLetterBox, letter_of
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.errors import Retry, Unprocessable
@@ -35,7 +36,6 @@ FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
 RECONNECT_DELAY_S: Final = 1
 PING_INTERVAL_S: Final = 5
-FAILED: Final = "HANDLER_FAILED"
 
 _log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class _Keeping(BaseMiddleware):
         if isinstance(error, Retry) or not final:
             _log.warning("message failed", subject=delivery.subject, seq=delivery.seq, delay_s=delay, error=repr(error))
             raise NackMessage(delay=delay) from error
-        code = error.code if isinstance(error, Unprocessable) else FAILED
+        code = error.code if isinstance(error, Unprocessable) else Code.POISON_MESSAGE
         _log.error("message becomes a dead letter", subject=delivery.subject, seq=delivery.seq, error=repr(error))
         letter = letter_of(delivery, code, str(error) or repr(error), attempts=tries)
         await self._dead_letters.put([letter], headers=delivery.headers)

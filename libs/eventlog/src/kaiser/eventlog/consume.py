@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from kaiser.contracts.codes import Code
 from kaiser.eventlog.deadletters import DeadLetterBox, letter_of
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.errors import ConnectionClosed, PublishError, Retry, Unprocessable
@@ -37,7 +38,6 @@ MAX_TRIES: Final = 5
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
 REMEMBERED_FAILURES: Final = 10_000
-FAILED: Final = "HANDLER_FAILED"
 
 _log = structlog.get_logger(__name__)
 
@@ -231,7 +231,7 @@ class BatchConsumer:
         return True
 
     async def _bury(self, delivery: Delivery, error: Exception, tries: int) -> None:
-        code = error.code if isinstance(error, Unprocessable) else FAILED
+        code = error.code if isinstance(error, Unprocessable) else Code.POISON_MESSAGE
         where = error.where if isinstance(error, Unprocessable) else ""
         detail = str(error) if isinstance(error, Unprocessable) else repr(error)
         _log.error(

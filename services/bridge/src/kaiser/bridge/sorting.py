@@ -55,10 +55,11 @@ class Sorter:
 
         Args:
             messages: In the order received.
-            now_us: When they were taken from the broker, unix microseconds.
+            now_us: When the first was taken from the broker, unix microseconds; the others follow a microsecond
+                apart, so that the order of arrival can be told from the times.
         """
-        for message in messages:
-            self._sort_one(message, now_us)
+        for offset, message in enumerate(messages):
+            self._sort_one(message, now_us + offset)
         for subject, batch in self._gathering.batches():
             body = codec.encode(batch)
             message_id = f"{self._session}.{identity.digest(body):016x}"

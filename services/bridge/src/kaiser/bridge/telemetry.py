@@ -45,7 +45,7 @@ class Gathering:
         rows = self._rows.get(key)
         if rows is None:
             rows = self._rows[key] = []
-        ts = data.ts
+        ts = 0 if data.time_valid is False else data.ts
         clock_set = CLOCK_SET_FROM_S <= ts <= CLOCK_SET_TO_S
         rows.append(
             (

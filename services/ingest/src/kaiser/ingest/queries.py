@@ -39,8 +39,6 @@ MOST_ITEMS: Final = 1_000
 SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
 
-SENSOR_NOT_FOUND: Final = "SENSOR_NOT_FOUND"
-SENSOR_AMBIGUOUS: Final = "SENSOR_AMBIGUOUS"
 
 _DEVICES: Final = statements.read("device_list")
 _DEVICE: Final = statements.read("device")
@@ -119,7 +117,7 @@ class Queries:
         number, _ = await self._one_sensor(asked)
         found = await self._rows(_LATEST, (number,))
         if not found:
-            raise Refusal(SENSOR_NOT_FOUND, "the sensor has no reading yet", "sensor_type")
+            raise Refusal(Code.SENSOR_NOT_FOUND, "the sensor has no reading yet", "sensor_type")
         return _reading(found[0])
 
     async def history(self, asked: HistoryQuery, now: int) -> History:  # noqa: ARG002
@@ -164,10 +162,10 @@ class Queries:
         if len(found) == 1:
             return found[0][0], found[0][1]
         if found:
-            raise Refusal(SENSOR_AMBIGUOUS, "several of this type are on this pin; give the address", "address")
+            raise Refusal(Code.SENSOR_AMBIGUOUS, "several of this type are on this pin; give the address", "address")
         if not await self._rows(_DEVICE, (asked.esp_id,)):
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
-        raise Refusal(SENSOR_NOT_FOUND, f"the device has no such sensor on pin {asked.gpio}", "gpio")
+        raise Refusal(Code.SENSOR_NOT_FOUND, f"the device has no such sensor on pin {asked.gpio}", "gpio")
 
     async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
