@@ -73,7 +73,7 @@ def _granted(user: str) -> dict[str, object]:
         *(f"$KV.{bucket}.>" for bucket in permissions.buckets),
         *("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.FC.>"),
         *(subject for stream in (*permissions.owns, *buckets) for subject in _defining(stream)),
-        *(f"$JS.API.STREAM.PURGE.{stream}" for stream in buckets),
+        *(f"$JS.API.STREAM.PURGE.{stream}" for stream in (*buckets, *permissions.trims)),
         *(subject for stream in _readable(permissions, buckets) for subject in _reading(stream)),
     ]
     return {

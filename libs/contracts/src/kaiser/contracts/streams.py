@@ -74,6 +74,7 @@ class Permissions(msgspec.Struct, frozen=True):
         publishes: Subjects of events.
         owns: Streams that it makes and keeps as defined; whoever writes to a stream may, so that any may start first.
         reads: Streams that it consumes.
+        trims: Streams that it makes room in, which only what all consumers have acknowledged leaves.
         answers: Request subjects that it answers.
         asks: Request subjects that it asks.
         buckets: Key-value buckets that it uses.
@@ -82,6 +83,7 @@ class Permissions(msgspec.Struct, frozen=True):
     publishes: tuple[str, ...] = ()
     owns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    trims: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -137,6 +139,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         ),
         owns=("TELEMETRY", "DEVICES", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS"),
+        trims=("TELEMETRY_RAW", "TELEMETRY"),
         answers=("query.ingest.>",),
     ),
     "gateway": Permissions(

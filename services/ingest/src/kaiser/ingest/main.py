@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaiser.contracts.streams import DEVICES, TELEMETRY
+from kaiser.contracts.streams import DEVICES, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, connect, ensure_streams, replay_batches
 from kaiser.ingest import consumers
 from kaiser.ingest.api import Api
@@ -18,6 +18,7 @@ from kaiser.ingest.presence import Presence
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.settings import IngestSettings
+from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
 from kaiser.service import Frame, State
 from kaiser.service.health import Finding
@@ -59,6 +60,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
+        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
         await _convert(wiring)
         await frame.until_stopped()
         await pool.close()
