@@ -29,8 +29,9 @@ def start_bridge(mosquitto: Mosquitto, nats_server: Nats, tmp_path: Path) -> Ite
     """Start a bridge; ``start_bridge("second")`` another one."""
     bridges: list[Service] = []
 
-    def start(name: str = "bridge", **options: str) -> Service:
+    def start(name: str = "bridge", *, _wait: bool = True, **options: str) -> Service:
         service = ephemeral_services.bridge(tmp_path / name, mosquitto, nats_server, name=name, **options)
+        service.wait = _wait
         bridges.append(service)
         return service.start()
 

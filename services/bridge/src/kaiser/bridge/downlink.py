@@ -76,19 +76,19 @@ class Downlink:
     async def _send(self, request: DownlinkRequested) -> DownlinkReported:
         now = now_us()
         if request.expires_at and request.expires_at <= now:
-            return _report(request, "expired", Code.OPERATION_TIMEOUT, "the deadline had passed before it was sent")
+            return _report(request, "expired", Code.DOWNLINK_EXPIRED, "the deadline had passed before it was sent")
         payload = request.payload.encode()
         forbidden = check_downlink(request.topic, payload, request.qos, retain=False, generation=request.generation)
         if forbidden is not None:
-            return _report(request, "refused", Code.INVALID_PAYLOAD_FORMAT, forbidden)
+            return _report(request, "refused", Code.DOWNLINK_FORBIDDEN, forbidden)
         expiry_s = max(1, (request.expires_at - now) // 1_000_000) if request.expires_at else None
         try:
             async with asyncio.timeout(BROKER_TIMEOUT_S):
                 await self._session.publish(request.topic, payload, qos=QoS(request.qos), expiry_s=expiry_s)
         except MessageExpired:
-            return _report(request, "expired", Code.OPERATION_TIMEOUT, "the deadline passed before the broker had it")
+            return _report(request, "expired", Code.DOWNLINK_EXPIRED, "the deadline passed before the broker had it")
         except (NegativeAcknowledgement, BrokerLimitExceeded, ValueError) as error:
-            return _report(request, "refused", Code.INVALID_PAYLOAD_FORMAT, str(error))
+            return _report(request, "refused", Code.PUBLISH_FAILED, str(error))
         except (SessionClosed, TimeoutError) as error:
             raise Retry(f"the broker did not take {request.topic} in {BROKER_TIMEOUT_S:.0f} s") from error
         return _report(request, "delivered", None, "")
