@@ -1,0 +1,50 @@
+"""The whole suite as real processes, each of which a test may kill, freeze or stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kaiser.eventlog import EventLog, connect
+from kaiser.local import ephemeral_services
+from kaiser.local.ephemeral import Mosquitto, Nats, Postgres
+from kaiser.local.ephemeral_services import Service
+
+
+@dataclass
+class Suite:
+    """Servers and services of one test."""
+
+    mosquitto: Mosquitto
+    nats: Nats
+    postgres: Postgres
+    bridge: Service
+    ingest: Service
+    gateway: Service
+    log: EventLog
+
+
+@pytest.fixture
+async def suite(
+    mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path
+) -> AsyncIterator[Suite]:
+    """Everything, ready."""
+    services = (
+        ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, slots="1"),
+        ephemeral_services.ingest(tmp_path / "ingest", nats_server, own_postgres),
+        ephemeral_services.gateway(tmp_path / "gateway", nats_server, own_postgres),
+    )
+    try:
+        await asyncio.gather(*(asyncio.to_thread(service.start) for service in services))
+        async with await connect(nats_server.url, name="chaos") as log:
+            yield Suite(mosquitto, nats_server, own_postgres, *services, log)
+    finally:
+        for service in services:
+            service.kill()
+
+
+async def at_once(*verbs: Callable[[], object]) -> None:
+    """Do harm, or repair it, to several at the same time, off the event loop."""
+    await asyncio.gather(*(asyncio.to_thread(verb) for verb in verbs))
