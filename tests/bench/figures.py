@@ -250,7 +250,7 @@ class Bench:
         keys = {(r["esp_id"], r["gpio"], r["sensor_type"], r["address"], r["ts"], r["raw"]) for r in sent.values()}
         with psycopg.connect(self.database) as connection:
             rows = connection.execute(
-                "SELECT s.esp_id, s.gpio, s.sensor_type, s.address, extract(epoch FROM r.device_ts)::bigint, r.raw::int,"
+                "SELECT s.esp_id, s.gpio, s.sensor_type, s.address, r.device_ts, r.raw::int,"
                 " count(*) FROM ingest.readings r JOIN ingest.sensors s USING (sensor_id)"
                 " WHERE r.received_at > now() - interval '10 minutes' GROUP BY 1, 2, 3, 4, 5, 6"
             ).fetchall()

@@ -81,6 +81,7 @@ class BatchConsumer:
             a device's events out of order even when one of them fails.
         reclaim_at_start: Take back what an instance held that died, at once and in order, instead of waiting for
             ``ack_wait_s``; off where several instances share the durable and a second delivery costs something.
+        rest_s: Asked after each batch was acknowledged: how long to rest, so that more gathers for the next one.
         heartbeat_s: Idle heartbeat to ask the server for; three missed ones renew the request.
 
     Attributes:
@@ -98,6 +99,7 @@ class BatchConsumer:
         max_bytes: int = MAX_BYTES,
         max_tries: int = MAX_TRIES,
         strict_order: bool = False,
+        rest_s: Callable[[], float] | None = None,
         reclaim_at_start: bool = True,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
@@ -108,6 +110,7 @@ class BatchConsumer:
         self._dead_letters = DeadLetterBox(log, service)
         self._max_tries = max_tries
         self._strict_order = strict_order
+        self._rest_s = rest_s
         self._reclaim = reclaim_at_start
         self._pull = Pull(
             log, spec.stream, self._ensure, max_messages=max_messages, max_bytes=max_bytes, heartbeat_s=heartbeat_s
@@ -140,6 +143,7 @@ class BatchConsumer:
                 batch = await self._pull.take()
                 if batch:
                     await self._work(batch)
+                    await self._rest()
         finally:
             if keeping is not None:
                 keeping.cancel()
@@ -164,6 +168,14 @@ class BatchConsumer:
             await reclaim(self._log, spec)
             self._reclaim = False
         return name
+
+    async def _rest(self) -> None:
+        """Let more gather, where the handler's owner wants that; being told to stop ends it."""
+        seconds = self._rest_s() if self._rest_s is not None else 0.0
+        if seconds > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
 
     async def _work(self, batch: list[Delivery]) -> None:
         self._working, self._working_since = batch, time.monotonic()

@@ -248,6 +248,7 @@ class RecordReadings:
         self._stopping = stopping
         self._metrics = metrics
         self._pace = Pace()
+        self._pause_s = 0.0
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Record batches and return when they are committed, which may take as long as an outage.
@@ -269,9 +270,12 @@ class RecordReadings:
         except (BadData, AttributeError, ValueError) as error:
             raise Unprocessable(Code.VALUE_OUT_OF_RANGE, f"not a batch of readings: {error}") from error
         self._count(batches, recorded)
-        pause_s = self._pace.pause_s(recorded.seen, recorded.took_s, time.monotonic(), more=deliveries[-1].pending > 0)
-        if pause_s > SHORTEST_PAUSE_S:
-            await asyncio.sleep(pause_s)
+        more = deliveries[-1].pending > 0
+        self._pause_s = self._pace.pause_s(recorded.seen, recorded.took_s, time.monotonic(), more=more)
+
+    def rest_s(self) -> float:
+        """Seconds to leave the database alone now, after the last batch was acknowledged."""
+        return self._pause_s if self._pause_s > SHORTEST_PAUSE_S else 0.0
 
     def _count(self, batches: list[Readings], recorded: Recorded) -> None:
         metrics, now = self._metrics, now_us()

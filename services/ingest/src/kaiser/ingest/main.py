@@ -75,9 +75,11 @@ class _Wiring:
         self.metrics = IngestMetrics()
         frame.registry.register(self.metrics)
 
-    def consume(self, name: str, spec: ConsumerSpec, handler: Handler) -> None:
+    def consume(
+        self, name: str, spec: ConsumerSpec, handler: Handler, *, rest_s: Callable[[], float] | None = None
+    ) -> None:
         """Run a consumer, show it, and let it finish what it has in hand when the service stops."""
-        consumer = BatchConsumer(self.log, spec, handler, service="ingest")
+        consumer = BatchConsumer(self.log, spec, handler, service="ingest", rest_s=rest_s)
         self.metrics.watch(name, consumer)
         self.frame.health.add(name, _progress(consumer))
         self.frame.on_stop(consumer.stop)
@@ -109,7 +111,7 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     await _prepare(database)
     record = consumers.RecordReadings(Recorder(database), wiring.metrics, lambda: wiring.frame.stopping)
     write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
-    wiring.consume("recorder", consumers.RECORDER, record.handle)
+    wiring.consume("recorder", consumers.RECORDER, record.handle, rest_s=record.rest_s)
     wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
