@@ -7,6 +7,7 @@ BIN := .venv/bin
 LOCAL := $(BIN)/python -m kaiser.local
 DURATION ?=
 SERVICE ?=
+ARGS ?=
 MINUTES ?=
 
 .PHONY: help venv setup up down status logs demo test lint bench chaos ledger contracts clean lock
@@ -52,8 +53,8 @@ lint: venv ## Style, types, import boundaries and contract drift
 	$(BIN)/lint-imports
 	$(BIN)/python -m kaiser.contracts drift
 
-bench: setup ## The README's figures, measured here
-	$(BIN)/pytest tests/bench -s -m ""
+bench: setup ## The figures of the README, measured here (ARGS="--only latency")
+	$(BIN)/python tests/bench/figures.py $(ARGS)
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
 	$(BIN)/pytest tests/chaos -m ""
