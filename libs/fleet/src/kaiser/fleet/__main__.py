@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Final
 
-from kaiser.fleet import loading
+from kaiser.fleet import loading, running
 
-COMMANDS: Final = (loading.register,)
+COMMANDS: Final = (running.register, loading.register)
 """One line a subcommand: a function that adds its parser and sets ``run``, which returns the exit status."""
 
 

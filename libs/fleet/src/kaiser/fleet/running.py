@@ -1,0 +1,75 @@
+"""``python -m kaiser.fleet run``: simulated devices as a program."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from kaiser.fleet.broker import add_broker_options, broker_of
+from kaiser.fleet.device import Broker
+from kaiser.fleet.fleet import Fleet, make_devices
+from kaiser.fleet.sent import Sent
+
+
+def register(commands: Any) -> None:  # argparse keeps the type of its subparsers to itself
+    """Add the subcommand."""
+    parser: argparse.ArgumentParser = commands.add_parser("run", help="devices that behave as the firmware does")
+    add_broker_options(parser)
+    parser.add_argument("--devices", type=int, default=50)
+    parser.add_argument("--sensors", type=int, default=5, help="of each device, at most 5")
+    parser.add_argument("--personality", choices=("head", "dec", "mixed"), default="mixed")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two readings of a sensor")
+    parser.add_argument("--duration", type=float, help="seconds; without it until it is interrupted")
+    parser.add_argument("--sent-log", type=Path, help="file for every reading that the broker took, one a line")
+    parser.add_argument("--report-file", type=Path, help="file for counters, one JSON object a second")
+    parser.set_defaults(run=lambda options: asyncio.run(_run(options)))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    sent = Sent(options.sent_log)
+    devices = make_devices(
+        options.devices,
+        personality=options.personality,
+        sensors=options.sensors,
+        interval_s=options.interval,
+        broker=Broker(**broker_of(options)),
+        sent=sent,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        async with Fleet(devices) as fleet:
+            reporting = asyncio.create_task(_report(fleet, sent, options.report_file))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(options.duration):
+                    await stop.wait()
+            reporting.cancel()
+    finally:
+        sent.close()
+    print(f"{options.devices} devices sent {sent.count} readings")
+    return 0
+
+
+async def _report(fleet: Fleet, sent: Sent, path: Path | None) -> None:
+    before = 0
+    with contextlib.ExitStack() as files:
+        file = files.enter_context(path.open("w")) if path else None
+        while True:
+            await asyncio.sleep(1.0)
+            sent.flush()
+            line = {
+                "t": time.time(),
+                "sent": sent.attempted,
+                "acked": sent.count,
+                "connected": fleet.connected,
+                "per_s": sent.count - before,
+            }
+            before = sent.count
+            if file is not None:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
