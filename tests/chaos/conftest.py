@@ -27,12 +27,18 @@ class Suite:
 
 
 @pytest.fixture
+def bridge_options() -> dict[str, str]:
+    """``KAISER_BRIDGE_…`` of the suite's bridge; a test overrides it by parametrizing."""
+    return {}
+
+
+@pytest.fixture
 async def suite(
-    mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path
+    mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path, bridge_options: dict[str, str]
 ) -> AsyncIterator[Suite]:
     """Everything, ready."""
     services = (
-        ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, slots="1"),
+        ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, **bridge_options),
         ephemeral_services.ingest(tmp_path / "ingest", nats_server, own_postgres),
         ephemeral_services.gateway(tmp_path / "gateway", nats_server, own_postgres),
     )

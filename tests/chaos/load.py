@@ -77,6 +77,7 @@ class Load:
     Attributes:
         sent: Every reading that was sent.
         acknowledged: Those that the broker acknowledged, in that order.
+        acknowledged_at: When, on the monotonic clock.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Load:
     ) -> None:
         self.sent: list[Reading] = []
         self.acknowledged: list[Reading] = []
+        self.acknowledged_at: list[float] = []
         self._turns = _endless(devices)
         self._waiting: set[asyncio.Task[None]] = set()
         self._sessions = [
@@ -131,6 +133,7 @@ class Load:
     async def _publish(self, session: Session, topic: str, payload: bytes, reading: Reading) -> None:
         await session.publish(topic, payload, qos=QoS.AT_LEAST_ONCE)
         self.acknowledged.append(reading)
+        self.acknowledged_at.append(time.monotonic())
 
     async def drained(self, within_s: float = 60.0) -> None:
         """Wait until the broker has acknowledged everything."""

@@ -135,6 +135,19 @@ async def caught_up(postgres: Postgres, load: Load, *, since: float, what: str) 
 async def assert_each_stored_once(postgres: Postgres, log: EventLog, expected: Collection[Reading]) -> None:
     """Compare by content: database and streams hold exactly these, the database each once, and its rollups agree."""
     wanted = set(expected)
+    await assert_each_row_once(postgres, expected)
+    raw, finished = await logged(log, "TELEMETRY_RAW"), await logged(log, "TELEMETRY")
+    _compare("TELEMETRY_RAW", raw, wanted)
+    _compare("TELEMETRY", finished, wanted)
+    print(
+        f"{len(wanted)} readings stored once; delivered again: {raw.total() - len(wanted)} in TELEMETRY_RAW,"
+        f" {finished.total() - len(wanted)} in TELEMETRY"
+    )
+
+
+async def assert_each_row_once(postgres: Postgres, expected: Collection[Reading]) -> None:
+    """The same for the database alone."""
+    wanted = set(expected)
     assert len(wanted) == len(expected), "the load itself repeats readings"
 
     async def enough() -> bool:
@@ -144,16 +157,19 @@ async def assert_each_stored_once(postgres: Postgres, log: EventLog, expected: C
         await until(enough)
     except TimeoutError:
         print("not everything arrived in time")
-    found = Counter(Reading(*row) for row in await rows(postgres))
+    found = await stored(postgres)
     _compare("the database", found, wanted)
     assert [reading for reading, times in found.items() if times > 1] == []
-    raw, finished = await logged(log, "TELEMETRY_RAW"), await logged(log, "TELEMETRY")
-    _compare("TELEMETRY_RAW", raw, wanted)
-    _compare("TELEMETRY", finished, wanted)
-    print(
-        f"{len(wanted)} readings stored once; delivered again: {raw.total() - len(wanted)} in TELEMETRY_RAW,"
-        f" {finished.total() - len(wanted)} in TELEMETRY"
-    )
+    await assert_projections_agree(postgres)
+
+
+async def stored(postgres: Postgres) -> Counter[Reading]:
+    """How often each reading is in the database."""
+    return Counter(Reading(*row) for row in await rows(postgres))
+
+
+async def assert_projections_agree(postgres: Postgres) -> None:
+    """Rollups and latest are what the rows say."""
     for query in (WRONG_MINUTES, WRONG_HOURS, WRONG_LATEST):
         assert await rows(postgres, query) == []
 

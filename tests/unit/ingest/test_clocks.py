@@ -1,10 +1,11 @@
 import pytest
 
-from kaiser.ingest.clocks import EARLIEST_S, UNKNOWN, Clock, date, hear
+from kaiser.ingest.clocks import UNKNOWN, Clock, date, hear
 
 NOW_S = 1_767_100_125
 NOW = NOW_S * 1_000_000 + 400_000
 HOUR_S = 3600
+DAY_S = 86_400
 YEAR_S = 365 * 86_400
 
 
@@ -14,9 +15,11 @@ YEAR_S = 365 * 86_400
         (NOW_S, False, "device", ""),
         (NOW_S - 59, False, "device", ""),
         (NOW_S - 61, False, "device", "late"),
-        (NOW_S - YEAR_S, False, "device", "late"),
-        (EARLIEST_S, False, "device", "late"),
-        (EARLIEST_S - 1, False, "server", "clock_implausible"),
+        (NOW_S - HOUR_S, False, "device", "late"),
+        (NOW_S - 29 * DAY_S, False, "device", "late"),
+        (NOW_S - 31 * DAY_S, False, "server", "clock_implausible"),
+        (NOW_S - YEAR_S, False, "server", "clock_implausible"),
+        (1, False, "server", "clock_implausible"),
         (NOW_S + 300, False, "device", ""),
         (NOW_S + 301, False, "server", "clock_implausible"),
         (NOW_S + YEAR_S, False, "server", "clock_implausible"),

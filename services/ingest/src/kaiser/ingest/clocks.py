@@ -2,8 +2,9 @@
 
 The rule, the same for every reading, written into each row as ``time_source`` and ``flags``:
 
-1. The device's time counts if it lies between 2023-11-14 (the firmware takes nothing earlier for a time) and five
-   minutes after the bridge received the reading, and the device's clock is not known to be wrong.
+1. The device's time counts if it lies between 30 days before and five minutes after the bridge received the reading,
+   and the device's clock is not known to be wrong. (No firmware stores readings, and a broker keeps them for an absent
+   bridge for a week: what is older was never under way, and by such a date retention would drop the row at once.)
 2. A clock is known to be wrong when the device's heartbeats say so: their time is more than five minutes off.
 3. Otherwise the time of receipt counts, and a flag says why: ``clock_unset``, ``clock_implausible``, ``clock_skewed``.
 
@@ -19,6 +20,7 @@ TimeSource = Literal["device", "server"]
 
 EARLIEST_S: Final = 1_700_000_000
 """2023-11-14; the firmware takes nothing earlier for a time (wire contract, section 2)."""
+OLDEST_US: Final = 30 * 86_400_000_000
 TOLERANCE_US: Final = 300_000_000
 LATE_US: Final = 60_000_000
 AGREE_US: Final = 2_000_000
@@ -80,7 +82,7 @@ def date(device_ts: int, received_at: int, *, clock_wrong: bool) -> tuple[int, T
         Unix microseconds, whose clock that is, and a flag (mostly empty).
     """
     measured_at = device_ts * _SECOND
-    if device_ts >= EARLIEST_S and measured_at <= received_at + TOLERANCE_US:
+    if received_at - OLDEST_US <= measured_at <= received_at + TOLERANCE_US:
         if clock_wrong:
             return received_at, "server", "clock_skewed"
         return measured_at, "device", "late" if received_at - measured_at > LATE_US else ""

@@ -1,0 +1,112 @@
+"""Two bridges: one takes over what the other leaves, and devices never read ``offline``."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kaiser.local import ephemeral_services
+from kaiser.local.ephemeral import Mosquitto
+from kaiser.local.ephemeral_services import Service
+from kaiser.mqtt import Session, topic_filter
+
+from .conftest import Suite, at_once
+from .load import fleet, under_load
+from .stored import assert_each_stored_once, caught_up
+
+LONG = (pytest.mark.long, pytest.mark.timeout(600))
+WILL_DELAY_S = 8
+"""Longer than a lease (5 s), so that a successor is in time, and short enough to wait for."""
+OPTIONS = [{"slots": slots, "will_delay_s": str(WILL_DELAY_S)} for slots in ("1", "2")]
+SLOTS = pytest.mark.parametrize("bridge_options", OPTIONS, ids=["standby", "shared"])
+
+
+@contextlib.asynccontextmanager
+async def _statuses(mosquitto: Mosquitto) -> AsyncIterator[list[str]]:
+    """What a device reads in ``server/status`` during the block, and until a will would have been published."""
+    seen: list[str] = []
+    session = Session(
+        host=mosquitto.host,
+        port=mosquitto.port,
+        client_id="watcher",
+        username=mosquitto.username,
+        password=mosquitto.password,
+        subscriptions=[topic_filter("kaiser/god/server/status")],
+    )
+
+    async def watch() -> None:
+        async for batch in session.batches():
+            seen.extend(json.loads(message.payload)["status"] for message in batch)
+            session.acknowledge(batch)
+
+    async with session:
+        watching = asyncio.create_task(watch())
+        await session.wait_connected()
+        try:
+            yield seen
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.fixture
+async def second(suite: Suite, bridge_options: dict[str, str], tmp_path: Path) -> AsyncIterator[Service]:
+    """Another bridge beside the suite's."""
+    service = ephemeral_services.bridge(
+        tmp_path / "second", suite.mosquitto, suite.nats, name="second", **bridge_options
+    )
+    try:
+        await at_once(service.start)
+        yield service
+    finally:
+        service.kill()
+
+
+@SLOTS
+async def test_a_second_bridge_takes_over_when_the_first_is_killed(suite: Suite, second: Service) -> None:
+    async with _statuses(suite.mosquitto) as seen:
+        async with under_load(suite.mosquitto, fleet()) as load:
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            await at_once(suite.bridge.kill)
+            await caught_up(suite.postgres, load, since=began, what="takeover after kill -9")
+        await assert_each_stored_once(suite.postgres, suite.log, load.acknowledged)
+        await asyncio.sleep(max(0.0, began + WILL_DELAY_S + 2 - time.monotonic()))
+    assert "online" in seen
+    assert "offline" not in seen
+
+
+@pytest.mark.parametrize("frozen_s", [pytest.param(7, id="7-s"), pytest.param(60, id="60-s", marks=LONG)])
+@SLOTS
+async def test_a_bridge_that_was_frozen_stores_nothing_twice_after_another_took_over(
+    suite: Suite, second: Service, frozen_s: float
+) -> None:
+    """60 s are longer than the keep-alive: the broker has cut it off by then. After 7 s the lease has run out."""
+    async with _statuses(suite.mosquitto) as seen:
+        async with under_load(suite.mosquitto, fleet()) as load:
+            await asyncio.sleep(1)
+            began = time.monotonic()
+            await at_once(suite.bridge.pause)
+            await asyncio.sleep(frozen_s)
+            await caught_up(suite.postgres, load, since=began, what=f"takeover from a bridge frozen for {frozen_s} s")
+            await at_once(suite.bridge.resume)
+            await asyncio.sleep(3)
+        await assert_each_stored_once(suite.postgres, suite.log, load.acknowledged)
+        await asyncio.sleep(max(0.0, began + WILL_DELAY_S + 2 - time.monotonic()))
+    assert "online" in seen
+    assert "offline" not in seen
+
+
+@SLOTS
+async def test_both_bridges_killed_and_one_started_leave_nothing_stuck(suite: Suite, second: Service) -> None:
+    async with under_load(suite.mosquitto, fleet()) as load:
+        await asyncio.sleep(1)
+        await at_once(suite.bridge.kill, second.kill)
+        began = time.monotonic()
+        await at_once(second.start)
+        await caught_up(suite.postgres, load, since=began, what="both killed, one started")
+    await assert_each_stored_once(suite.postgres, suite.log, load.acknowledged)
