@@ -3,13 +3,21 @@
 Not how devices behave (that is what the personalities are for), but what they publish: real topics, payloads and QoS.
 Each reading is unique by device and sequence number, and every one that the broker acknowledged is in the sent log.
 Sequence numbers start at a million, so that every packet of a sensor has the same length.
+
+Readings are numbered from 0. Device ``n % devices`` says number ``n`` as its ``n // devices``-th, so that the number
+follows from device and sequence number (:meth:`Load.counter`), and with it the time of publishing. All devices say the
+same kind of sensor in a row: what stands between the device's name and the probe's address is the same for all of them,
+and is written once.
 """
 
 import asyncio
 import struct
 import time
 from array import array
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain, repeat
 from typing import Final, Self, cast
 
 import msgspec
@@ -25,6 +33,7 @@ PACKET_IDS: Final = 65_535
 _CONNACK: Final = 0x20
 _PUBACK: Final = 0x40
 _DUP: Final = 0x08
+_ALL_IDS: Final = [number.to_bytes(2, "big") for number in range(1, PACKET_IDS + 1)]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -52,14 +61,38 @@ class Sensor(msgspec.Struct, frozen=True):
     """One simulated sensor, with the pieces of its packets.
 
     Attributes:
-        pieces: What stands before the sequence number, the count and the time, and at the end.
+        header: From the packet's first byte to the topic's last.
+        begin: From there (or from the packet id) to the sequence number.
+        end: What follows the time.
     """
 
     esp_id: str
     kind: Kind
     address: str
     header: bytes
-    pieces: tuple[bytes, bytes, bytes, bytes]
+    begin: bytes
+    end: bytes
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One kind of sensor, once on each device, as columns of the sensors' pieces."""
+
+    kind: Kind
+    sensors: list[Sensor]
+    headers: list[bytes]
+    begins: list[bytes]
+    ends: list[bytes]
+
+    @classmethod
+    def of(cls, kind: Kind, sensors: list[Sensor]) -> Self:
+        """The columns."""
+        return cls(
+            kind,
+            sensors,
+            [sensor.header for sensor in sensors],
+            [sensor.begin for sensor in sensors],
+            [sensor.end for sensor in sensors],
+        )
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -116,16 +149,19 @@ class Load:
         self.published_at_us = array("q")
         self._rate = rate
         self._inflight = inflight
-        self._sensors = [
-            _sensor(f"ESP_{first_device + device:06X}", device, KINDS[number], number, qos)
-            for number in range(min(sensors, len(KINDS)))
-            for device in range(devices)
+        self._rows = [
+            Row.of(
+                kind,
+                [_sensor(f"ESP_{first_device + device:06X}", device, kind, column, qos) for device in range(devices)],
+            )
+            for column, kind in enumerate(KINDS[:sensors])
         ]
         self._devices = devices
-        self._raws = array("h")
+        self._first_device = first_device
+        self._qos = qos
         self._ts = array("l")
         self._links = [
-            _Link(host, port, f"load-{first_device:x}-{number}", username, password, qos)
+            _Link(host, port, f"load-{first_device:x}-{number}", username, password, partial(self._again, number))
             for number in range(connections)
         ]
 
@@ -155,14 +191,15 @@ class Load:
 
     def reading(self, number: int) -> Reading:
         """The reading of a number, as it was sent."""
-        sensor = self._sensors[number % len(self._sensors)]
+        row, turn, device = self._place(number)
+        sensor = row.sensors[device]
         return Reading(
             sensor.esp_id,
             sensor.kind.gpio,
             sensor.kind.sensor_type,
             sensor.address,
-            self._seq(number),
-            self._raws[number],
+            FIRST_SEQ + number // self._devices,
+            _raw(row.kind, turn),
             self._ts[number],
             self._is_acked(number),
             self.published_at_us[number],
@@ -174,11 +211,13 @@ class Load:
 
     def counter(self, esp_id: str, seq: int) -> int:
         """Number of a reading, from its device and sequence number."""
-        device = int(esp_id.removeprefix("ESP_"), 16) - int(self._sensors[0].esp_id.removeprefix("ESP_"), 16)
-        return (seq - FIRST_SEQ) * self._devices + device
+        return (seq - FIRST_SEQ) * self._devices + int(esp_id.removeprefix("ESP_"), 16) - self._first_device
 
-    def _seq(self, number: int) -> int:
-        return FIRST_SEQ + number // self._devices
+    def _place(self, number: int) -> tuple[Row, int, int]:
+        """Kind of sensor, how often that kind had its turn before, and device."""
+        block, device = divmod(number, self._devices)
+        turn, row = divmod(block, len(self._rows))
+        return self._rows[row], turn, device
 
     def _is_acked(self, number: int) -> bool:
         """The broker acknowledges the messages of one connection in their order (MQTT 3.1.1, 4.6)."""
@@ -190,9 +229,11 @@ class Load:
             room = self._inflight - (self.sent - self.acked)
             due = room if not self._rate else already + int((time.perf_counter() - started) * self._rate) - self.sent
             self._write(min(room, due if count is None else min(due, count - self.sent)))
+            for link in self._links:
+                link.listen()
             if 0 < self._rate <= SINGLY_UP_TO:
                 next_at = started + (self.sent - already + 1) / self._rate
-                await asyncio.sleep(max(0.0, next_at - time.perf_counter()))
+                await asyncio.sleep(max(0.0 if room else TICK_S, next_at - time.perf_counter()))
             else:
                 await asyncio.sleep(TICK_S)
 
@@ -201,36 +242,46 @@ class Load:
         if readings <= 0:
             return
         now_us = time.time_ns() // 1000
-        ts = now_us // 1_000_000
-        ts_text = b"%d" % ts
-        links, sensors, devices = self._links, self._sensors, self._devices
-        many, width = len(sensors), len(links)
-        first = self.sent
-        packets: list[list[bytes]] = [[] for _ in links]
-        for number in range(first, first + readings):
-            sensor = sensors[number % many]
-            raw = sensor.kind.low + number // many % sensor.kind.span
-            self._raws.append(raw)
-            before_seq, before_raw, before_ts, end = sensor.pieces
-            body = b"%b%d%b%d%b%b%b" % (
-                before_seq,
-                FIRST_SEQ + number // devices,
-                before_raw,
-                raw,
-                before_ts,
-                ts_text,
-                end,
-            )
-            packets[number % width].append(links[number % width].packet(sensor.header, body))
-        self._ts.extend([ts] * readings)
-        self.published_at_us.extend([now_us] * readings)
+        first, width = self.sent, len(self._links)
+        self._ts.extend(array("l", (now_us // 1_000_000,)) * readings)
+        self.published_at_us.extend(array("q", (now_us,)) * readings)
         self.sent += readings
-        for link, written in zip(links, packets, strict=True):
-            link.write(written)
+        for number, link in enumerate(self._links):
+            own = first + (number - first) % width
+            count = (self.sent - own + width - 1) // width
+            if count:
+                link.write(self._packets(own, self.sent))
+                link.acked += 0 if self._qos else count
+
+    def _packets(self, first: int, end: int, *, again: bool = False) -> bytes:
+        """One connection's PUBLISH packets: number ``first``, and of those to before ``end`` every one of its own."""
+        width, parts, number = len(self._links), [], first
+        while number < end:
+            row, turn, device = self._place(number)
+            ts = self._ts[number]
+            until = bisect_right(self._ts, ts, number, min(end, number - device + self._devices))
+            columns = slice(device, device + until - number, width)
+            headers = row.headers[columns]
+            if again:
+                headers = [bytes((header[0] | _DUP,)) + header[1:] for header in headers]
+            said = _said(row.kind, FIRST_SEQ + number // self._devices, _raw(row.kind, turn), ts)
+            count = (until - number + width - 1) // width
+            ids = _ids(number // width, count) if self._qos else repeat(b"", count)
+            pieces = (headers, ids, row.begins[columns], repeat(said, count), row.ends[columns])
+            parts.append(b"".join(chain.from_iterable(zip(*pieces, strict=True))))
+            number += count * width
+        return b"".join(parts)
+
+    def _again(self, link: int) -> bytes:
+        """What a connection has to send again: all that was not acknowledged to it, with the same packet ids."""
+        width = len(self._links)
+        return self._packets(self._links[link].acked * width + link, self.sent, again=True)
 
     async def _drained(self, limit_s: float) -> None:
         deadline = time.perf_counter() + limit_s
-        while self.acked < self.sent and time.perf_counter() < deadline:  # noqa: ASYNC110 - counted by another task
+        while self.acked < self.sent and time.perf_counter() < deadline:
+            for link in self._links:
+                link.listen()
             await asyncio.sleep(0.005)
 
 
@@ -238,17 +289,21 @@ class _Link(asyncio.Protocol):
     """One MQTT 3.1.1 connection that counts PUBACKs, and after a loss sends again what is missing, like an outbox."""
 
     def __init__(
-        self, host: str, port: int, client_id: str, username: str | None, password: str | None, qos: int
+        self,
+        host: str,
+        port: int,
+        client_id: str,
+        username: str | None,
+        password: str | None,
+        again: Callable[[], bytes],
     ) -> None:
         self.acked = 0
-        self._host, self._port, self._qos = host, port, qos
+        self._host, self._port = host, port
         self._connect = _connect(client_id, username, password)
+        self._again = again
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._up: asyncio.Future[None] | None = None
-        self._ids = 0
-        self._unacked: list[bytes] = []
-        self._first_unacked = 0
         self._closing = False
         self._reconnecting: asyncio.Task[None] | None = None
         self._pinging: asyncio.TimerHandle | None = None
@@ -276,21 +331,10 @@ class _Link(asyncio.Protocol):
             self._transport.write(b"\xe0\x00")
             self._transport.close()
 
-    def packet(self, header: bytes, body: bytes) -> bytes:
-        """A PUBLISH packet; ``header`` ends where the packet id begins."""
-        if not self._qos:
-            return header + body
-        self._ids = self._ids % PACKET_IDS + 1
-        return header + self._ids.to_bytes(2, "big") + body
-
-    def write(self, packets: list[bytes]) -> None:
-        """Write packets, and keep them until they are acknowledged."""
-        if self._qos:
-            self._unacked += packets
-        else:
-            self.acked += len(packets)
-        if self._transport is not None and packets and self._up is not None and self._up.done():
-            self._transport.write(b"".join(packets))
+    def write(self, packets: bytes) -> None:
+        """Write packets, unless the connection is down; what is not acknowledged is written when it is up again."""
+        if self._transport is not None and self._up is not None and self._up.done():
+            self._transport.write(packets)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say who we are."""
@@ -300,20 +344,31 @@ class _Link(asyncio.Protocol):
         self._transport.write(self._connect)
         self._ping()
 
+    def listen(self) -> None:
+        """Take what has come since the last time."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
-        """Count acknowledgements: every packet of the broker is two bytes and a length of at most 127."""
+        """Count acknowledgements: every packet of the broker is two bytes and a length of at most 127.
+
+        Then wait for :meth:`listen`: the broker sends every acknowledgement by itself, and waking for each would cost
+        more than all the rest.
+        """
+        if self._transport is not None and self._up is not None and self._up.done():
+            self._transport.pause_reading()
         if self._rest:
             data = self._rest + data
         # Almost always nothing but PUBACKs of four bytes
         if data[0] == _PUBACK and not len(data) % 4 and data[0::4].count(_PUBACK) * 4 == len(data):
             self._rest = b""
-            self._acknowledge(len(data) // 4)
+            self.acked += len(data) // 4
             return
         position = 0
         while position + 2 <= len(data) and position + 2 + data[position + 1] <= len(data):
             kind, length = data[position], data[position + 1]
             if kind == _PUBACK:
-                self._acknowledge(1)
+                self.acked += 1
             elif kind == _CONNACK:
                 self._connected(data[position + 3])
             position += 2 + length
@@ -328,13 +383,6 @@ class _Link(asyncio.Protocol):
         if not self._closing:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
-    def _acknowledge(self, count: int) -> None:
-        self.acked += count
-        self._first_unacked += count
-        if self._first_unacked > 10_000:
-            del self._unacked[: self._first_unacked]
-            self._first_unacked = 0
-
     def _connected(self, code: int) -> None:
         assert self._up is not None
         if self._up.done():
@@ -343,9 +391,8 @@ class _Link(asyncio.Protocol):
             self._up.set_exception(ConnectionRefusedError(f"the broker refuses the connection, code {code}"))
             return
         self._up.set_result(None)
-        waiting = self._unacked[self._first_unacked :]
-        if waiting and self._transport is not None:
-            self._transport.write(b"".join(bytes((packet[0] | _DUP,)) + packet[1:] for packet in waiting))
+        if self._transport is not None:
+            self._transport.write(self._again())
 
     async def _reconnect(self) -> None:
         while True:
@@ -364,19 +411,34 @@ class _Link(asyncio.Protocol):
         self._pinging = asyncio.get_running_loop().call_later(KEEP_ALIVE_S / 2, self._ping)
 
 
-def _sensor(esp_id: str, device: int, kind: Kind, number: int, qos: int) -> Sensor:
-    address = f"28FF{device:08X}{number:04X}" if kind.onewire else ""
+def _sensor(esp_id: str, device: int, kind: Kind, column: int, qos: int) -> Sensor:
+    address = f"28FF{device:08X}{column:04X}" if kind.onewire else ""
     topic = f"kaiser/god/esp/{esp_id}/sensor/{kind.gpio}/data".encode()
+    begin = f'{{"esp_id":"{esp_id}","seq":'.encode()
     onewire = f',"onewire_address":"{address}"' if address else ""
-    pieces = (
-        f'{{"esp_id":"{esp_id}","seq":'.encode(),
-        f',"zone_id":"load","subzone_id":"","gpio":{kind.gpio},"sensor_type":"{kind.sensor_type}","raw":'.encode(),
-        f',"value":22.00,"unit":"{kind.unit}","quality":"good","ts":'.encode(),
-        f',"time_valid":true,"raw_mode":true{onewire}}}'.encode(),
-    )
-    length = 2 + len(topic) + (2 if qos else 0) + sum(map(len, pieces)) + 7 + len(str(kind.low)) + 10
+    end = f',"time_valid":true,"raw_mode":true{onewire}}}'.encode()
+    length = 2 + len(topic) + (2 if qos else 0) + len(begin) + len(_said(kind, FIRST_SEQ, kind.low, 2**31)) + len(end)
     header = bytes((0x30 | qos << 1,)) + _length(length) + struct.pack(">H", len(topic)) + topic
-    return Sensor(esp_id, kind, address, header, pieces)
+    return Sensor(esp_id, kind, address, header, begin, end)
+
+
+def _said(kind: Kind, seq: int, raw: int, ts: int) -> bytes:
+    """What all sensors of a kind say between the beginning and the end; always of the same length."""
+    return (
+        f'{seq},"zone_id":"load","subzone_id":"","gpio":{kind.gpio},"sensor_type":"{kind.sensor_type}","raw":{raw},'
+        f'"value":22.00,"unit":"{kind.unit}","quality":"good","ts":{ts}'
+    ).encode()
+
+
+def _raw(kind: Kind, turn: int) -> int:
+    """Counts go round, so that they never repeat at once."""
+    return kind.low + turn % kind.span
+
+
+def _ids(first: int, count: int) -> list[bytes]:
+    """Packet ids of so many packets in a row, from a connection's ``first`` one."""
+    start = first % PACKET_IDS
+    return _ALL_IDS[start : start + count] + _ALL_IDS[: max(0, start + count - PACKET_IDS)]
 
 
 def _connect(client_id: str, username: str | None, password: str | None) -> bytes:

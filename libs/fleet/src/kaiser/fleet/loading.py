@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import resource
 import signal
 import sys
 import time
@@ -46,6 +45,7 @@ async def _run(options: argparse.Namespace) -> int:
     )
     loop = asyncio.get_running_loop()
     async with load:
+        cpu_before_s = time.process_time()
         running = asyncio.create_task(load.run(options.seconds))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, running.cancel)
@@ -56,8 +56,7 @@ async def _run(options: argparse.Namespace) -> int:
         took = time.monotonic() - started
         if reporting is not None:
             reporting.cancel()
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        cpu_us = (usage.ru_utime + usage.ru_stime) * 1e6 / max(1, load.sent)
+        cpu_us = (time.process_time() - cpu_before_s) * 1e6 / max(1, load.sent)
         if options.sent_log:
             _write_log(load, options.sent_log)
         print(
