@@ -2,8 +2,8 @@
 
     python tests/bench/figures.py [--rate 20000] [--seconds 20] [--only throughput latency history reference]
 
-It starts a suite of its own (servers, bridge, ingest, gateway) on free ports, sends QoS 1 readings of simulated devices,
-and prints what came of them: each reading is followed by its content. Durability is every server's default.
+It starts a suite of its own (servers, bridge, ingest, gateway) on free ports, sends QoS 1 readings of simulated
+devices, and prints what came of them: each reading is followed by its content. Durability is every server's default.
 """
 
 import argparse
@@ -23,13 +23,13 @@ import httpx
 import msgspec
 import psutil
 import psycopg
-from observing import Observed, observing, token
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.eventlog import Event, connect
 from kaiser.local.layout import Layout
 from kaiser.local.nats import OPERATOR
+from kaiser.local.observing import Key, Observed, observing, token
 from kaiser.local.ports import LOOPBACK, free_ports
 from kaiser.local.postgres import OWNER, conninfo
 from kaiser.local.programs import EVERYTHING, SERVICES
@@ -88,10 +88,10 @@ class Bench:
 
     def latency(self, *, rate: int, seconds: int, websocket: bool = True) -> None:
         observed, sent = asyncio.run(self._observed(rate, seconds, websocket=websocket))
-        row = _latencies(sent, observed.rows_at())
+        row = _latencies(sent, observed.rows)
         print(f"publish to committed row, {rate}/s: {_percentiles(row)} ({len(row)} of {len(sent)} readings)")
         if websocket:
-            client = _latencies(sent, observed.clients_at())
+            client = _latencies(sent, observed.pushes)
             words = f"{_percentiles(client)} ({len(client)} of {len(sent)} readings, {observed.missed} missed)"
             print(f"publish to WebSocket client, immediate, {rate}/s: {words}")
 
@@ -135,11 +135,11 @@ class Bench:
 
     # How
 
-    async def _observed(self, rate: int, seconds: int, *, websocket: bool) -> tuple[Observed, dict]:
+    async def _observed(self, rate: int, seconds: int, *, websocket: bool) -> tuple[Observed, dict[Key, int]]:
         sent_log = self.layout.root / "sent.jsonl"
         async with observing(self.layout, websocket=websocket) as observed:
             load = self._load(rate, seconds, sent_log, self.layout.root / "report.jsonl")
-            while load.poll() is None:
+            while load.poll() is None:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.1)
             _check(load)
             await asyncio.sleep(2)
@@ -245,9 +245,9 @@ class Bench:
             time.sleep(0.05)
         return time.monotonic() - started
 
-    def _compare(self, sent: dict) -> tuple[int, int]:
+    def _compare(self, sent: dict[Key, int]) -> tuple[int, int]:
         """Readings that are no row, and rows beyond one a reading; by device, pin, type, address, time and count."""
-        keys = {(r["esp_id"], r["gpio"], r["sensor_type"], r["address"], r["ts"], r["raw"]) for r in sent.values()}
+        keys = set(sent)
         with psycopg.connect(self.database) as connection:
             rows = connection.execute(
                 "SELECT s.esp_id, s.gpio, s.sensor_type, s.address, r.device_ts, r.raw::int,"
@@ -307,11 +307,15 @@ def _tree():
     return ensure_tree()
 
 
-def _sent(path: Path) -> dict:
-    """What the load generator sent and the broker acknowledged, by device and sequence number."""
+def _sent(path: Path) -> dict[Key, int]:
+    """What the load generator sent and the broker acknowledged, by content, and when: unix microseconds."""
     with path.open() as lines:
         readings = [json.loads(line) for line in lines]
-    return {(r["esp_id"], r["seq"]): r for r in readings if r["acked"]}
+    return {
+        (r["esp_id"], r["gpio"], r["sensor_type"], r["address"], r["ts"], r["raw"]): r["sent_us"]
+        for r in readings
+        if r["acked"]
+    }
 
 
 def _last_sent(report: Path) -> int:
@@ -325,8 +329,8 @@ def _check(load: "subprocess.Popen[str]") -> None:
         raise SystemExit(f"the load generator failed: {load.stderr.read() if load.stderr else ''}")
 
 
-def _latencies(sent: dict, at: dict) -> list[float]:
-    return [(at[number] - reading["sent_us"]) / 1e3 for number, reading in sent.items() if number in at]
+def _latencies(sent: dict[Key, int], arrived: list[tuple[Key, int]]) -> list[float]:
+    return [(at - sent[key]) / 1e3 for key, at in arrived if key in sent]
 
 
 def _percentiles(milliseconds: Sequence[float]) -> str:

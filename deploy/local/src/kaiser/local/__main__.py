@@ -83,6 +83,13 @@ def ledger(layout: Layout, arguments: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def demo(layout: Layout, arguments: argparse.Namespace) -> None:
+    """Run everything with 50 simulated devices, and watch it; exit code 1 if a reading was lost or stored twice."""
+    from kaiser.local.demo.run import Demo  # noqa: PLC0415 - as for the ledger
+
+    sys.exit(Demo(layout, duration_s=arguments.duration, where_to_look=where_to_look(layout)).run())
+
+
 def where_to_look(layout: Layout) -> str:
     """Addresses, user and password files of a running Kaiser."""
     ports, secret = layout.ports, layout.secrets.path
@@ -102,7 +109,7 @@ def main() -> None:
     """Run one verb; a problem is one sentence on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="kaiser.local", description="Kaiser on one machine without Docker.")
     verbs = parser.add_subparsers(required=True)
-    for function in (setup, up, down, status, logs, ledger):
+    for function in (setup, up, down, status, logs, ledger, demo):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function is up:
@@ -111,6 +118,8 @@ def main() -> None:
             verb.add_argument("service", nargs="?", choices=EVERYTHING, help="by default all of them")
         if function is ledger:
             verb.add_argument("--minutes", type=int, default=60, help="how far back, by default 60")
+        if function is demo:
+            verb.add_argument("--duration", type=float, help="seconds until it stops and checks, by default never")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:

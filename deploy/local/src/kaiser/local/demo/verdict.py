@@ -33,7 +33,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         sent: Readings that the devices sent.
         stored: Readings that are stored.
         lost: Sent and not stored, each as often as it is missing.
-        doubled: Stored more often than sent.
+        doubled: Stored more often than sent; but a reading that is stored once and was never confirmed to its device,
+            which was stopped while the broker answered, is no second copy of anything.
     """
 
     sent: int
@@ -54,5 +55,5 @@ def compare(sent: Iterable[ReadingContent], stored: Iterable[ReadingContent]) ->
         sent=was_sent.total(),
         stored=is_stored.total(),
         lost=tuple((was_sent - is_stored).elements()),
-        doubled=tuple((is_stored - was_sent).elements()),
+        doubled=tuple((is_stored - (was_sent | Counter(set(is_stored)))).elements()),
     )
