@@ -28,11 +28,11 @@ _decode_count = msgspec.json.Decoder(_Count).decode
 
 
 class _Said(msgspec.Struct):
-    """What every event about a device says; the rest goes to clients as it is."""
+    """What every event about a device says."""
 
     esp_id: str
     received_at: int
-    message: msgspec.Raw = msgspec.Raw(b"null")
+    message: dict[str, Any] | None = None  # a message of the wire contract, in canonical form
 
 
 _decode_said = msgspec.json.Decoder(_Said).decode
@@ -111,10 +111,9 @@ class LiveReaders:
         except msgspec.MsgspecError as error:
             log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
-        data: dict[str, Any] = {"esp_id": said.esp_id}  # of whatever types the message has
+        data: dict[str, Any] = {**(said.message or {}), "esp_id": said.esp_id}  # of whatever types the message has
         if name == ESP_HEALTH:
             data["status"] = STATUS.get(delivery.type, "online")
         data["timestamp"] = said.received_at // 1_000_000
-        data["message"] = said.message
         encoded = encode(Envelope(name, delivery.seq, said.received_at, data))
         self._hub.event(name, said.esp_id, encoded, seq=delivery.seq, stream=delivery.stream)

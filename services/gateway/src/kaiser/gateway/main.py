@@ -19,7 +19,7 @@ from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import application
-from kaiser.service import Frame, run
+from kaiser.service import Frame, listen, run
 
 log = structlog.get_logger(__name__)
 
@@ -29,23 +29,33 @@ LEAVE_WITHIN_S: Final = 3
 class WebServer(uvicorn.Server):
     """uvicorn within the frame, which handles signals itself."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._left = asyncio.Event()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the frame."""
         yield
 
+    async def serve_on(self, listening: socket.socket) -> None:
+        """Serve until told to leave."""
+        try:
+            await self.serve(sockets=[listening])
+        finally:
+            self._left.set()
+
     async def leave(self) -> None:
-        """Close connections and return when the server has ended."""
+        """Close connections (1012 to WebSocket clients, who come back) and return when the server has ended."""
         self.should_exit = True
-        while self.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.02)
+        await self._left.wait()
 
 
 async def serve(frame: Frame, settings: GatewaySettings) -> None:
     """Run one gateway until it is told to stop."""
     nats, options = settings.nats, settings.gateway
     # Before anything else, so that a port that is taken is known at once
-    listening = socket.create_server((options.host, options.port), backlog=1024)
+    listening = listen(options.host, options.port, purpose="the API", variable="KAISER_GATEWAY_PORT")
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
         frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
@@ -66,7 +76,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             metrics=metrics,
         )
         web = _web_server(app, options)
-        frame.spawn("web", web.serve(sockets=[listening]))
+        frame.spawn("web", web.serve_on(listening))
         frame.on_stop(web.leave)
         log.info("serving", host=options.host, port=options.port)
         await frame.until_stopped()
@@ -80,6 +90,7 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
+        ws_per_message_deflate=False,  # CPU for bytes that a local network has
         log_config=None,
         access_log=False,
         lifespan="on",

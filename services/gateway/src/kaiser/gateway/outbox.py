@@ -4,9 +4,14 @@ Once something did not fit, everything after it is missed too until the client h
 notice with the count and the range of sequences, and goes on from there. So what it has is gapless up to the notice.
 """
 
+from typing import Final
+
 import msgspec
 
 from kaiser.gateway.events import encode
+
+FRAME_BYTES: Final = 512 * 1024
+"""A frame is closed at this size: clients refuse larger messages, the common libraries from 1 MiB on."""
 
 
 class Missed(msgspec.Struct, frozen=True, tag_field="type", tag="missed"):
@@ -63,12 +68,24 @@ class Outbox:
         self._bytes += len(chunk)
 
     def take(self) -> list[bytes]:
-        """Everything that waits as messages to send: one frame, and a notice for each stream that has a gap."""
-        messages = []
-        if self._chunks:
-            messages.append(b'{"type":"frame","events":[' + b",".join(self._chunks) + b"]}")
+        """Everything that waits as messages to send: frames, and a notice for each stream that has a gap."""
+        messages: list[bytes] = []
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in self._chunks:
+            if chunks and size + len(chunk) > FRAME_BYTES:
+                messages.append(_frame(chunks))
+                chunks, size = [], 0
+            chunks.append(chunk)
+            size += len(chunk)
+        if chunks:
+            messages.append(_frame(chunks))
         messages += [encode(missed) for missed in self._gap.values()]
         self._chunks = []
         self._bytes = 0
         self._gap = {}
         return messages
+
+
+def _frame(chunks: list[bytes]) -> bytes:
+    return b'{"type":"frame","events":[' + b",".join(chunks) + b"]}"

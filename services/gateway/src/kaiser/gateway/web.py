@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from litestar import Litestar, Router, WebSocket, websocket
-from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 
@@ -60,7 +59,6 @@ def application(
         openapi_config=docs.CONFIG,
         state=State({"tokens": tokens}),
         request_max_body_size=LARGEST_BODY,
-        compression_config=CompressionConfig(backend="gzip"),
         logging_config=None,
     )
 

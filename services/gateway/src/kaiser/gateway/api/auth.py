@@ -76,15 +76,17 @@ async def login(
     metrics: GatewayMetrics,
 ) -> Response[Any]:
     """An access token for a user name and a password. After some failures, a name or an address has to wait."""
-    keys = (f"user:{data.username}", f"address:{request.client.host if request.client else ''}")
+    address = request.client.host if request.client else ""
+    # Never the name alone: whoever knows it could keep its owner out
+    keys = (address, f"{address} {data.username}")
     wait = throttle.wait_s(*keys, now=time.monotonic())
     if wait:
         metrics.logins.labels("throttled").inc()
         words = f"too many failed logins; wait {wait:.0f} s"
         return problem(429, "TOO_MANY_REQUESTS", words, headers={"Retry-After": str(int(wait) + 1)})
+    throttle.failed(*keys, now=time.monotonic())  # until it is proved otherwise: guesses may come all at once
     user = await accounts.verify(data.username, data.password)
     if user is None:
-        throttle.failed(*keys, now=time.monotonic())
         metrics.logins.labels("failed").inc()
         return problem(401, "NOT_AUTHENTICATED", "user name or password is wrong")
     throttle.succeeded(*keys)

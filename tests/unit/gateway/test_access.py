@@ -1,0 +1,55 @@
+"""Tokens are ours or nothing; guessing takes ever longer."""
+
+import time
+
+import jwt
+import pytest
+
+from kaiser.gateway.throttle import FREE_FAILURES, LONGEST_WAIT_S, Throttle
+from kaiser.gateway.tokens import InvalidTokenError, Tokens
+
+NOW = int(time.time())
+TOKENS = Tokens("s" * 40, expires_s=600)
+
+
+def test_a_token_says_who_it_speaks_for() -> None:
+    principal = TOKENS.read(TOKENS.issue("u1", "ada", "operator", now_s=NOW))
+    assert (principal.user_id, principal.username, principal.role) == ("u1", "ada", "operator")
+    assert principal.expires_at == NOW + 600
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "garbage",
+        Tokens("t" * 40, expires_s=600).issue("u1", "ada", "admin", now_s=NOW),
+        TOKENS.issue("u1", "ada", "admin", now_s=1_000_000_000),
+        jwt.encode({"iss": "kaiser", "sub": "u1", "name": "ada", "role": "admin"}, "s" * 40, algorithm="HS256"),
+        jwt.encode({"iss": "kaiser", "sub": "u1", "name": "a", "role": "admin", "exp": NOW}, None, algorithm="none"),
+    ],
+    ids=["empty", "garbage", "another key", "expired", "without end", "unsigned"],
+)
+def test_any_other_token_is_refused(token: str) -> None:
+    with pytest.raises(InvalidTokenError):
+        TOKENS.read(token)
+
+
+def test_some_failures_are_free_and_then_each_doubles_the_wait() -> None:
+    throttle = Throttle()
+    waits = []
+    for _ in range(FREE_FAILURES + 8):
+        throttle.failed("ada", now=0.0)
+        waits.append(throttle.wait_s("ada", now=0.0))
+    assert waits[: FREE_FAILURES - 1] == [0.0] * (FREE_FAILURES - 1)
+    assert waits[FREE_FAILURES : FREE_FAILURES + 3] == [2.0, 4.0, 8.0]
+    assert waits[-1] == LONGEST_WAIT_S
+
+
+def test_others_do_not_wait_and_success_forgets() -> None:
+    throttle = Throttle()
+    for _ in range(FREE_FAILURES + 1):
+        throttle.failed("ada", now=0.0)
+    assert throttle.wait_s("bob", now=0.0) == 0.0
+    throttle.succeeded("ada")
+    assert throttle.wait_s("ada", now=0.0) == 0.0
