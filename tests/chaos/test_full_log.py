@@ -11,8 +11,8 @@ from .conftest import Suite, at_once
 from .load import fleet, under_load
 from .stored import assert_each_row_once, assert_each_stored_once, caught_up, logged, until
 
-SMALL = 400_000
-"""Bytes; a second of 2,000 readings/s is about 200,000."""
+SMALL = 1_000_000
+"""Bytes; filled within seconds."""
 LARGE = 400_000_000
 
 

@@ -37,6 +37,9 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_TRIES: Final = 5
 FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 30.0
+LONGEST_WAIT_S: Final = 2.0
+"""Between tries of a batch that waits for a server: everything behind it waits, too, and should not for long once the
+server is back."""
 REMEMBERED_FAILURES: Final = 10_000
 
 _log = structlog.get_logger(__name__)
@@ -199,7 +202,7 @@ class BatchConsumer:
                 self.stats.retries += 1
                 _log.warning("batch waits", **self._who(), messages=len(batch), delay_s=delay, reason=str(error))
                 await self._pause(delay)
-                delay = min(delay * 2, LONGEST_DELAY_S)
+                delay = min(delay * 2, LONGEST_WAIT_S)
             except ConnectionClosed:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever a handler raises, no event may be lost by it
