@@ -140,6 +140,19 @@ def history(found: queries.History) -> HistoryView:
         unit=found.unit,
         resolution=found.resolution,
         readings=[reading(one) for one in found.readings],
-        rollups=[RollupView(**(msgspec.structs.asdict(one) | {"start": rfc3339(one.start)})) for one in found.rollups],
+        rollups=[_rollup(one) for one in found.rollups],
         next_cursor=found.next_cursor,
+    )
+
+
+def _rollup(found: queries.Rollup) -> RollupView:
+    # Field by field: a day of minutes is 1,440 of them, and unpacking dictionaries takes three times as long
+    return RollupView(
+        start=rfc3339(found.start),
+        count=found.count,
+        errors=found.errors,
+        minimum=found.minimum,
+        maximum=found.maximum,
+        mean=found.mean,
+        last=found.last,
     )
