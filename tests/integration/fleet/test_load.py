@@ -3,6 +3,7 @@
 import asyncio
 
 import aiomqtt
+import pytest
 
 from kaiser.contracts.uplink import Accepted, decode_uplink
 from kaiser.fleet.load import Load
@@ -54,3 +55,42 @@ async def test_a_steady_rate_is_kept(mosquitto):
     assert 450 <= load.sent <= 510
     gaps = [after - before for before, after in zip(load.published_at_us, load.published_at_us[1:], strict=False)]
     assert sorted(gaps)[len(gaps) // 2] < 4000
+
+
+async def test_a_kill_of_the_broker_loses_nothing(mosquitto):
+    async with load_on(mosquitto, devices=20, rate=2500) as load:
+        running = asyncio.create_task(load.run(3.0))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(mosquitto.kill)
+        await asyncio.sleep(1.0)
+        await asyncio.to_thread(mosquitto.start)
+        await running
+    assert load.acked == load.sent > 1000
+
+
+async def test_a_broker_that_closes_before_it_answers_sees_one_attempt_at_a_time():
+    attempts = 0
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal attempts
+        attempts += 1
+        await reader.read(100)
+        if attempts == 1:
+            writer.write(b"\x20\x02\x00\x00")
+            await asyncio.sleep(0.1)
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, Load(host="127.0.0.1", port=port, devices=5, rate=100, connections=1) as load:
+        await load.run(3.0, drain_s=0.0)
+    assert 3 <= attempts <= 7
+
+
+async def test_a_refused_load_does_not_go_on_trying(mosquitto):
+    load = Load(host=mosquitto.host, port=mosquitto.port, username="loadgen", password="wrong", connections=1)
+    before = asyncio.all_tasks()
+    with pytest.raises(ConnectionRefusedError):
+        await load.__aenter__()
+    await asyncio.sleep(0.2)
+    assert asyncio.all_tasks() == before

@@ -169,7 +169,12 @@ async def test_a_client_that_does_not_read_is_told_how_much_it_missed(client: ht
 async def test_a_wrong_message_is_answered_and_the_socket_lives(client: httpx.AsyncClient, log: EventLog) -> None:
     async with _socket(client) as ws:
         await _subscribe(ws, client, delivery="immediate")
-        for wrong in ("not json", '{"action":"dance"}', '{"action":"subscribe","filters":{"colour":["red"]}}'):
+        for wrong in (
+            "not json",
+            '{"action":"dance"}',
+            '{"action":"subscribe","filters":{"colour":["red"]}}',
+            '{"action":"subscribe","filters":{"types":["sensor_dat"]}}',
+        ):
             await ws.send(wrong)
             assert json.loads(await ws.recv())["type"] == "error"
         await log.publish(_batch(1, 1))
@@ -213,3 +218,9 @@ async def test_the_first_admin_is_made_once(
         assert (await log.js.stream_info("IDENTITY")).state.messages == 1
     finally:
         second.kill()
+
+
+@pytest.mark.parametrize("wrong", ["inf", "nan", "1e300", "-1", "yesterday", "2026-11-23T12:00:00"])
+async def test_a_time_that_is_none_is_refused_with_words(client: httpx.AsyncClient, wrong: str) -> None:
+    answer = await client.get("/api/v1/sensors/ESP_9F03D4/4/ds18b20/history", params={"from": wrong})
+    assert (answer.status_code, answer.json()["where"]) == (400, "from")

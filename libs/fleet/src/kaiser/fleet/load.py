@@ -304,6 +304,7 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._up: asyncio.Future[None] | None = None
+        self._established = False
         self._closing = False
         self._reconnecting: asyncio.Task[None] | None = None
         self._pinging: asyncio.TimerHandle | None = None
@@ -313,12 +314,18 @@ class _Link(asyncio.Protocol):
 
         Raises:
             ConnectionError: The broker did not accept.
+            TimeoutError: It did not answer within 10 s.
         """
         loop = asyncio.get_running_loop()
         self._up = loop.create_future()
-        await loop.create_connection(lambda: self, self._host, self._port)
-        async with asyncio.timeout(10):
-            await self._up
+        transport, _ = await loop.create_connection(lambda: self, self._host, self._port)
+        try:
+            async with asyncio.timeout(10):
+                await self._up
+        except (OSError, TimeoutError):
+            # A connection that lingers would be taken over by the next one of the same client id, and end it
+            transport.abort()
+            raise
 
     def close(self) -> None:
         """Disconnect."""
@@ -333,7 +340,7 @@ class _Link(asyncio.Protocol):
 
     def write(self, packets: bytes) -> None:
         """Write packets, unless the connection is down; what is not acknowledged is written when it is up again."""
-        if self._transport is not None and self._up is not None and self._up.done():
+        if self._transport is not None and self._established:
             self._transport.write(packets)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -355,7 +362,7 @@ class _Link(asyncio.Protocol):
         Then wait for :meth:`listen`: the broker sends every acknowledgement by itself, and waking for each would cost
         more than all the rest.
         """
-        if self._transport is not None and self._up is not None and self._up.done():
+        if self._transport is not None and self._established:
             self._transport.pause_reading()
         if self._rest:
             data = self._rest + data
@@ -375,12 +382,15 @@ class _Link(asyncio.Protocol):
         self._rest = data[position:]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Connect again, unless this was wanted."""
+        """Connect again, unless this was wanted; an attempt that failed is repeated by whoever made it.
+
+        Were it repeated here too, a broker that accepts and closes would see twice as many attempts each time.
+        """
         del exc
-        self._transport = None
+        was_established, self._established, self._transport = self._established, False, None
         if self._up is not None and not self._up.done():
             self._up.set_exception(ConnectionError("the broker closed the connection"))
-        if not self._closing:
+        if was_established and not self._closing:
             self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
 
     def _connected(self, code: int) -> None:
@@ -391,6 +401,7 @@ class _Link(asyncio.Protocol):
             self._up.set_exception(ConnectionRefusedError(f"the broker refuses the connection, code {code}"))
             return
         self._up.set_result(None)
+        self._established = True
         if self._transport is not None:
             self._transport.write(self._again())
 
@@ -406,7 +417,7 @@ class _Link(asyncio.Protocol):
     def _ping(self) -> None:
         if self._pinging is not None:
             self._pinging.cancel()
-        if self._transport is not None and self._up is not None and self._up.done():
+        if self._transport is not None and self._established:
             self._transport.write(b"\xc0\x00")
         self._pinging = asyncio.get_running_loop().call_later(KEEP_ALIVE_S / 2, self._ping)
 

@@ -108,6 +108,7 @@ async def ensure_first_admin(event_log: EventLog, accounts: Accounts, options: A
         await event_log.publish(event, expect=Expectation(last_seq=0))
     except ConcurrencyConflict:
         log.info("another gateway made the first admin")
+        await load(event_log, accounts)
         return
     accounts.take(created)
     log.info("made the first admin", username=FIRST_ADMIN)

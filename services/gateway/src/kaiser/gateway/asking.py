@@ -12,7 +12,7 @@ from kaiser.eventlog import EventLog
 
 T = TypeVar("T")
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_S: Final = 4.0  # ingest itself gives up on its database after 3 s, and says so
 _encode = msgspec.json.Encoder().encode
 
 

@@ -67,6 +67,12 @@ class Outbox:
         self._chunks.append(chunk)
         self._bytes += len(chunk)
 
+    def clear(self) -> None:
+        """Forget what waits: the client wants something else now."""
+        self._chunks = []
+        self._bytes = 0
+        self._gap = {}
+
     def take(self) -> list[bytes]:
         """Everything that waits as messages to send: frames, and a notice for each stream that has a gap."""
         messages: list[bytes] = []
@@ -81,9 +87,7 @@ class Outbox:
         if chunks:
             messages.append(_frame(chunks))
         messages += [encode(missed) for missed in self._gap.values()]
-        self._chunks = []
-        self._bytes = 0
-        self._gap = {}
+        self.clear()
         return messages
 
 

@@ -11,7 +11,8 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from kaiser.contracts.codes import Code
-from kaiser.gateway.events import encode
+from kaiser.gateway.consumers import NAMES
+from kaiser.gateway.events import SENSOR_DATA, encode
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
@@ -25,6 +26,8 @@ NOT_AUTHENTICATED: Final = 4001
 """Close code of the monolith for a missing, wrong or expired token."""
 TOO_MANY: Final = 4008
 LONGEST_MESSAGE: Final = 64 * 1024
+KNOWN: Final = frozenset({SENSOR_DATA, *NAMES.values()})
+"""Event types that there are; a filter for another one would wait for ever."""
 
 Socket = WebSocket[Any, Any, Any]  # litestar's user, auth and state, none of which is used
 
@@ -134,7 +137,11 @@ class Connection:
                 await self._problem(Code.INVALID_PAYLOAD_FORMAT, str(error))
                 continue
             match message:
+                case Subscribe(filters, _) if unknown := filters.types - KNOWN:
+                    words = f"no such event types: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}"
+                    await self._problem(Code.INVALID_PAYLOAD_FORMAT, words)
                 case Subscribe(filters, delivery):
+                    self._client.outbox.clear()
                     # The answer goes out before the first event that the new filter lets through
                     await self._say({"type": "subscribed", "filters": filters, "delivery": delivery})
                     self._client.immediate = delivery == "immediate"

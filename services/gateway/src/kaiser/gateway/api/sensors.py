@@ -21,6 +21,7 @@ Address = Annotated[
 ]
 
 DAY_US = 86_400_000_000
+YEAR_9999_S = 253_370_764_800
 
 
 @get("/sensors", tags=["sensors"], summary="List sensors")
@@ -86,9 +87,12 @@ def _instant(text: str, name: str) -> int:
         ValidationException: It is none, or has no offset.
     """
     try:
-        return int(float(text) * 1_000_000)
+        seconds = float(text)
     except ValueError:
         pass
+    else:
+        if 0 <= seconds < YEAR_9999_S:
+            return int(seconds * 1_000_000)
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of the offset arrives as a blank
     except ValueError:
