@@ -18,6 +18,7 @@ from kaiser.bridge.responder import Responder
 from kaiser.bridge.roles import LEASE_TTL_S, LateLease, Role
 from kaiser.bridge.server_status import StatusKeeper
 from kaiser.bridge.settings import BridgeSettings
+from kaiser.bridge.sharing import Sharing
 from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, DOWNLINK, HEARTBEATS, TELEMETRY_RAW
 from kaiser.eventlog import connect, ensure_streams
 from kaiser.eventlog.kv import Lease
@@ -51,7 +52,11 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 Slot(n, options=options, broker=broker, event_log=event_log, profiles=profiles, metrics=metrics)
                 for n in range(options.slots)
             ]
-            roles = [Role(slot.client_id, lease(slot.client_id), slot.work) for slot in slots]
+            sharing = Sharing(event_log, BUCKET, name=options.name, slots=options.slots)
+            roles = [Role(s.client_id, lease(s.client_id), s.work, wanted=sharing.wants_more) for s in slots]
+            sharing.roles = roles
+            if options.slots > 1:
+                frame.spawn("sharing", sharing.run())
             for role in roles:
                 frame.spawn(role.name, role.run())
             metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))

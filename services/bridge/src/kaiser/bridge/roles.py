@@ -73,50 +73,81 @@ class Role:
         work: What the role is; runs until cancelled, and raises TakenOver when the broker puts it out.
         assume: Take the role without asking if the log is away at the start, for devices wait for an answer. Should
             another bridge have it, the broker puts that one out, and after that the lease decides.
+        wanted: Asked before the lease is: whether this process should have the role at all.
 
     Attributes:
         held: Whether this process has the role.
-        standby: Whether another process had it when the lease was last asked for.
+        standby: Whether the role is left to another process, or was another's when the lease was last asked for.
     """
 
-    def __init__(self, name: str, lease: Lease, work: Callable[[], Awaitable[None]], *, assume: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        lease: Lease,
+        work: Callable[[], Awaitable[None]],
+        *,
+        assume: bool = False,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.name = name
         self.held = False
         self.standby = False
         self._assume = assume
         self._lease = lease
         self._work = work
+        self._wanted = wanted
+        self._giving_up = asyncio.Event()
+
+    def give_up(self) -> None:
+        """Let another process have the role; this one asks for it again later."""
+        self._giving_up.set()
 
     async def run(self) -> None:
         """Take the role whenever it is free, until cancelled; then it is given back at once."""
         while True:
-            while not await self._ask(self._lease.acquire, when_away=self._assume):  # noqa: ASYNC110 - others release it
+            while not await self._take():  # noqa: ASYNC110 - others release it
                 await asyncio.sleep(ASK_EVERY_S)
             self._assume = False
+            self._giving_up.clear()
             log.info("took a role", role=self.name)
-            self.held = True
             try:
                 await self._hold()
             finally:
                 self.held = False
+                self.standby = True
                 await self._give_back()
-            log.warning("another bridge has the role", role=self.name)
+            log.warning("left a role to another bridge", role=self.name)
             await asyncio.sleep(LEASE_TTL_S)
 
+    async def _take(self) -> bool:
+        """Whether it is ours now."""
+        if not self._wanted():
+            self.standby = True
+            return False
+        if not await self._ask(self._lease.acquire, when_away=self._assume):
+            return False
+        if not self._wanted():  # another role of this process was quicker
+            await self._give_back()
+            self.standby = True
+            return False
+        self.held = True
+        return True
+
     async def _hold(self) -> None:
-        """Work until the lease or the broker's session is somebody else's."""
+        """Work until the lease or the broker's session is somebody else's, or is to be."""
         working = asyncio.ensure_future(self._work())
         renewing = asyncio.create_task(self._renew())
+        yielding = asyncio.create_task(self._giving_up.wait())
         try:
-            await asyncio.wait((working, renewing), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((working, renewing, yielding), return_when=asyncio.FIRST_COMPLETED)
             if working.done():
                 working.result()
         except TakenOver:
             pass
         finally:
-            for task in (working, renewing):
+            for task in (working, renewing, yielding):
                 task.cancel()
-            await asyncio.gather(working, renewing, return_exceptions=True)
+            await asyncio.gather(working, renewing, yielding, return_exceptions=True)
 
     async def _renew(self) -> None:
         """Return when the lease is somebody else's.
