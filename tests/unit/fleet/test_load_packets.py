@@ -4,7 +4,8 @@ import pytest
 
 from kaiser.contracts.uplink import Accepted, decode_uplink
 from kaiser.contracts.wire import SensorData
-from kaiser.fleet.load import PACKET_IDS, Load
+from kaiser.fleet.link import PACKET_IDS
+from kaiser.fleet.load import Load
 
 
 class Packet:

@@ -15,25 +15,19 @@ import struct
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain, repeat
-from typing import Final, Self, cast
+from typing import Final, Self
 
 import msgspec
+
+from kaiser.fleet.link import DUP, Link, packet_ids, variable_length
 
 FIRST_SEQ: Final = 1_000_000
 TICK_S: Final = 0.002
 SINGLY_UP_TO: Final = 2_000
 """Readings a second up to which each one goes at its own instant."""
-KEEP_ALIVE_S: Final = 60
-RECONNECT_S: Final = 0.5
-PACKET_IDS: Final = 65_535
-
-_CONNACK: Final = 0x20
-_PUBACK: Final = 0x40
-_DUP: Final = 0x08
-_ALL_IDS: Final = [number.to_bytes(2, "big") for number in range(1, PACKET_IDS + 1)]
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -161,7 +155,7 @@ class Load:
         self._qos = qos
         self._ts = array("l")
         self._links = [
-            _Link(host, port, f"load-{first_device:x}-{number}", username, password, partial(self._again, number))
+            Link(host, port, f"load-{first_device:x}-{number}", username, password, partial(self._again, number))
             for number in range(connections)
         ]
 
@@ -263,10 +257,10 @@ class Load:
             columns = slice(device, device + until - number, width)
             headers = row.headers[columns]
             if again:
-                headers = [bytes((header[0] | _DUP,)) + header[1:] for header in headers]
+                headers = [bytes((header[0] | DUP,)) + header[1:] for header in headers]
             said = _said(row.kind, FIRST_SEQ + number // self._devices, _raw(row.kind, turn), ts)
             count = (until - number + width - 1) // width
-            ids = _ids(number // width, count) if self._qos else repeat(b"", count)
+            ids = packet_ids(number // width, count) if self._qos else repeat(b"", count)
             pieces = (headers, ids, row.begins[columns], repeat(said, count), row.ends[columns])
             parts.append(b"".join(chain.from_iterable(zip(*pieces, strict=True))))
             number += count * width
@@ -285,143 +279,6 @@ class Load:
             await asyncio.sleep(0.005)
 
 
-class _Link(asyncio.Protocol):
-    """One MQTT 3.1.1 connection that counts PUBACKs, and after a loss sends again what is missing, like an outbox."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        client_id: str,
-        username: str | None,
-        password: str | None,
-        again: Callable[[], bytes],
-    ) -> None:
-        self.acked = 0
-        self._host, self._port = host, port
-        self._connect = _connect(client_id, username, password)
-        self._again = again
-        self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self._up: asyncio.Future[None] | None = None
-        self._established = False
-        self._closing = False
-        self._reconnecting: asyncio.Task[None] | None = None
-        self._pinging: asyncio.TimerHandle | None = None
-
-    async def open(self) -> None:
-        """Connect.
-
-        Raises:
-            ConnectionError: The broker did not accept.
-            TimeoutError: It did not answer within 10 s.
-        """
-        loop = asyncio.get_running_loop()
-        self._up = loop.create_future()
-        transport, _ = await loop.create_connection(lambda: self, self._host, self._port)
-        try:
-            async with asyncio.timeout(10):
-                await self._up
-        except (OSError, TimeoutError):
-            # A connection that lingers would be taken over by the next one of the same client id, and end it
-            transport.abort()
-            raise
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._closing = True
-        if self._reconnecting is not None:
-            self._reconnecting.cancel()
-        if self._pinging is not None:
-            self._pinging.cancel()
-        if self._transport is not None:
-            self._transport.write(b"\xe0\x00")
-            self._transport.close()
-
-    def write(self, packets: bytes) -> None:
-        """Write packets, unless the connection is down; what is not acknowledged is written when it is up again."""
-        if self._transport is not None and self._established:
-            self._transport.write(packets)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Say who we are."""
-        # uvloop's transports do not derive from asyncio's
-        self._transport, self._rest = cast("asyncio.Transport", transport), b""
-        self._transport.set_write_buffer_limits(high=64 * 2**20)
-        self._transport.write(self._connect)
-        self._ping()
-
-    def listen(self) -> None:
-        """Take what has come since the last time."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def data_received(self, data: bytes) -> None:
-        """Count acknowledgements: every packet of the broker is two bytes and a length of at most 127.
-
-        Then wait for :meth:`listen`: the broker sends every acknowledgement by itself, and waking for each would cost
-        more than all the rest.
-        """
-        if self._transport is not None and self._established:
-            self._transport.pause_reading()
-        if self._rest:
-            data = self._rest + data
-        # Almost always nothing but PUBACKs of four bytes
-        if data[0] == _PUBACK and not len(data) % 4 and data[0::4].count(_PUBACK) * 4 == len(data):
-            self._rest = b""
-            self.acked += len(data) // 4
-            return
-        position = 0
-        while position + 2 <= len(data) and position + 2 + data[position + 1] <= len(data):
-            kind, length = data[position], data[position + 1]
-            if kind == _PUBACK:
-                self.acked += 1
-            elif kind == _CONNACK:
-                self._connected(data[position + 3])
-            position += 2 + length
-        self._rest = data[position:]
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Connect again, unless this was wanted; an attempt that failed is repeated by whoever made it.
-
-        Were it repeated here too, a broker that accepts and closes would see twice as many attempts each time.
-        """
-        del exc
-        was_established, self._established, self._transport = self._established, False, None
-        if self._up is not None and not self._up.done():
-            self._up.set_exception(ConnectionError("the broker closed the connection"))
-        if was_established and not self._closing:
-            self._reconnecting = asyncio.get_running_loop().create_task(self._reconnect())
-
-    def _connected(self, code: int) -> None:
-        assert self._up is not None
-        if self._up.done():
-            return
-        if code:
-            self._up.set_exception(ConnectionRefusedError(f"the broker refuses the connection, code {code}"))
-            return
-        self._up.set_result(None)
-        self._established = True
-        if self._transport is not None:
-            self._transport.write(self._again())
-
-    async def _reconnect(self) -> None:
-        while True:
-            await asyncio.sleep(RECONNECT_S)
-            try:
-                await self.open()
-            except (OSError, TimeoutError):
-                continue
-            return
-
-    def _ping(self) -> None:
-        if self._pinging is not None:
-            self._pinging.cancel()
-        if self._transport is not None and self._established:
-            self._transport.write(b"\xc0\x00")
-        self._pinging = asyncio.get_running_loop().call_later(KEEP_ALIVE_S / 2, self._ping)
-
-
 def _sensor(esp_id: str, device: int, kind: Kind, column: int, qos: int) -> Sensor:
     address = f"28FF{device:08X}{column:04X}" if kind.onewire else ""
     topic = f"kaiser/god/esp/{esp_id}/sensor/{kind.gpio}/data".encode()
@@ -429,7 +286,7 @@ def _sensor(esp_id: str, device: int, kind: Kind, column: int, qos: int) -> Sens
     onewire = f',"onewire_address":"{address}"' if address else ""
     end = f',"time_valid":true,"raw_mode":true{onewire}}}'.encode()
     length = 2 + len(topic) + (2 if qos else 0) + len(begin) + len(_said(kind, FIRST_SEQ, kind.low, 2**31)) + len(end)
-    header = bytes((0x30 | qos << 1,)) + _length(length) + struct.pack(">H", len(topic)) + topic
+    header = bytes((0x30 | qos << 1,)) + variable_length(length) + struct.pack(">H", len(topic)) + topic
     return Sensor(esp_id, kind, address, header, begin, end)
 
 
@@ -444,27 +301,3 @@ def _said(kind: Kind, seq: int, raw: int, ts: int) -> bytes:
 def _raw(kind: Kind, turn: int) -> int:
     """Counts go round, so that they never repeat at once."""
     return kind.low + turn % kind.span
-
-
-def _ids(first: int, count: int) -> list[bytes]:
-    """Packet ids of so many packets in a row, from a connection's ``first`` one."""
-    start = first % PACKET_IDS
-    return _ALL_IDS[start : start + count] + _ALL_IDS[: max(0, start + count - PACKET_IDS)]
-
-
-def _connect(client_id: str, username: str | None, password: str | None) -> bytes:
-    flags = 0x02 | (0x80 if username else 0) | (0x40 if password else 0)
-    texts = [client_id, *(text for text in (username, password) if text)]
-    body = b"\x00\x04MQTT\x04" + struct.pack(">BH", flags, KEEP_ALIVE_S)
-    body += b"".join(struct.pack(">H", len(text.encode())) + text.encode() for text in texts)
-    return b"\x10" + _length(len(body)) + body
-
-
-def _length(value: int) -> bytes:
-    """MQTT's variable byte integer."""
-    encoded = bytearray()
-    while True:
-        value, digit = divmod(value, 128)
-        encoded.append(digit | (0x80 if value else 0))
-        if not value:
-            return bytes(encoded)
