@@ -107,6 +107,7 @@ class Load:
         """Connect every session until the stack is closed."""
         for session in self._sessions:
             await stack.enter_async_context(session)
+        stack.callback(self._forget)
         await asyncio.gather(*(session.wait_connected() for session in self._sessions))
 
     async def send(self, rate: float) -> None:
@@ -134,6 +135,11 @@ class Load:
         await session.publish(topic, payload, qos=QoS.AT_LEAST_ONCE)
         self.acknowledged.append(reading)
         self.acknowledged_at.append(time.monotonic())
+
+    def _forget(self) -> None:
+        """A test that failed does not wait for what is under way."""
+        for task in self._waiting:
+            task.cancel()
 
     async def drained(self, within_s: float = 60.0) -> None:
         """Wait until the broker has acknowledged everything."""

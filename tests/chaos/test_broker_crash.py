@@ -91,6 +91,7 @@ async def test_kill_9_of_mosquitto_loses_at_most_what_was_under_way_to_a_bridge_
         assert any(kill - UNDER_WAY_S < at <= kill + 0.1 for kill in kills), f"{reading} was not under way"
 
 
+@pytest.mark.long
 async def test_kill_9_of_mosquitto_while_no_bridge_is_there_loses_what_came_since_the_last_save(suite: Suite) -> None:
     async with under_load(suite.mosquitto, fleet()) as load:
         await asyncio.sleep(AUTOSAVE_S + 0.5)

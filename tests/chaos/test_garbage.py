@@ -11,7 +11,7 @@ from kaiser.eventlog import EventLog, replay
 from kaiser.local.ephemeral import Mosquitto
 from kaiser.mqtt import QoS, Session
 
-from .conftest import Suite
+from .conftest import Suite, at_once
 from .load import fleet, under_load
 from .stored import assert_each_stored_once, caught_up, until
 
@@ -76,6 +76,7 @@ async def _letters(log: EventLog) -> list[bytes]:
 
 
 async def test_garbage_at_full_speed_is_dead_letters_and_the_others_are_read_normally(suite: Suite) -> None:
+    await at_once(suite.gateway.start)
     garbage = Garbage(suite.mosquitto)
     began = time.monotonic()
     sending = asyncio.create_task(garbage.send())

@@ -21,6 +21,7 @@ async def _survive(suite: Suite, victims: tuple[str, ...], rounds: int) -> None:
     seed = int(os.environ.get("KAISER_CHAOS_SEED", random.randrange(10**6)))
     chance = random.Random(seed)
     print(f"\nKAISER_CHAOS_SEED={seed}")
+    await at_once(suite.gateway.start)
     processes = [getattr(suite, victim) for victim in victims]
     async with under_load(suite.mosquitto, fleet()) as load:
         for _ in range(rounds):

@@ -17,6 +17,7 @@ LONG = (pytest.mark.long, pytest.mark.timeout(600))
 async def test_while_postgresql_is_stopped_readings_go_on_to_the_log_and_to_websocket_clients(
     suite: Suite, away_s: float
 ) -> None:
+    await at_once(suite.gateway.start)
     async with live_client(suite.gateway) as live:
         async with under_load(suite.mosquitto, fleet()) as load:
             await asyncio.sleep(1)
@@ -73,6 +74,7 @@ async def test_mosquitto_restarted_cleanly_loses_nothing(suite: Suite, rounds: i
     await assert_each_stored_once(suite.postgres, suite.log, load.acknowledged)
 
 
+@pytest.mark.long
 async def test_mosquitto_restarted_cleanly_keeps_what_waits_for_a_bridge_that_is_away(suite: Suite) -> None:
     async with under_load(suite.mosquitto, fleet()) as load:
         await asyncio.sleep(1)
@@ -86,7 +88,9 @@ async def test_mosquitto_restarted_cleanly_keeps_what_waits_for_a_bridge_that_is
     await assert_each_stored_once(suite.postgres, suite.log, load.acknowledged)
 
 
-@pytest.mark.parametrize("frozen_s", [pytest.param(2, id="2-s"), pytest.param(60, id="60-s", marks=LONG)])
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("frozen_s", [2, 60], ids=["2-s", "60-s"])
 async def test_processes_frozen_one_after_the_other_lose_nothing(suite: Suite, frozen_s: float) -> None:
     """A process that is stopped in the middle of anything, as a busy or swapping machine does it."""
     async with under_load(suite.mosquitto, fleet()) as load:

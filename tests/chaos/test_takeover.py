@@ -26,7 +26,9 @@ WILL_DELAY_S = 8
 MISSED_S = 0.5
 """By then something waits that only a successor can carry."""
 OPTIONS = [{"slots": slots, "will_delay_s": str(WILL_DELAY_S)} for slots in ("1", "2")]
-SLOTS = pytest.mark.parametrize("bridge_options", OPTIONS, ids=["standby", "shared"])
+STANDBY, SHARED = (pytest.param(options, id=name) for options, name in zip(OPTIONS, ("standby", "shared"), strict=True))
+SHARED_TOO = pytest.param(OPTIONS[1], id="shared", marks=pytest.mark.long)
+SLOTS = pytest.mark.parametrize("bridge_options", [STANDBY, SHARED_TOO])
 
 
 @contextlib.asynccontextmanager
@@ -107,15 +109,16 @@ async def test_a_bridge_that_was_frozen_stores_nothing_twice_after_another_took_
     assert "offline" not in seen
 
 
-@pytest.mark.parametrize("bridge_options", OPTIONS[1:], ids=["shared"])
-async def test_two_bridges_share_the_slots_and_move_them_without_loss(suite: Suite, second: Service) -> None:
+@pytest.mark.parametrize("harm", ["kill", pytest.param("stop", marks=pytest.mark.long)])
+@pytest.mark.parametrize("bridge_options", [SHARED])
+async def test_two_bridges_share_the_slots_and_move_them_without_loss(suite: Suite, second: Service, harm: str) -> None:
     async with under_load(suite.mosquitto, fleet()) as load:
         for bridge in (suite.bridge, second):
             await until(partial(_carries, bridge))
         began = time.monotonic()
-        await at_once(second.stop)
+        await at_once(getattr(second, harm))
         await asyncio.sleep(MISSED_S)
-        await caught_up(suite.postgres, load, since=began, what="one of two stopped cleanly")
+        await caught_up(suite.postgres, load, since=began, what=f"{harm} of one of two that share")
         await at_once(second.start)
         began = time.monotonic()
         for bridge in (suite.bridge, second):
@@ -139,6 +142,7 @@ async def _acknowledged(bridge: Service) -> float:
     return float(next(found for found in text.splitlines() if found.startswith(line)).removeprefix(line))
 
 
+@pytest.mark.long
 @SLOTS
 async def test_both_bridges_killed_and_one_started_leave_nothing_stuck(suite: Suite, second: Service) -> None:
     async with under_load(suite.mosquitto, fleet()) as load:
