@@ -1,53 +1,121 @@
-"""Simulated devices live with a real bridge."""
+"""Simulated devices on a real broker."""
 
 import asyncio
 import json
-from pathlib import Path
+from contextlib import asynccontextmanager
 
-import pytest
+import aiomqtt
 
-from kaiser.eventlog import connect
-from kaiser.eventlog.replay import replay
-from kaiser.fleet.device import Broker
+from kaiser.contracts.uplink import Accepted, decode_uplink
 from kaiser.fleet.fleet import Fleet, make_devices
-from kaiser.fleet.head import HeadDevice
-from kaiser.fleet.sent import Sent
-from kaiser.local import ephemeral_services
-from kaiser.local.ephemeral import Mosquitto, Nats
+from kaiser.fleet.garbage import garbage
+from kaiser.fleet.sensors import five_sensors
+from kaiser.fleet.spec import ActuatorSpec, DeviceSpec
+
+ESP = "ESP_A0B1C2"
 
 
-def _broker(mosquitto: Mosquitto) -> Broker:
-    return Broker(host=mosquitto.host, port=mosquitto.port, username="device", password=mosquitto.password)
+class Server:
+    """Somebody who listens to everything that is not retained, and acknowledges heartbeats."""
+
+    def __init__(self, client: aiomqtt.Client, *, acknowledges: bool = True) -> None:
+        self.heard: list[tuple[str, bytes]] = []
+        self.acknowledges = acknowledges
+        self._client = client
+
+    async def serve(self) -> None:
+        async for message in self._client.messages:
+            topic, payload = str(message.topic), message.payload
+            if message.retain:
+                continue
+            self.heard.append((topic, payload))
+            if topic.endswith("system/heartbeat") and self.acknowledges:
+                epoch = json.loads(payload).get("active_handover_epoch")
+                ack = {"status": "online", "handover_epoch": epoch or 1, "server_time": 1_777_500_000}
+                await self._client.publish(f"{topic}/ack", json.dumps(ack), qos=1)
+
+    async def waits_for(self, suffix: str, count: int = 1) -> list[dict]:
+        async with asyncio.timeout(15):
+            while len(found := self.of(suffix)) < count:  # noqa: ASYNC110 - appended to by another task
+                await asyncio.sleep(0.01)
+        return [json.loads(payload) for payload in found]
+
+    def of(self, suffix: str) -> list[bytes]:
+        return [payload for topic, payload in self.heard if topic.endswith(suffix)]
+
+    async def says(self, topic: str, **body) -> None:
+        await self._client.publish(topic, json.dumps(body), qos=1)
 
 
-async def test_a_head_device_publishes_readings_only_once_the_bridge_has_acknowledged_it(
-    mosquitto: Mosquitto, nats_server: Nats, tmp_path: Path
-) -> None:
-    sent = Sent()
-    devices = make_devices(3, personality="head", sensors=5, interval_s=0.2, broker=_broker(mosquitto), sent=sent)
-    async with Fleet(devices):
-        await asyncio.sleep(2)
-        assert sent.attempted == 0, "nobody answered their heartbeats"
-        bridge = ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server)
+@asynccontextmanager
+async def server_on(mosquitto, **options):
+    async with aiomqtt.Client(
+        mosquitto.host, mosquitto.port, username=mosquitto.username, password=mosquitto.password
+    ) as client:
+        await client.subscribe("kaiser/+/esp/+/#", qos=1)
+        server = Server(client, **options)
+        serving = asyncio.create_task(server.serve())
         try:
-            await asyncio.to_thread(bridge.start)
-            async with asyncio.timeout(15):
-                while sent.count < 60:  # noqa: ASYNC110 - the devices tell nobody
-                    await asyncio.sleep(0.1)
+            yield server
         finally:
-            bridge.stop()
-    assert all(isinstance(device, HeadDevice) and not device.rejected_acks for device in devices)
-    async with await connect(nats_server.url, name="test") as log:
-        batches = [json.loads(d.data) async for d in replay(log, "TELEMETRY_RAW")]
-        heard = {d.subject async for d in replay(log, "HEARTBEATS", subjects=("heartbeat.>",))}
-    assert sum(len(batch["seq"]) for batch in batches) >= 60
-    assert len(heard) == 3
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
-@pytest.mark.parametrize("personality", ["dec"])
-async def test_dec_devices_publish_without_asking(mosquitto: Mosquitto, personality: str) -> None:
-    sent = Sent()
-    devices = make_devices(2, personality=personality, sensors=5, interval_s=0.2, broker=_broker(mosquitto), sent=sent)
-    async with Fleet(devices), asyncio.timeout(10):
-        while sent.count < 20:  # noqa: ASYNC110 - the devices tell nobody
-            await asyncio.sleep(0.1)
+def fleet_on(mosquitto, *specs, time_scale=1.0) -> Fleet:
+    return Fleet(mosquitto.host, mosquitto.port, "device", mosquitto.password, devices=specs, time_scale=time_scale)
+
+
+def a_device(generation="head", **options) -> DeviceSpec:
+    given = {"sensors": five_sensors(1, dec=generation == "dec"), "actuators": (ActuatorSpec(gpio=25),)}
+    return DeviceSpec(esp_id=ESP, generation=generation, **{**given, **options})
+
+
+async def test_a_head_device_publishes_readings_only_once_it_is_acknowledged(mosquitto):
+    async with server_on(mosquitto, acknowledges=False) as server, fleet_on(mosquitto, a_device(), time_scale=5) as f:
+        await server.waits_for("session/announce")
+        await server.waits_for("system/heartbeat", 3)
+        assert not server.of("/data")
+        server.acknowledges = True
+        await server.waits_for("/data", 10)
+        assert f.sent.count >= 5
+
+
+async def test_every_reading_in_the_log_was_heard_and_decodes(mosquitto):
+    specs = make_devices(10, personality="mixed", sensors=5, interval_s=0.5)
+    async with server_on(mosquitto) as server:
+        async with fleet_on(mosquitto, *specs) as fleet:
+            await asyncio.sleep(4)
+        await asyncio.sleep(0.5)
+        heard = []
+        for topic, payload in server.heard:
+            outcome = decode_uplink(topic, payload)
+            if "/ack" in topic and "heartbeat" in topic:
+                continue
+            assert isinstance(outcome, Accepted), (topic, payload, outcome)
+            if topic.endswith("/data"):
+                m = outcome.message
+                heard.append((m.esp_id, m.gpio, m.sensor_type, m.address, m.ts, int(m.raw)))
+    sent = [key for key, _ in fleet.sent]
+    assert len({esp for esp, *_ in sent}) == 10
+    assert not set(sent) - set(heard)
+    assert len(set(sent)) == len(sent)
+
+
+async def test_a_fleet_stops_at_once_with_the_broker_or_without_it(mosquitto):
+    specs = make_devices(40, personality="dec", sensors=5, interval_s=0.2)
+    for broker_dies in (False, True):
+        async with fleet_on(mosquitto, *specs) as fleet:
+            await asyncio.sleep(2)
+            assert fleet.connected == 40
+            if broker_dies:
+                mosquitto.kill()
+                await asyncio.sleep(0.3)
+            began = asyncio.get_running_loop().time()
+        assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_nothing_that_a_garbage_device_sends_becomes_an_event():
+    stream = garbage(ESP)
+    for message in (next(stream) for _ in range(400)):
+        assert not isinstance(decode_uplink(message.topic, message.payload), Accepted), message

@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Final
 
-from kaiser.fleet import loading, running
+from kaiser.fleet import check, loading, running
 
-COMMANDS: Final = (running.register, loading.register)
+COMMANDS: Final = (running.register, loading.register, check.register)
 """One line a subcommand: a function that adds its parser and sets ``run``, which returns the exit status."""
 
 

@@ -1,23 +1,29 @@
-"""What both firmware generations have in common: a connection with a last will, and a clock that ticks in seconds."""
+"""A firmware's connection to a broker: MQTT 3.1.1, one clean session at a time, a last will, and back-off."""
 
 import asyncio
+import contextlib
 import random
-import time
-from abc import ABC, abstractmethod
-from typing import Any, Final
+import socket
+from typing import Final
 
 import aiomqtt
 import msgspec
 import structlog
 
-from kaiser.fleet.sensors import SensorSpec
-from kaiser.fleet.sent import Key, Sent, now_us
+from kaiser.fleet.clock import Clock
+from kaiser.fleet.dec import DecFirmware
+from kaiser.fleet.firmware import Firmware
+from kaiser.fleet.head import HeadFirmware
+from kaiser.fleet.message import Outgoing, Subscribing
+from kaiser.fleet.sent import Sent, now_us
+from kaiser.fleet.spec import DeviceSpec
 
 log = structlog.get_logger(__name__)
 
 KEEP_ALIVE_S: Final = 60
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 60.0
+SHORTEST_TURN_S: Final = 0.005
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,135 +35,128 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One simulated device.
-
-    Attributes:
-        esp_id: Its id, which is its MQTT client id too.
-        sensors: What hangs on it.
-        kaiser_id: Kaiser level of its topics; ``dec`` devices may have none.
-        interval_s: Seconds between two readings of one sensor.
-        clock_off_s: How far its clock is off; None for a clock that was never set.
-        time_scale: How much faster than real its uptime runs, so that tests need not wait a minute for a heartbeat.
-    """
-
-    esp_id: str
-    sensors: tuple[SensorSpec, ...]
-    kaiser_id: str = "god"
-    interval_s: float = 1.0
-    clock_off_s: int | None = 0
-    time_scale: float = 1.0
-
-
-class Device(ABC):
-    """A device over one MQTT 3.1.1 connection at a time, with a clean session.
+class Device:
+    """A firmware that lives on a broker.
 
     Args:
         spec: What it is.
         broker: Where it connects.
         sent: Where it notes its readings.
+        time_scale: How much faster than real its uptime runs.
 
     Attributes:
+        firmware: Its state, for tests to look at.
         connected: Whether it is connected.
     """
 
-    def __init__(self, spec: DeviceSpec, broker: Broker, sent: Sent) -> None:
-        self.spec = spec
+    def __init__(self, spec: DeviceSpec, broker: Broker, sent: Sent, *, time_scale: float = 1.0) -> None:
+        clock = Clock(off_s=spec.clock_off_s, time_scale=time_scale)
+        self.spec, self.sent = spec, sent
+        self.firmware: Firmware = (DecFirmware if spec.generation == "dec" else HeadFirmware)(spec, clock)
         self.connected = False
-        self.sent = sent
-        self.zone_id = ""
-        self.master_zone_id = ""
         self._broker = broker
-        self._started = time.monotonic()
+        self._time_scale = time_scale
+        self._happened = asyncio.Event()
         self._jitter = random.Random(spec.esp_id)  # noqa: S311 - simulated noise
-
-    # What a personality decides
-
-    @abstractmethod
-    def will(self) -> str:
-        """Payload of the last will, made when the connection is made."""
-
-    @abstractmethod
-    async def serve(self, client: aiomqtt.Client) -> None:
-        """Live over one connection until it breaks."""
-
-    @abstractmethod
-    def may_reconnect(self, failures: int) -> bool:
-        """Whether it tries again after so many failures in a row."""
-
-    # What all devices do
+        self._client: aiomqtt.Client | None = None
+        self._powered = True
 
     async def run(self) -> None:
-        """Live until cancelled: connect, serve, and after a loss connect again."""
+        """Live until cancelled, or until the firmware gives up: connect, serve, and after a loss connect again."""
         failures = 0
-        while self.may_reconnect(failures):
-            try:
-                async with self._client() as client:
-                    self.connected, failures = True, 0
-                    await self.serve(client)
-            except* aiomqtt.MqttError as errors:
-                log.debug("device lost its connection", esp_id=self.spec.esp_id, reason=str(errors.exceptions[0]))
-            finally:
-                self.connected = False
+        task = asyncio.current_task()
+        assert task is not None
+        # Asked each time, for a client that fails while it says good-bye replaces the cancellation by its own error
+        while self.firmware.may_reconnect(failures) and not task.cancelling():
+            if await self._live():
+                failures = 0
             failures += 1
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1))
-            await asyncio.sleep(pause * self._jitter.uniform(0.5, 1.0) / self.spec.time_scale)
+            if not self._powered:
+                self._powered, failures = True, 0
+                self.firmware.reboot()
+                continue
+            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (failures - 1)) * self._jitter.uniform(0.5, 1.0)
+            await self._asleep(pause / self._time_scale)
 
-    @property
-    def uptime_s(self) -> float:
-        """Seconds since boot, at the device's own speed."""
-        return (time.monotonic() - self._started) * self.spec.time_scale
+    def drop(self) -> None:
+        """Break the connection, as a dying Wi-Fi does: without a word, so that the broker sends the last will."""
+        if self._client is not None and (open_socket := self._client._client.socket()) is not None:  # noqa: SLF001 - aiomqtt says good-bye otherwise
+            with contextlib.suppress(OSError):
+                assert isinstance(open_socket, socket.socket)
+                open_socket.shutdown(socket.SHUT_RDWR)
 
-    def ts(self) -> int:
-        """The device's clock in unix seconds; 0 while it is not set."""
-        return 0 if self.spec.clock_off_s is None else int(time.time()) + self.spec.clock_off_s
+    def power_cycle(self) -> None:
+        """Off and on."""
+        self._powered = False
+        self.drop()
+        self._happened.set()
 
-    def topic(self, suffix: str) -> str:
-        """One of its topics."""
-        return f"kaiser/{self.spec.kaiser_id}/esp/{self.spec.esp_id}/{suffix}"
+    async def _live(self) -> bool:
+        """One connection. Returns whether there was one."""
+        firmware, connected = self.firmware, False
+        try:
+            async with self._new_client() as client:
+                self._client = client
+                for wish in firmware.subscriptions():
+                    await client.subscribe(wish.topic, wish.qos)
+                connected = self.connected = True
+                firmware.connect()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(client))
+                    tasks.create_task(self._turn(client))
+        except* aiomqtt.MqttError as errors:
+            log.debug("device lost its connection", esp_id=self.spec.esp_id, reason=str(errors.exceptions[0]))
+        finally:
+            self.connected, self._client = False, None
+            if connected:
+                firmware.disconnect()
+        return connected
 
-    async def publish(
-        self, client: aiomqtt.Client, topic: str, payload: str, *, qos: int, retain: bool = False
-    ) -> None:
-        """Publish; returns when the broker has it."""
-        await client.publish(topic, payload, qos=qos, retain=retain)
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            topic, payload = str(message.topic), message.payload
+            if isinstance(payload, bytes) and len(topic) + len(payload) + 10 <= self.firmware.largest_packet:
+                self.firmware.receive(topic, payload)
+                self._happened.set()
 
-    async def measure(self, client: aiomqtt.Client, *, qos: int, retain: bool) -> None:
-        """Read every sensor at each interval, and publish each value.
+    async def _turn(self, client: aiomqtt.Client) -> None:
+        """The firmware's loop: let time pass, publish what it wants, rest until something is due or has happened."""
+        firmware = self.firmware
+        while self._powered:
+            self._happened.clear()
+            due_s = firmware.pass_time()
+            for wish in firmware.drain():
+                await self._do(client, wish)
+            if firmware.leaves_at_s is not None and firmware.clock.uptime_s >= firmware.leaves_at_s:
+                self.power_cycle()
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(SHORTEST_TURN_S, firmware.clock.seconds_until(due_s))):
+                    await self._happened.wait()
 
-        The schedule sets the device time of a reading, so that no two readings of a sensor share a second at intervals
-        of a second or more.
-        """
-        began, count = time.time(), 0
-        while True:
-            at = began + count * self.spec.interval_s
-            await asyncio.sleep(max(0.0, at - time.time()))
-            off = self.spec.clock_off_s
-            ts = 0 if off is None else int(at) + off
-            for sensor in self.spec.sensors:
-                raw = sensor.raw_at(int(at), self._jitter)
-                self.sent.attempted += 1
-                sent_at = now_us()
-                await self.publish(
-                    client,
-                    self.topic(f"sensor/{sensor.gpio}/data"),
-                    self.reading(sensor, raw, ts),
-                    qos=qos,
-                    retain=retain,
-                )
-                self.sent.add(self.key(sensor, raw, ts), sent_at)
-            count += 1
+    async def _do(self, client: aiomqtt.Client, wish: Outgoing | Subscribing) -> None:
+        if isinstance(wish, Subscribing):
+            await client.subscribe(wish.topic, wish.qos)
+            return
+        if wish.key is None:
+            await client.publish(wish.topic, wish.payload, qos=wish.qos, retain=wish.retain)
+            return
+        self.sent.attempted += 1
+        sent_at = now_us()
+        await client.publish(wish.topic, wish.payload, qos=wish.qos, retain=wish.retain)
+        self.sent.add(wish.key, sent_at)
 
-    @abstractmethod
-    def reading(self, sensor: SensorSpec, raw: int, ts: int) -> str:
-        """The message of one reading."""
+    async def _asleep(self, seconds: float) -> None:
+        """Away from the broker; the firmware goes on, and keeps or loses what it would say as its generation does."""
+        firmware = self.firmware
+        ends = asyncio.get_running_loop().time() + seconds
+        while (left := ends - asyncio.get_running_loop().time()) > 0 and self._powered:
+            due_s = firmware.pass_time()
+            await asyncio.sleep(min(left, max(SHORTEST_TURN_S, firmware.clock.seconds_until(due_s))))
+        firmware.drain()
 
-    def key(self, sensor: SensorSpec, raw: int, ts: int) -> Key:
-        """What a row of the reading says."""
-        return (self.spec.esp_id, sensor.gpio, sensor.sensor_type, sensor.address, ts, raw)
-
-    def _client(self) -> aiomqtt.Client:
-        options: dict[str, Any] = {"max_queued_outgoing_messages": 0}
+    def _new_client(self) -> aiomqtt.Client:
+        will = self.firmware.will()
         return aiomqtt.Client(
             self._broker.host,
             self._broker.port,
@@ -166,6 +165,5 @@ class Device(ABC):
             identifier=self.spec.esp_id,
             keepalive=KEEP_ALIVE_S,
             clean_session=True,
-            will=aiomqtt.Will(self.topic("system/will"), self.will(), qos=1, retain=True),
-            **options,
+            will=aiomqtt.Will(will.topic, will.payload, qos=will.qos, retain=will.retain),
         )

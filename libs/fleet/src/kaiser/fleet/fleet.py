@@ -2,34 +2,60 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from kaiser.fleet.dec import DecDevice
-from kaiser.fleet.device import Broker, Device, DeviceSpec
-from kaiser.fleet.head import HeadDevice
+from kaiser.fleet.device import Broker, Device
 from kaiser.fleet.sensors import five_sensors
 from kaiser.fleet.sent import Sent
+from kaiser.fleet.spec import ActuatorSpec, DeviceSpec
 
 Personality = Literal["head", "dec", "mixed"]
 
-FIRST_DEVICE = 0xA10000
+FIRST_DEVICE: Final = 0xA10000
+MIXED_EVERY: Final = 5
+"""Of a mixed fleet every fifth device is ``dec``."""
 
 
 class Fleet:
     """Devices that live while the block runs.
 
     Args:
+        host: The broker's address.
+        port: The broker's port.
+        username: Who may use the topics of the device that its client id names.
+        password: Its password.
         devices: The devices.
+        time_scale: How much faster than real their uptime runs, so that tests need not wait a minute for a heartbeat.
+        sent: Where readings are noted; one in memory by default.
+
+    Attributes:
+        devices: The devices, alive.
+        sent: Every reading that the broker took, by content.
     """
 
-    def __init__(self, devices: Sequence[Device]) -> None:
-        self.devices = list(devices)
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        devices: Sequence[DeviceSpec],
+        time_scale: float = 1.0,
+        sent: Sent | None = None,
+    ) -> None:
+        self.sent = sent if sent is not None else Sent()
+        broker = Broker(host=host, port=port, username=username, password=password)
+        self.devices = [Device(spec, broker, self.sent, time_scale=time_scale) for spec in devices]
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def connected(self) -> int:
         """How many are connected."""
         return sum(device.connected for device in self.devices)
+
+    def __getitem__(self, esp_id: str) -> Device:
+        return next(device for device in self.devices if device.spec.esp_id == esp_id)
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(device.run(), name=device.spec.esp_id) for device in self.devices]
@@ -41,15 +67,18 @@ class Fleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def make_devices(
-    count: int, *, personality: Personality, sensors: int, interval_s: float, broker: Broker, sent: Sent
-) -> list[Device]:
-    """Devices with up to five sensors each; of a mixed fleet every fifth is ``dec``."""
-    devices: list[Device] = []
+def make_devices(count: int, *, personality: Personality, sensors: int, interval_s: float) -> list[DeviceSpec]:
+    """Devices with up to five sensors and a pump each."""
+    specs = []
     for number in range(count):
-        spec = DeviceSpec(
-            esp_id=f"ESP_{FIRST_DEVICE + number:06X}", sensors=five_sensors(number)[:sensors], interval_s=interval_s
+        dec = personality == "dec" or (personality == "mixed" and number % MIXED_EVERY == MIXED_EVERY - 1)
+        specs.append(
+            DeviceSpec(
+                esp_id=f"ESP_{FIRST_DEVICE + number:06X}",
+                generation="dec" if dec else "head",
+                sensors=five_sensors(number, dec=dec)[:sensors],
+                actuators=(ActuatorSpec(gpio=25),),
+                interval_s=interval_s,
+            )
         )
-        old = personality == "dec" or (personality == "mixed" and number % 5 == 4)
-        devices.append((DecDevice if old else HeadDevice)(spec, broker, sent))
-    return devices
+    return specs

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from kaiser.fleet.broker import add_broker_options, broker_of
-from kaiser.fleet.device import Broker
 from kaiser.fleet.fleet import Fleet, make_devices
 from kaiser.fleet.sent import Sent
 
@@ -23,6 +22,7 @@ def register(commands: Any) -> None:  # argparse keeps the type of its subparser
     parser.add_argument("--sensors", type=int, default=5, help="of each device, at most 5")
     parser.add_argument("--personality", choices=("head", "dec", "mixed"), default="mixed")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between two readings of a sensor")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="how much faster than real uptimes run")
     parser.add_argument("--duration", type=float, help="seconds; without it until it is interrupted")
     parser.add_argument("--sent-log", type=Path, help="file for every reading that the broker took, one a line")
     parser.add_argument("--report-file", type=Path, help="file for counters, one JSON object a second")
@@ -32,18 +32,13 @@ def register(commands: Any) -> None:  # argparse keeps the type of its subparser
 async def _run(options: argparse.Namespace) -> int:
     sent = Sent(options.sent_log)
     devices = make_devices(
-        options.devices,
-        personality=options.personality,
-        sensors=options.sensors,
-        interval_s=options.interval,
-        broker=Broker(**broker_of(options)),
-        sent=sent,
+        options.devices, personality=options.personality, sensors=options.sensors, interval_s=options.interval
     )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with Fleet(devices) as fleet:
+        async with Fleet(**broker_of(options), devices=devices, time_scale=options.time_scale, sent=sent) as fleet:
             reporting = asyncio.create_task(_report(fleet, sent, options.report_file))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(options.duration):
