@@ -8,6 +8,8 @@ from kaiser.fleet.pool import pool
 from kaiser.fleet.text import b, f3, fields, s
 
 BROADCAST_POOL = 256
+LONGEST_S = 2**31 - 1
+"""Where the firmware's conversion of a number to 32 bits ends."""
 _NUMBER = re.compile(r"\s*([-+]?\d*\.?\d*)")
 
 
@@ -20,7 +22,7 @@ def command(device: DecState, gpio: int, payload: bytes) -> None:
     """Do it, and answer: state, response, and the state once more (section 4.5)."""
     text = payload.decode("ascii", "replace")
     word = first(text, "command").partition('"')[2].partition('"')[0]
-    value, duration = _number(first(text, "value")), int(_number(first(text, "duration")))
+    value, duration = _number(first(text, "value")), int(min(LONGEST_S, _number(first(text, "duration"))))
     actuator = device.actuators.get(gpio)
     success = actuator is not None and actuator.command(word, value, device.clock.uptime_s)
     if success and actuator is not None:

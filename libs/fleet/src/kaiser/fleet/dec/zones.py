@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from kaiser.fleet.dec.state import DecState
-from kaiser.fleet.message import object_of
+from kaiser.fleet.message import object_of, pins_of, texts_of
 from kaiser.fleet.pool import pool
 from kaiser.fleet.text import fields, s
 
@@ -38,7 +38,7 @@ def assign_subzone(device: DecState, payload: bytes) -> None:
     if body is None:
         _subzone_error(device, "", 2500, "JSON parse failed")
         return
-    subzone_id, parent = body.get("subzone_id") or "", body.get("parent_zone_id") or ""
+    subzone_id, parent = texts_of(body, "subzone_id", "parent_zone_id")
     if not subzone_id:
         _subzone_error(device, "", 2501, "subzone_id is required")
     elif not device.zone_id:
@@ -46,8 +46,7 @@ def assign_subzone(device: DecState, payload: bytes) -> None:
     elif parent not in ("", device.zone_id):
         _subzone_error(device, subzone_id, 2502, "parent_zone_id mismatch")
     else:
-        pins = [pin for pin in body.get("assigned_gpios") or () if isinstance(pin, int)]
-        device.subzones[subzone_id] = pins
+        device.subzones[subzone_id] = pins = pins_of(body)
         for pin in pins:
             if pin in device.actuators:
                 device.actuators[pin].subzone_id = subzone_id

@@ -1,5 +1,6 @@
 """Commands to actuators (wire contract, sections 4.6, 5.1)."""
 
+import math
 from typing import Any, Final
 
 from kaiser.fleet.drivers import Actuator
@@ -97,4 +98,9 @@ def _respond(device: HeadState, gpio: int, body: dict[str, Any], *, success: boo
 
 
 def _value(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from kaiser.fleet.head.intents import Intent, tell_outcome
 from kaiser.fleet.head.state import HeadState
-from kaiser.fleet.message import Subscribing, object_of
+from kaiser.fleet.message import Subscribing, object_of, pins_of, texts_of
 from kaiser.fleet.text import fields, s
 
 MOVED: Final = (
@@ -47,11 +47,11 @@ def assign_subzone(device: HeadState, payload: bytes) -> None:
     if body is None:
         _subzone_ack(device, {}, "error", reason_code=s("JSON_PARSE_ERROR"), message=s("JSON parse failed"))
         return
-    subzone_id, parent = body.get("subzone_id"), body.get("parent_zone_id") or ""
-    if not isinstance(subzone_id, str) or not subzone_id or parent not in ("", device.zone_id):
+    subzone_id, parent = texts_of(body, "subzone_id", "parent_zone_id")
+    if not subzone_id or parent not in ("", device.zone_id):
         _subzone_ack(device, body, "error", reason_code=s("VALIDATION_ERROR"), message=s("parent zone mismatch"))
         return
-    device.subzones[subzone_id] = [pin for pin in body.get("assigned_gpios") or () if isinstance(pin, int)]
+    device.subzones[subzone_id] = pins_of(body)
     for pin in device.subzones[subzone_id]:
         if pin in device.actuators:
             device.actuators[pin].subzone_id = subzone_id
