@@ -115,6 +115,49 @@ async def test_a_fleet_stops_at_once_with_the_broker_or_without_it(mosquitto):
         assert asyncio.get_running_loop().time() - began < 5
 
 
+async def test_a_device_that_dies_leaves_its_last_will_and_comes_back_announcing_it(mosquitto):
+    async with server_on(mosquitto) as server, fleet_on(mosquitto, a_device(), time_scale=5) as fleet:
+        await server.waits_for("/data")
+        fleet[ESP].drop()
+        assert (await server.waits_for("system/will"))[0]["esp_id"] == ESP
+        announced = await server.waits_for("session/announce", 2)
+        assert [a["reason"] for a in announced] == ["boot", "reconnect"]
+        before = len(server.of("/data"))
+        await server.waits_for("/data", before + 1)
+
+
+async def test_a_dec_device_is_deaf_after_its_reconnect_until_it_is_power_cycled(mosquitto):
+    topic = f"kaiser/god/esp/{ESP}/actuator/25/command"
+    async with server_on(mosquitto) as server, fleet_on(mosquitto, a_device("dec"), time_scale=5) as fleet:
+        await server.waits_for("/data")
+        await server.says(topic, command="ON", value=1.0)
+        assert (await server.waits_for("25/response"))[0]["success"]
+        fleet[ESP].drop()
+        await server.waits_for("system/will")
+        before = len(server.of("/data"))
+        await server.waits_for("/data", before + 5)
+        await server.says(topic, command="OFF")
+        await server.waits_for("/data", before + 15)
+        assert len(server.of("25/response")) == 1
+        fleet[ESP].power_cycle()
+        await server.waits_for("system/will", 2)
+        await asyncio.sleep(0.5)
+        await server.says(topic, command="OFF")
+        assert not (await server.waits_for("25/response", 2))[1]["success"]  # its actuators are gone with the power
+
+
+async def test_a_head_device_follows_its_new_kaiser_id(mosquitto):
+    async with server_on(mosquitto) as server, fleet_on(mosquitto, a_device()):
+        await server.waits_for("/data")
+        zone = {"zone_id": "north", "master_zone_id": "house", "zone_name": "North", "kaiser_id": "k2"}
+        await server.says(f"kaiser/god/esp/{ESP}/zone/assign", **zone)
+        await server.waits_for("zone/ack")
+        assert server.of(f"kaiser/k2/esp/{ESP}/zone/ack"[-8:])
+        assert any(topic.startswith("kaiser/k2/") for topic, _ in server.heard)
+        await server.says(f"kaiser/k2/esp/{ESP}/actuator/25/command", command="ON", correlation_id="c-1")
+        assert (await server.waits_for("25/response"))[0]["correlation_id"] == "c-1"
+
+
 async def test_nothing_that_a_garbage_device_sends_becomes_an_event():
     stream = garbage(ESP)
     for message in (next(stream) for _ in range(400)):

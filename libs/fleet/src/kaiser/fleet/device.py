@@ -60,14 +60,21 @@ class Device:
         self._jitter = random.Random(spec.esp_id)  # noqa: S311 - simulated noise
         self._client: aiomqtt.Client | None = None
         self._powered = True
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Publish no more and do not connect again.
+
+        Cancelling :meth:`run` is not enough: with ``asyncio.wait_for`` aiomqtt waits for the broker, and on Python 3.11
+        that swallows a cancellation that comes in the same turn as what it waits for.
+        """
+        self._stopping = True
+        self._happened.set()
 
     async def run(self) -> None:
         """Live until cancelled, or until the firmware gives up: connect, serve, and after a loss connect again."""
         failures = 0
-        task = asyncio.current_task()
-        assert task is not None
-        # Asked each time, for a client that fails while it says good-bye replaces the cancellation by its own error
-        while self.firmware.may_reconnect(failures) and not task.cancelling():
+        while self.firmware.may_reconnect(failures) and not self._stopping:
             if await self._live():
                 failures = 0
             failures += 1
@@ -122,10 +129,12 @@ class Device:
     async def _turn(self, client: aiomqtt.Client) -> None:
         """The firmware's loop: let time pass, publish what it wants, rest until something is due or has happened."""
         firmware = self.firmware
-        while self._powered:
+        while self._powered and not self._stopping:
             self._happened.clear()
             due_s = firmware.pass_time()
             for wish in firmware.drain():
+                if self._stopping:
+                    return
                 await self._do(client, wish)
             if firmware.leaves_at_s is not None and firmware.clock.uptime_s >= firmware.leaves_at_s:
                 self.power_cycle()
@@ -150,7 +159,7 @@ class Device:
         """Away from the broker; the firmware goes on, and keeps or loses what it would say as its generation does."""
         firmware = self.firmware
         ends = asyncio.get_running_loop().time() + seconds
-        while (left := ends - asyncio.get_running_loop().time()) > 0 and self._powered:
+        while (left := ends - asyncio.get_running_loop().time()) > 0 and self._powered and not self._stopping:
             due_s = firmware.pass_time()
             await asyncio.sleep(min(left, max(SHORTEST_TURN_S, firmware.clock.seconds_until(due_s))))
         firmware.drain()

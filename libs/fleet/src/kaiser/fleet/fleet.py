@@ -62,6 +62,8 @@ class Fleet:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for device in self.devices:
+            device.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
