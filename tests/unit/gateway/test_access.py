@@ -9,13 +9,13 @@ from kaiser.gateway.throttle import FREE_FAILURES, LONGEST_WAIT_S, Throttle
 from kaiser.gateway.tokens import InvalidTokenError, Tokens
 
 NOW = int(time.time())
-TOKENS = Tokens("s" * 40, expires_s=600)
+TOKENS = Tokens("s" * 40, expires_s=86_400)
 
 
 def test_a_token_says_who_it_speaks_for() -> None:
     principal = TOKENS.read(TOKENS.issue("u1", "ada", "operator", now_s=NOW))
     assert (principal.user_id, principal.username, principal.role) == ("u1", "ada", "operator")
-    assert principal.expires_at == NOW + 600
+    assert principal.expires_at == NOW + 86_400
 
 
 @pytest.mark.parametrize(
