@@ -20,7 +20,12 @@ def test_a_reading_after_a_long_silence_does_not_wait():
 
 
 def test_a_busy_fleet_waits_for_company():
-    assert 0.007 < paced(5000, 30) < 0.01
+    assert 0.0015 < paced(5_000, 30, took=0.0005) < 0.0025
+    assert 0.035 < paced(20_000, 500) < 0.04
+
+
+def test_latency_comes_first_while_the_machine_has_time():
+    assert paced(2_000, 5, took=0.001) == 0.0
 
 
 def test_no_transaction_waits_longer_than_the_longest_pause():

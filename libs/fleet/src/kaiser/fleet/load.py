@@ -227,7 +227,7 @@ class Load:
                 link.listen()
             if 0 < self._rate <= SINGLY_UP_TO:
                 next_at = started + (self.sent - already + 1) / self._rate
-                await asyncio.sleep(max(0.0 if room else TICK_S, next_at - time.perf_counter()))
+                await asyncio.sleep(max(0.001 if room else TICK_S, next_at - time.perf_counter()))
             else:
                 await asyncio.sleep(TICK_S)
 
