@@ -105,22 +105,28 @@ class Server:
         self.start()
 
     def pause(self) -> None:
-        """Freeze every process of it: connections stay open and nothing answers."""
-        self._signal_family(signal.SIGSTOP)
+        """Freeze every process of it: connections stay open and nothing answers. Returns when all are frozen."""
+        for process in self._signal_family(signal.SIGSTOP):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                while process.status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                    time.sleep(0.001)  # a thread on another core still answers for a moment
 
     def resume(self) -> None:
         """Let it go on after :meth:`pause`."""
         self._signal_family(signal.SIGCONT)
 
-    def _signal_family(self, number: signal.Signals) -> None:
+    def _signal_family(self, number: signal.Signals) -> list[psutil.Process]:
         """Signal the server and its descendants, which for PostgreSQL have process groups of their own."""
+        signalled: list[psutil.Process] = []
         if not self.running:
-            return
+            return signalled
         with contextlib.suppress(psutil.NoSuchProcess):
             family = psutil.Process(self.pid)
             for process in [family, *family.children(recursive=True)]:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
+                    signalled.append(process)
+        return signalled
 
     def _serves(self) -> bool:
         return accepts(self.port)
