@@ -5,6 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 import aiomqtt
+import pytest
 
 from kaiser.contracts.uplink import Accepted, decode_uplink
 from kaiser.fleet.fleet import Fleet, make_devices
@@ -113,6 +114,28 @@ async def test_a_fleet_stops_at_once_with_the_broker_or_without_it(mosquitto):
                 await asyncio.sleep(0.3)
             began = asyncio.get_running_loop().time()
         assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_what_is_on_its_way_when_a_fleet_stops_is_acknowledged_and_noted(mosquitto):
+    specs = make_devices(20, personality="dec", sensors=5, interval_s=0.1)
+    async with fleet_on(mosquitto, *specs) as fleet:
+        await asyncio.sleep(2)
+        mosquitto.pause()
+        await asyncio.sleep(0.5)
+        assert fleet.sent.attempted > fleet.sent.count
+        asyncio.get_running_loop().call_later(0.5, mosquitto.resume)
+    assert fleet.sent.attempted == fleet.sent.count > 0
+
+
+async def test_a_device_that_died_of_a_bug_is_reported(mosquitto, monkeypatch):
+    specs = make_devices(2, personality="dec", sensors=1, interval_s=0.1)
+    fleet = await fleet_on(mosquitto, *specs).__aenter__()
+    monkeypatch.setattr(fleet.devices[0].firmware, "pass_time", lambda: 1 / 0)
+    await asyncio.sleep(1)
+    assert fleet.connected == 1, "the other one lives on"
+    with pytest.raises(ExceptionGroup, match="died of bugs") as caught:
+        await fleet.__aexit__(None, None, None)
+    assert caught.group_contains(ZeroDivisionError)
 
 
 async def test_a_device_that_dies_leaves_its_last_will_and_comes_back_announcing_it(mosquitto):

@@ -63,7 +63,7 @@ class Device:
         self._stopping = False
 
     def stop(self) -> None:
-        """Publish no more and do not connect again.
+        """Publish no more, disconnect once the broker has acknowledged what is on its way, and do not connect again.
 
         Cancelling :meth:`run` is not enough: with ``asyncio.wait_for`` aiomqtt waits for the broker, and on Python 3.11
         that swallows a cancellation that comes in the same turn as what it waits for.
@@ -109,8 +109,10 @@ class Device:
                 connected = self.connected = True
                 firmware.connect()
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(client))
-                    tasks.create_task(self._turn(client))
+                    listening = tasks.create_task(self._listen(client))
+                    turning = tasks.create_task(self._turn(client))
+                    # After a power cycle it listens until the connection is gone, so that it leaves without good-bye
+                    turning.add_done_callback(lambda _: listening.cancel() if self._stopping else None)
         except* aiomqtt.MqttError as errors:
             log.debug("device lost its connection", esp_id=self.spec.esp_id, reason=str(errors.exceptions[0]))
         finally:

@@ -4,16 +4,25 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal, Self
 
+import structlog
+
 from kaiser.fleet.device import Broker, Device
 from kaiser.fleet.sensors import five_sensors
 from kaiser.fleet.sent import Sent
 from kaiser.fleet.spec import ActuatorSpec, DeviceSpec
+
+log = structlog.get_logger(__name__)
 
 Personality = Literal["head", "dec", "mixed"]
 
 FIRST_DEVICE: Final = 0xA10000
 MIXED_EVERY: Final = 5
 """Of a mixed fleet every fifth device is ``dec``."""
+
+GRACE_S: Final = 2.0
+"""How long devices that are told to stop may wait for acknowledgements before they are cancelled."""
+CANCEL_AGAIN_S: Final = 1.0
+"""After which a device that has swallowed its cancellation (as Python 3.11 makes it) gets another one."""
 
 
 class Fleet:
@@ -48,6 +57,7 @@ class Fleet:
         broker = Broker(host=host, port=port, username=username, password=password)
         self.devices = [Device(spec, broker, self.sent, time_scale=time_scale) for spec in devices]
         self._tasks: list[asyncio.Task[None]] = []
+        self._deaths: list[Exception] = []
 
     @property
     def connected(self) -> int:
@@ -59,14 +69,35 @@ class Fleet:
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(device.run(), name=device.spec.esp_id) for device in self.devices]
+        for task in self._tasks:
+            task.add_done_callback(self._note_death)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Stop every device.
+
+        Raises:
+            ExceptionGroup: Devices died of bugs while the block ran; not raised over an exception of the block's own.
+        """
+        del rest
         for device in self.devices:
             device.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        living, patience_s = set(self._tasks), GRACE_S
+        while living:
+            living = (await asyncio.wait(living, timeout=patience_s))[1]
+            patience_s = CANCEL_AGAIN_S
+            for task in living:
+                task.cancel()
+        await asyncio.sleep(0)  # the last ones' deaths are noted one turn after they are done
+        if self._deaths and kind is None:
+            raise ExceptionGroup("simulated devices died of bugs", self._deaths)
+
+    def _note_death(self, task: asyncio.Task[None]) -> None:
+        """Say so at once, for the other devices live on and nobody waits for this one."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a simulated device died of a bug", esp_id=task.get_name(), exc_info=error)
+            if isinstance(error, Exception):
+                self._deaths.append(error)
 
 
 def make_devices(count: int, *, personality: Personality, sensors: int, interval_s: float) -> list[DeviceSpec]:
