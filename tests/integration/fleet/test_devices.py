@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import aiomqtt
@@ -103,6 +104,15 @@ async def test_every_reading_in_the_log_was_heard_and_decodes(mosquitto):
     assert len(set(sent)) == len(sent)
 
 
+async def test_a_fleet_does_not_publish_in_bursts(mosquitto):
+    specs = make_devices(20, personality="dec", sensors=1, interval_s=1.0)
+    async with fleet_on(mosquitto, *specs) as fleet:
+        await asyncio.sleep(5)
+    by_fifth = Counter(at // 200_000 for _, at in fleet.sent)
+    assert fleet.sent.count >= 60
+    assert max(by_fifth.values()) <= 8, "a fifth of a second has a fifth of the devices, or not much more"
+
+
 async def test_a_fleet_stops_at_once_with_the_broker_or_without_it(mosquitto):
     specs = make_devices(40, personality="dec", sensors=5, interval_s=0.2)
     for broker_dies in (False, True):
@@ -117,14 +127,15 @@ async def test_a_fleet_stops_at_once_with_the_broker_or_without_it(mosquitto):
 
 
 async def test_what_is_on_its_way_when_a_fleet_stops_is_acknowledged_and_noted(mosquitto):
-    specs = make_devices(20, personality="dec", sensors=5, interval_s=0.1)
-    async with fleet_on(mosquitto, *specs) as fleet:
-        await asyncio.sleep(2)
-        mosquitto.pause()
-        await asyncio.sleep(0.5)
-        assert fleet.sent.attempted > fleet.sent.count
-        asyncio.get_running_loop().call_later(0.5, mosquitto.resume)
-    assert fleet.sent.attempted == fleet.sent.count > 0
+    specs = make_devices(5, personality="head", sensors=5, interval_s=0.2)
+    async with server_on(mosquitto) as server:
+        async with fleet_on(mosquitto, *specs) as fleet:
+            await server.waits_for("/data", 50)
+            mosquitto.pause()
+            await asyncio.sleep(0.5)
+            assert fleet.sent.attempted > fleet.sent.count
+            asyncio.get_running_loop().call_later(0.5, mosquitto.resume)
+        assert fleet.sent.attempted == fleet.sent.count > 0
 
 
 async def test_a_device_that_died_of_a_bug_is_reported(mosquitto, monkeypatch):

@@ -74,6 +74,7 @@ class Device:
     async def run(self) -> None:
         """Live until cancelled, or until the firmware gives up: connect, serve, and after a loss connect again."""
         failures = 0
+        await self._switch_on()
         while self.firmware.may_reconnect(failures) and not self._stopping:
             if await self._live():
                 failures = 0
@@ -97,6 +98,14 @@ class Device:
         self._powered = False
         self.drop()
         self._happened.set()
+
+    async def _switch_on(self) -> None:
+        """Wait for its turn to start, unless it is stopped before."""
+        if self.spec.starts_after_s:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.spec.starts_after_s / self._time_scale):
+                    await self._happened.wait()
+            self.firmware.clock.reboot()
 
     async def _live(self) -> bool:
         """One connection. Returns whether there was one."""

@@ -1,6 +1,7 @@
 """Many devices at once."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Final, Literal, Self
 
@@ -100,8 +101,19 @@ class Fleet:
                 self._deaths.append(error)
 
 
-def make_devices(count: int, *, personality: Personality, sensors: int, interval_s: float) -> list[DeviceSpec]:
-    """Devices with up to five sensors and a pump each."""
+def make_devices(
+    count: int, *, personality: Personality, sensors: int, interval_s: float, seed: int = 0
+) -> list[DeviceSpec]:
+    """Devices with up to five sensors and a pump each, whose readings are spread evenly over the interval.
+
+    Args:
+        count: How many.
+        personality: Their firmware.
+        sensors: Sensors of each.
+        interval_s: Seconds between two readings of one sensor.
+        seed: Which device comes when.
+    """
+    order = random.Random(seed).sample(range(count), count)  # noqa: S311 - nothing to guess
     specs = []
     for number in range(count):
         dec = personality == "dec" or (personality == "mixed" and number % MIXED_EVERY == MIXED_EVERY - 1)
@@ -112,6 +124,7 @@ def make_devices(count: int, *, personality: Personality, sensors: int, interval
                 sensors=five_sensors(number, dec=dec)[:sensors],
                 actuators=(ActuatorSpec(gpio=25),),
                 interval_s=interval_s,
+                starts_after_s=order[number] / count * interval_s,
             )
         )
     return specs

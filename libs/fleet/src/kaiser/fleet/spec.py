@@ -37,6 +37,8 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
         zone_id: Zone; empty if none.
         master_zone_id: Zone above it; empty if none.
         interval_s: Seconds between two readings of one sensor; a configuration changes it on ``head`` only.
+        starts_after_s: Seconds after the fleet's start until it is switched on; readings and heartbeats are timed from
+            there, so devices that start at different times never speak all at once.
         clock_off_s: How far its clock is off; None for a clock that was never set.
         boot_count: How often it was started before, ``head`` only.
         value_is_nan: Whether ``dec`` writes ``nan`` for every value.
@@ -55,6 +57,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
     zone_id: str = ""
     master_zone_id: str = ""
     interval_s: float = 1.0
+    starts_after_s: float = 0.0
     clock_off_s: int | None = 0
     boot_count: int = 1
     value_is_nan: bool = False
