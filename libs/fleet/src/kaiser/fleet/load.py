@@ -27,7 +27,9 @@ from kaiser.fleet.link import DUP, Link, packet_ids, variable_length
 FIRST_SEQ: Final = 1_000_000
 TICK_S: Final = 0.002
 SINGLY_UP_TO: Final = 2_000
-"""Readings a second up to which each one goes at its own instant."""
+"""Readings a second up to which each one goes at its own instant, to within :data:`SHORTEST_SLEEP_S`."""
+SHORTEST_SLEEP_S: Final = 0.001
+"""uvloop rounds sleeps to milliseconds, so that below half of one it turns round and round: a whole core at 2,000/s."""
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -227,7 +229,7 @@ class Load:
                 link.listen()
             if 0 < self._rate <= SINGLY_UP_TO:
                 next_at = started + (self.sent - already + 1) / self._rate
-                await asyncio.sleep(max(0.001 if room else TICK_S, next_at - time.perf_counter()))
+                await asyncio.sleep(max(SHORTEST_SLEEP_S if room else TICK_S, next_at - time.perf_counter()))
             else:
                 await asyncio.sleep(TICK_S)
 
