@@ -1,5 +1,6 @@
 """One Kaiser on this machine: set up, start, look at, stop."""
 
+import shutil
 import time
 from collections.abc import Callable, Collection
 from typing import Final
@@ -71,7 +72,12 @@ class Suite:
         layout, secret = self.layout, self.layout.secrets.value
         if not (layout.postgres / "PG_VERSION").exists():
             self._say("making the database")
-            postgres.initialise(tree, layout.postgres, password=secret(f"postgres-{postgres.SUPERUSER}"))
+            # Half a cluster looks like a whole one to the next start, so that it gets its name last
+            unfinished = layout.postgres.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            postgres.initialise(tree, unfinished, password=secret(f"postgres-{postgres.SUPERUSER}"))
+            shutil.rmtree(layout.postgres, ignore_errors=True)
+            unfinished.rename(layout.postgres)
         postgres.configure(layout.postgres, port=layout.ports.postgres)
         users = {user: secret(f"mqtt-{user}") for user in mosquitto.USERS}
         mosquitto.prepare(layout.mosquitto, port=layout.ports.mqtt, passwords=users)

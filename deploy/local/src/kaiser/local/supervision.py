@@ -1,12 +1,15 @@
 """Supervisor: its configuration from the list of programs, and its daemon for one home."""
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
 import xmlrpc.client
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +22,8 @@ from kaiser.local.programs import Program
 
 START_TIMEOUT_S: Final = 10.0
 STOP_TIMEOUT_S: Final = 60.0
+ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, an orderly end, and a terminal that was closed."""
 
 DAEMON: Final = """\
 ; Written by kaiser.local at every start.
@@ -96,12 +101,14 @@ class Supervisor:
         configuration = self._layout.run / "supervisord.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(render(self._layout, programs))
-        subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", configuration], check=True)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.running:
-            if time.monotonic() > deadline:
-                raise NotReadyError(f"supervisor did not start: see {self._layout.log('supervisord')}.")
-            time.sleep(0.02)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)]
+        with _uninterrupted():
+            subprocess.run(command, check=True, start_new_session=True)
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not self.running:
+                if time.monotonic() > deadline:
+                    raise NotReadyError(f"supervisor did not start: see {self._layout.log('supervisord')}.")
+                time.sleep(0.02)
 
     def states(self) -> dict[str, dict[str, Any]]:
         """For each program what supervisor knows: ``statename``, ``pid``, ``start``, ``now``, ``spawnerr``."""
@@ -136,6 +143,23 @@ class Supervisor:
             daemon.wait(STOP_TIMEOUT_S)
         except psutil.TimeoutExpired as error:
             raise NotReadyError(f"supervisor (process {daemon.pid}) does not stop: see {self._layout.logs}.") from error
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back what would end this process: nobody would know of a daemon that is half-way up, nor stop it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals end the main thread only
+        return
+    held: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: held.append(number)) for number in ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for came in held:
+            signal.raise_signal(came)
 
 
 def render(layout: Layout, programs: Sequence[Program]) -> str:

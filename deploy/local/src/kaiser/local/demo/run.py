@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -24,6 +26,7 @@ from kaiser.local.ledger import in_words, take_broker_hop, take_hops
 from kaiser.local.observing import Key, Observed, now_us, observing
 from kaiser.local.programs import EVERYTHING
 from kaiser.local.suite import Suite
+from kaiser.local.supervision import ENDINGS
 
 LINE_EVERY_S: Final = 5.0
 LOOK_EVERY_S: Final = 1.0
@@ -47,7 +50,7 @@ class Demo:
     """
 
     def __init__(self, layout: Layout, *, duration_s: float | None, where_to_look: str) -> None:
-        self._suite = Suite(layout)
+        self._suite = Suite(layout, say=_say)
         self._layout = layout
         self._duration_s = duration_s
         self._where = where_to_look
@@ -61,23 +64,35 @@ class Demo:
         self._pushed = 0
 
     def run(self) -> int:
-        """Run it; 0 if every reading was stored once, 1 if not."""
-        started = time.monotonic()
-        self._suite.up()
-        self._console.print(
-            f"kaiser: up and ready ({time.monotonic() - started:.1f} s)\n{self._where}", highlight=False
-        )
-        try:
-            return asyncio.run(self._watch())
-        finally:
-            self._fleet.stop()
-            self._console.print("stopping …")
-            self._suite.down()
+        """Run it, and leave nothing running however it ends.
+
+        Returns:
+            0 if every reading was stored once, or if nobody wanted to know; 1 if not.
+
+        Raises:
+            LocalError: One sentence that says what to do.
+            KeyboardInterrupt: It was interrupted before there was anything to watch.
+        """
+        for number in ENDINGS:
+            signal.signal(number, signal.default_int_handler)
+        with _alone(self._layout.run / "demo.lock"):
+            try:
+                started = time.monotonic()
+                self._suite.up()
+                _say(f"kaiser: up and ready ({time.monotonic() - started:.1f} s)\n{self._where}")
+                return asyncio.run(self._watch())
+            finally:
+                for number in ENDINGS:
+                    signal.signal(number, signal.SIG_IGN)  # half stopped would be the worst of all
+                with contextlib.suppress(OSError):  # the terminal may be gone
+                    _say("stopping …")
+                self._fleet.stop()
+                self._suite.down()
 
     async def _watch(self) -> int:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ENDINGS:
             loop.add_signal_handler(number, stop.set)
         with rows.connect(self._layout) as database:
             already, began_us = rows.stored(database), now_us()
@@ -183,6 +198,27 @@ class Demo:
             shown = [_ms(window.overall.percentile(p)) for p in (50, 99)] if window else ["", ""]
             table.add_row(name, f"{count:,}", *shown)
         return table
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep a second demo away from the same home, which it would stop under the first one's feet.
+
+    Raises:
+        LocalError: There is one.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LocalError("a demo runs here already: stop it, or give this one a KAISER_HOME and ports.") from None
+        yield
+
+
+def _say(line: str) -> None:
+    """Print at once, whoever reads."""
+    print(line, flush=True)
 
 
 def _settle(seen: list[tuple[Key, int]], waiting: dict[Key, int], window: _Window) -> list[tuple[Key, int]]:
