@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from kaiser.fleet.broker import add_broker_options, broker_of
 from kaiser.fleet.fleet import Fleet, make_devices
@@ -38,34 +38,38 @@ async def _run(options: argparse.Namespace) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
+    with contextlib.ExitStack() as files:
+        files.callback(sent.close)
+        report = files.enter_context(options.report_file.open("w")) if options.report_file else None
         async with Fleet(**broker_of(options), devices=devices, time_scale=options.time_scale, sent=sent) as fleet:
-            reporting = asyncio.create_task(_report(fleet, sent, options.report_file))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(options.duration):
-                    await stop.wait()
-            reporting.cancel()
-    finally:
-        sent.close()
+            reporting = asyncio.create_task(_report(fleet, sent, report))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait((reporting, stopping), timeout=options.duration, return_when=asyncio.FIRST_COMPLETED)
+            if not reporting.cancel():
+                reporting.result()  # nobody reads the logs any more: whoever wanted this fleet is gone
+        _note(fleet, sent, report, per_s=0)
     print(f"{options.devices} devices sent {sent.count} readings")
     return 0
 
 
-async def _report(fleet: Fleet, sent: Sent, path: Path | None) -> None:
+async def _report(fleet: Fleet, sent: Sent, file: IO[str] | None) -> None:
     before = 0
-    with contextlib.ExitStack() as files:
-        file = files.enter_context(path.open("w")) if path else None
-        while True:
-            await asyncio.sleep(1.0)
-            sent.flush()
-            line = {
-                "t": time.time(),
-                "sent": sent.attempted,
-                "acked": sent.count,
-                "connected": fleet.connected,
-                "per_s": sent.count - before,
-            }
-            before = sent.count
-            if file is not None:
-                file.write(json.dumps(line) + "\n")
-                file.flush()
+    while True:
+        await asyncio.sleep(1.0)
+        sent.flush()
+        _note(fleet, sent, file, per_s=sent.count - before)
+        before = sent.count
+
+
+def _note(fleet: Fleet, sent: Sent, file: IO[str] | None, *, per_s: int) -> None:
+    if file is None:
+        return
+    line = {
+        "t": time.time(),
+        "sent": sent.attempted,
+        "acked": sent.count,
+        "connected": fleet.connected,
+        "per_s": per_s,
+    }
+    file.write(json.dumps(line) + "\n")
+    file.flush()

@@ -15,7 +15,8 @@ class Sent:
     """Readings that were sent and, with QoS 1, acknowledged by the broker.
 
     Args:
-        path: File to write them to as they come, one JSON line ``[key, unix microseconds]`` each; None for none.
+        path: File to write them to as they come, one JSON line ``[key, unix microseconds]`` each. Without one they are
+            kept in memory, to be iterated over; with one they are not, for a fleet may live long.
 
     Attributes:
         attempted: Readings given to the broker.
@@ -23,24 +24,21 @@ class Sent:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.attempted = 0
+        self.attempted = self.count = 0
         self._keys: list[tuple[Key, int]] = []
         self._file: IO[bytes] | None = path.open("wb") if path else None
         self._encode = msgspec.json.Encoder().encode
 
-    @property
-    def count(self) -> int:
-        """How many readings are in it."""
-        return len(self._keys)
-
     def __iter__(self) -> Iterator[tuple[Key, int]]:
-        """Each reading with when it was sent, unix microseconds."""
+        """Each reading that is kept in memory, with when it was sent, unix microseconds."""
         return iter(self._keys)
 
     def add(self, key: Key, sent_at_us: int) -> None:
         """The broker has it."""
-        self._keys.append((key, sent_at_us))
-        if self._file is not None:
+        self.count += 1
+        if self._file is None:
+            self._keys.append((key, sent_at_us))
+        else:
             self._file.write(self._encode((key, sent_at_us)) + b"\n")
 
     def flush(self) -> None:
