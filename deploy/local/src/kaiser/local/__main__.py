@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from pathlib import Path
 
 import structlog
 
@@ -92,15 +93,18 @@ def demo(layout: Layout, arguments: argparse.Namespace) -> None:
 
 def where_to_look(layout: Layout) -> str:
     """Addresses, user and password files of a running Kaiser."""
-    ports, secret = layout.ports, layout.secrets.path
+    ports, secrets = layout.ports, layout.secrets.path("admin").parent
+    if secrets.is_relative_to(Path.cwd()):
+        secrets = secrets.relative_to(Path.cwd())
     return "\n".join(
         [
             f"  API docs    http://127.0.0.1:{ports.gateway}/schema",
             f"  WebSocket   ws://127.0.0.1:{ports.gateway}/ws",
-            f"  user        admin, password in {secret('admin')}",
-            f"  devices     mqtt://127.0.0.1:{ports.mqtt}, user device, password in {secret('mqtt-device')}",
-            f"  NATS        nats://127.0.0.1:{ports.nats}, user operator, password in {secret('nats-operator')}",
-            f"  database    127.0.0.1:{ports.postgres}/kaiser, user {OWNER}, password in {secret(f'postgres-{OWNER}')}",
+            f"  user        admin, password in {secrets}/admin",
+            f"  devices     mqtt://127.0.0.1:{ports.mqtt}, user device (mqtt-device)",
+            f"  NATS        nats://127.0.0.1:{ports.nats}, user operator (nats-operator)",
+            f"  database    127.0.0.1:{ports.postgres}/kaiser, user {OWNER} (postgres-{OWNER})",
+            "              (in brackets: the file of the password, beside admin's)",
         ]
     )
 

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Self
 
 _STEP: Final = math.log(1.02)
 """Buckets are 2 % wide, so a percentile is within 1 % of the true one."""
@@ -14,6 +15,14 @@ class Latencies:
 
     def __init__(self) -> None:
         self._buckets: Counter[int] = Counter()
+
+    @classmethod
+    def of(cls, parts: Iterable["Latencies"]) -> Self:
+        """All of them in one."""
+        whole = cls()
+        for part in parts:
+            whole._buckets.update(part._buckets)  # noqa: SLF001 - another one of these
+        return whole
 
     def add(self, seconds: float) -> None:
         """Note one; what seems to have taken no time (or less, when two clocks were read) counts as a microsecond."""
