@@ -102,7 +102,7 @@ class Fleet:
 
 
 def make_devices(
-    count: int, *, personality: Personality, sensors: int, interval_s: float, seed: int = 0
+    count: int, *, personality: Personality, sensors: int, interval_s: float, clock_off_s: int = 0, seed: int = 0
 ) -> list[DeviceSpec]:
     """Devices with up to five sensors and a pump each, whose readings are spread evenly over the interval.
 
@@ -111,6 +111,7 @@ def make_devices(
         personality: Their firmware.
         sensors: Sensors of each.
         interval_s: Seconds between two readings of one sensor.
+        clock_off_s: How far their clocks are off.
         seed: Which device comes when.
     """
     order = random.Random(seed).sample(range(count), count)  # noqa: S311 - nothing to guess
@@ -124,6 +125,7 @@ def make_devices(
                 sensors=five_sensors(number, dec=dec)[:sensors],
                 actuators=(ActuatorSpec(gpio=25),),
                 interval_s=interval_s,
+                clock_off_s=clock_off_s,
                 starts_after_s=order[number] / count * interval_s,
             )
         )

@@ -1,14 +1,44 @@
 """A device that sends garbage at full speed: no text, foreign ids, huge messages, topics that nobody knows."""
 
+import asyncio
+import contextlib
 import random
 from collections.abc import Iterator
 from typing import Final
 
+import aiomqtt
+
+from kaiser.fleet.device import Broker
 from kaiser.fleet.message import Outgoing
 
 HUGE: Final = 20_000
 DEEP: Final = 200
 FOREIGN: Final = "ESP_BADBAD"
+PAUSE_S: Final = 1.0
+"""Before it connects again."""
+
+
+async def send_garbage(broker: Broker, esp_id: str, stop: asyncio.Event, *, seed: int = 0) -> None:
+    """Send garbage until stopped, as fast as the broker acknowledges it, and connect again when it is thrown out.
+
+    Args:
+        broker: Where to.
+        esp_id: Who sends it.
+        stop: Ends it; a flag, because Python 3.11 swallows cancellations.
+        seed: Makes the bytes.
+    """
+    while not stop.is_set():
+        with contextlib.suppress(aiomqtt.MqttError):
+            async with aiomqtt.Client(
+                broker.host, broker.port, username=broker.username, password=broker.password, identifier=esp_id
+            ) as client:
+                for message in garbage(esp_id, seed=seed):
+                    await client.publish(message.topic, message.payload, qos=message.qos)
+                    if stop.is_set():
+                        return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PAUSE_S):
+                await stop.wait()
 
 
 def garbage(esp_id: str, *, kaiser_id: str = "god", seed: int = 0) -> Iterator[Outgoing]:

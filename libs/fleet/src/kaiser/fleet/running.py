@@ -7,11 +7,16 @@ import json
 import signal
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from kaiser.fleet.broker import add_broker_options, broker_of
+from kaiser.fleet.device import Broker
 from kaiser.fleet.fleet import Fleet, make_devices
+from kaiser.fleet.garbage import send_garbage
 from kaiser.fleet.sent import Sent
+
+FIRST_HOSTILE: Final = 0xBAD000
+"""Number of the first device that sends garbage."""
 
 
 def register(commands: Any) -> None:  # argparse keeps the type of its subparsers to itself
@@ -22,6 +27,8 @@ def register(commands: Any) -> None:  # argparse keeps the type of its subparser
     parser.add_argument("--sensors", type=int, default=5, help="of each device, at most 5")
     parser.add_argument("--personality", choices=("head", "dec", "mixed"), default="mixed")
     parser.add_argument("--interval", type=float, default=1.0, help="seconds between two readings of a sensor")
+    parser.add_argument("--clock-error", type=int, default=0, help="seconds that every device's clock is fast, or slow")
+    parser.add_argument("--garbage", type=int, default=0, help="devices more, which send garbage as fast as it goes")
     parser.add_argument("--time-scale", type=float, default=1.0, help="how much faster than real uptimes run")
     parser.add_argument("--duration", type=float, help="seconds; without it until it is interrupted")
     parser.add_argument("--sent-log", type=Path, help="file for every reading that the broker took, one a line")
@@ -33,7 +40,11 @@ async def _run(options: argparse.Namespace) -> int:
     """The exit code, 0; a device that died of a bug raises here when all have stopped, for an exit code of 1."""
     sent = Sent(options.sent_log)
     devices = make_devices(
-        options.devices, personality=options.personality, sensors=options.sensors, interval_s=options.interval
+        options.devices,
+        personality=options.personality,
+        sensors=options.sensors,
+        interval_s=options.interval,
+        clock_off_s=options.clock_error,
     )
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -42,9 +53,16 @@ async def _run(options: argparse.Namespace) -> int:
         files.callback(sent.close)
         report = files.enter_context(options.report_file.open("w")) if options.report_file else None
         async with Fleet(**broker_of(options), devices=devices, time_scale=options.time_scale, sent=sent) as fleet:
+            broker = Broker(**broker_of(options))
+            hostile = [
+                send_garbage(broker, f"ESP_{FIRST_HOSTILE + n:06X}", stop, seed=n) for n in range(options.garbage)
+            ]
+            littering = asyncio.gather(*hostile)
             reporting = asyncio.create_task(_report(fleet, sent, report))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait((reporting, stopping), timeout=options.duration, return_when=asyncio.FIRST_COMPLETED)
+            stop.set()
+            await littering
             if not reporting.cancel():
                 reporting.result()  # nobody reads the logs any more: whoever wanted this fleet is gone
         _note(fleet, sent, report, per_s=0)
