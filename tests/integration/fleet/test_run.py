@@ -30,9 +30,10 @@ def test_the_program_ends_when_nobody_reads_its_log_any_more(mosquitto):
         os.close(writing)
         assert os.read(reading, 1)
         os.close(reading)
-        _, complaint = fleet.communicate(timeout=20)
+        said, complaint = fleet.communicate(timeout=20)
     assert fleet.returncode == 1
     assert "BrokenPipeError" in complaint
+    assert mosquitto.password not in said + complaint
 
 
 def test_clocks_can_be_wrong(mosquitto, tmp_path):

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import IO, Any, Final
 
+import structlog
+
 from kaiser.fleet.broker import add_broker_options, broker_of
 from kaiser.fleet.device import Broker
 from kaiser.fleet.fleet import Fleet, make_devices
@@ -38,6 +40,7 @@ def register(commands: Any) -> None:  # argparse keeps the type of its subparser
 
 async def _run(options: argparse.Namespace) -> int:
     """The exit code, 0; a device that died of a bug raises here when all have stopped, for an exit code of 1."""
+    _configure_log()
     sent = Sent(options.sent_log)
     devices = make_devices(
         options.devices,
@@ -68,6 +71,13 @@ async def _run(options: argparse.Namespace) -> int:
         _note(fleet, sent, report, per_s=0)
     print(f"{options.devices} devices sent {sent.count} readings")
     return 0
+
+
+def _configure_log() -> None:
+    """Plain tracebacks: those of structlog's default show local variables, and with them the broker's password."""
+    console = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    stamp = structlog.processors.TimeStamper(fmt="iso")
+    structlog.configure(processors=[structlog.processors.add_log_level, stamp, console])
 
 
 async def _report(fleet: Fleet, sent: Sent, file: IO[str] | None) -> None:
