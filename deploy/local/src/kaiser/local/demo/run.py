@@ -54,6 +54,8 @@ class Demo:
         self._suite = Suite(layout, say=_say)
         self._console = Console()
         self._fleet = FleetProcess(layout)
+        # Whoever started it with nohup wants it to outlive the terminal
+        self._endings = [n for n in ENDINGS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
 
     def run(self) -> int:
         """Run it, and leave nothing running however it ends.
@@ -65,7 +67,7 @@ class Demo:
             LocalError: One sentence that says what to do.
             KeyboardInterrupt: It was interrupted before there was anything to watch.
         """
-        for number in ENDINGS:
+        for number in self._endings:
             signal.signal(number, signal.default_int_handler)
         with _alone(self._layout.run / "demo.lock"):
             try:
@@ -76,7 +78,7 @@ class Demo:
                 gc.freeze()  # what the imports left need not be looked through while times are taken
                 return asyncio.run(self._watch())
             finally:
-                for number in ENDINGS:
+                for number in self._endings:
                     signal.signal(number, signal.SIG_IGN)  # half stopped would be the worst of all
                 with contextlib.suppress(OSError):  # the terminal may be gone
                     _say("stopping …")
@@ -86,7 +88,7 @@ class Demo:
 
     async def _watch(self) -> int:
         stop = asyncio.Event()
-        for number in ENDINGS:
+        for number in self._endings:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         began_us = now_us()
         async with observing(self._layout) as observed:
