@@ -224,3 +224,16 @@ async def test_the_first_admin_is_made_once(
 async def test_a_time_that_is_none_is_refused_with_words(client: httpx.AsyncClient, wrong: str) -> None:
     answer = await client.get("/api/v1/sensors/ESP_9F03D4/4/ds18b20/history", params={"from": wrong})
     assert (answer.status_code, answer.json()["where"]) == (400, "from")
+
+
+async def test_it_is_not_ready_while_nats_is_frozen_and_ready_again_after(gateway: Service, nats_server: Nats) -> None:
+    ready = f"{gateway.url}/health/ready"
+    async with httpx.AsyncClient() as client, asyncio.timeout(30):
+        assert (await client.get(ready)).status_code == 200
+        nats_server.pause()
+        while (answer := await client.get(ready)).status_code == 200:
+            await asyncio.sleep(0.1)
+        nats_server.resume()
+        assert "NATS" in answer.text
+        while (await client.get(ready)).status_code != 200:
+            await asyncio.sleep(0.1)

@@ -53,6 +53,7 @@ class Pull:
 
     Attributes:
         renewals: How often a request was renewed because its heartbeats stayed away.
+        word_at: When the server last said anything about a request, by the loop's clock; 0 for never.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Pull:
         self._asked = 0
         self._asked_left = 0
         self._heard = 0.0
+        self.word_at = 0.0
         self._requests = 0
         self._inbox = b""
         self._subscription: Subscription | None = None
@@ -163,7 +165,7 @@ class Pull:
 
     def _take(self, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         """The sink of the inbox: a message, or a word about the request."""
-        self._heard = asyncio.get_running_loop().time()
+        self._heard = self.word_at = asyncio.get_running_loop().time()
         if subject.startswith(self._inbox):
             self._status(int(subject[len(self._inbox) :]), decode_headers(headers))
             return

@@ -4,7 +4,9 @@ The server keeps an ephemeral consumer in memory. Whenever it may have lost some
 consumer's own numbering, missed heartbeats) another one is made that starts behind the last message taken.
 """
 
+import asyncio
 import contextlib
+import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
@@ -82,6 +84,15 @@ class OrderedReader:
     def pending(self) -> int:
         """Messages behind the last one taken, as the server said with it (or when the reader began)."""
         return self._pending
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last said anything: about one where nothing is published, for it sends heartbeats.
+
+        Infinite before its first word.
+        """
+        word_at = self._pull.word_at
+        return asyncio.get_running_loop().time() - word_at if word_at else math.inf
 
     async def __aenter__(self) -> Self:
         await self._pull.open()

@@ -1,5 +1,6 @@
 """Reads the log for the live stream: finished readings, heartbeats, and what devices say."""
 
+import math
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,12 @@ from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
 from kaiser.gateway.events import ESP_HEALTH, SENSOR_DATA, Envelope, encode
 from kaiser.gateway.hub import TELEMETRY, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
+
+SILENT_S: Final = 3.5
+"""Three heartbeats of the server that did not come."""
 
 _decode_readings = msgspec.json.Decoder(Readings).decode
 
@@ -68,20 +73,35 @@ class LiveReaders:
         self._log = event_log
         self._hub = hub
         self._metrics = metrics
+        self._readers: dict[str, OrderedReader] = {}
+
+    def finding(self) -> Finding:
+        """Whether every stream is read: the server says something each second, even where nothing is published."""
+        waiting = [stream for stream, reader in self._readers.items() if reader.silent_s == math.inf]
+        if waiting:
+            return Finding(State.STARTING, f"waiting for {', '.join(sorted(waiting))}")
+        silent_s = max((reader.silent_s for reader in self._readers.values()), default=math.inf)
+        if silent_s > SILENT_S:
+            return Finding(State.FAILING, f"NATS has said nothing for {silent_s:.0f} s; the live stream stands still")
+        return Finding(State.OK)
 
     async def telemetry(self) -> None:
         """Read finished readings from now on."""
-        async with OrderedReader(self._log, TELEMETRY_STREAM.name) as reader:
+        async with self._reader(TELEMETRY_STREAM.name) as reader:
             while True:
                 for delivery in await reader.take():
                     self._readings(delivery)
 
     async def devices(self, stream: str) -> None:
         """Read another stream from now on."""
-        async with OrderedReader(self._log, stream) as reader:
+        async with self._reader(stream) as reader:
             while True:
                 for delivery in await reader.take():
                     self._said(delivery)
+
+    def _reader(self, stream: str) -> OrderedReader:
+        reader = self._readers[stream] = OrderedReader(self._log, stream)
+        return reader
 
     def spawnable(self) -> dict[str, Any]:
         """Every reader by name, as coroutines."""

@@ -65,8 +65,10 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         await users.ensure_first_admin(event_log, accounts, settings.admin)
         frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
         hub = Hub(metrics)
-        for name, reading in LiveReaders(event_log, hub, metrics).spawnable().items():
+        readers = LiveReaders(event_log, hub, metrics)
+        for name, reading in readers.spawnable().items():
             frame.spawn(name, reading)
+        frame.health.add("live", readers.finding)
         app = application(
             event_log=event_log,
             accounts=accounts,
