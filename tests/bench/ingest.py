@@ -28,6 +28,7 @@ from kaiser.contracts.events.telemetry import RawReadings
 from kaiser.contracts.streams import DEADLETTER, DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import Event, EventLog, connect, ensure_streams
 from kaiser.local.ephemeral import Nats, Postgres
+from kaiser.local.ephemeral_services import DEVICE_KEY_SECRET
 from kaiser.local.tree import ensure_tree
 
 US = 1_000_000
@@ -117,6 +118,7 @@ async def run(arguments: argparse.Namespace, nats: Nats, postgres: Postgres) -> 
         **os.environ,
         "KAISER_NATS_URL": nats.url,
         "KAISER_PG_DSN": postgres.dsn("kaiser_ingest"),
+        "KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET,
         "KAISER_HEALTH_PORT": str(HEALTH_PORT),
         "KAISER_LOG_LEVEL": "warning",
     }

@@ -4,52 +4,21 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import aiomqtt
 import httpx
-import pytest
 import websockets
 
-from kaiser.local import ephemeral_services
-from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres
+from kaiser.local.ephemeral import Mosquitto
 from kaiser.local.ephemeral_services import Service
 
 ESP: Final = "ESP_9F03D4"
 PROBE: Final = "28FF641E8C160350"
 SENSOR: Final = f"/sensors/{ESP}/4/ds18b20"
 LIMIT_S: Final = 10.0
-
-
-@pytest.fixture
-def gateway(mosquitto: Mosquitto, nats_server: Nats, postgres: Postgres, tmp_path: Path) -> Iterator[Service]:
-    """The gateway of a whole suite: three servers, bridge and ingest beside it."""
-    gateway = ephemeral_services.gateway(tmp_path / "gateway", nats_server, postgres)
-    services = (
-        ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server),
-        ephemeral_services.ingest(tmp_path / "ingest", nats_server, postgres),
-        gateway,
-    )
-    try:
-        for service in services:
-            service.start()
-        yield gateway
-    finally:
-        for service in services:
-            service.stop()
-
-
-@pytest.fixture
-async def api(gateway: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the REST API that has logged in."""
-    base = f"http://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}/api/v1"
-    async with httpx.AsyncClient(base_url=base) as client:
-        answer = await client.post("/auth/login", json={"username": "admin", "password": PASSWORD})
-        client.headers["Authorization"] = f"Bearer {answer.raise_for_status().json()['tokens']['access_token']}"
-        yield client
 
 
 async def test_a_published_reading_is_pushed_and_can_be_asked_for(

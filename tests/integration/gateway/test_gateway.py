@@ -227,13 +227,35 @@ async def test_a_time_that_is_none_is_refused_with_words(client: httpx.AsyncClie
 
 
 async def test_it_is_not_ready_while_nats_is_frozen_and_ready_again_after(gateway: Service, nats_server: Nats) -> None:
-    ready = f"{gateway.url}/health/ready"
     async with httpx.AsyncClient() as client, asyncio.timeout(30):
-        assert (await client.get(ready)).status_code == 200
+        assert (await _readiness(gateway, client)).status_code == 200
         nats_server.pause()
-        while (answer := await client.get(ready)).status_code == 200:
-            await asyncio.sleep(0.1)
+        assert "NATS" in (await _readiness(gateway, client, 503)).text
         nats_server.resume()
-        assert "NATS" in answer.text
-        while (await client.get(ready)).status_code != 200:
-            await asyncio.sleep(0.1)
+        await _readiness(gateway, client, 200)
+
+
+async def test_a_body_that_is_no_json_is_a_problem_with_a_code(client: httpx.AsyncClient) -> None:
+    for body in (b"{", b"[]", b'{"username":"admin"}', b"\xff"):
+        answer = await client.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_PAYLOAD_FORMAT"), body
+
+
+async def test_a_socket_lives_on_with_a_new_token_of_the_same_user(client: httpx.AsyncClient) -> None:
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    async with _socket(client) as ws:
+        await _subscribe(ws, client)
+        for again, answer in ((token, "authenticated"), ("x", "error")):
+            await ws.send(json.dumps({"action": "authenticate", "token": again}))
+            assert json.loads(await ws.recv())["type"] == answer
+        await ws.send(json.dumps({"action": "ping"}))
+        assert json.loads(await ws.recv())["type"] == "pong"
+
+
+async def _readiness(gateway: Service, client: httpx.AsyncClient, wanted: int | None = None) -> httpx.Response:
+    """The answer of its probe, once it is the wanted one."""
+    while True:
+        answer = await client.get(f"{gateway.url}/health/ready")
+        if wanted in (None, answer.status_code):
+            return answer
+        await asyncio.sleep(0.1)

@@ -87,7 +87,9 @@ def beat(at, *, ts=None, boot="b1", uptime=60) -> Event:
 
 
 async def registrations(log) -> list[str]:
-    return [delivery.subject async for delivery in replay(log, DEVICES.name, subjects=("device.*.*.registered",))]
+    return [
+        delivery.subject async for delivery in replay(log, DEVICES.name, subjects=("device.*.*.registry.registered",))
+    ]
 
 
 async def eventually(check, *, within_s=8):
@@ -109,7 +111,10 @@ async def test_a_discovered_device_is_registered_once_and_pending(log, registeri
         return len(await registrations(log)) == 2
 
     await eventually(both)
-    assert await registrations(log) == [f"device.god.{E}.registered", "device.god.ESP_0A1B2D.registered"]
+    assert await registrations(log) == [
+        f"device.god.{E}.registry.registered",
+        "device.god.ESP_0A1B2D.registry.registered",
+    ]
     assert registering.standings[E].pending
 
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from kaiser.contracts.queries import HistoryQuery
-from kaiser.ingest.api import Api
+from kaiser.ingest.api import Api, questions
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries, resolution_of
 from kaiser.timescale import Database, Pool, migrate
@@ -19,7 +19,7 @@ US = 1_000_000
 async def api(database):
     pool = Pool(database)
     await pool.open()
-    yield Api(Queries(pool))
+    yield Api(questions(Queries(pool)))
     await pool.close()
 
 
@@ -36,7 +36,7 @@ def ask_api(api):
     import msgspec
 
     async def ask_api(name, **question):
-        reply = await api.answer(name, msgspec.json.encode(question))
+        reply = await api.answer(f"query.ingest.{name}", msgspec.json.encode(question))
         return reply.problem.code if reply.problem else msgspec.to_builtins(reply.ok)
 
     return ask_api
@@ -182,15 +182,15 @@ async def test_while_the_database_is_away_questions_are_answered_with_that(own_p
     await migrate(database, package="kaiser.ingest", schema="ingest")
     pool = Pool(database)
     await pool.open()
-    api = Api(Queries(pool))
-    assert (await api.answer("devices", b"")).problem is None
+    api = Api(questions(Queries(pool)))
+    assert (await api.answer("query.ingest.devices", b"")).problem is None
     getattr(own_postgres, fault)()
     began = time.monotonic()
-    replies = await asyncio.gather(*(api.answer("devices", b"{}") for _ in range(20)))
+    replies = await asyncio.gather(*(api.answer("query.ingest.devices", b"{}") for _ in range(20)))
     assert {reply.problem.code for reply in replies} == {"DATABASE_ERROR"}
     assert time.monotonic() - began < 6
     {"stop": own_postgres.start, "pause": own_postgres.resume}[fault]()
     async with asyncio.timeout(20):
-        while (await api.answer("devices", b"{}")).problem is not None:  # noqa: ASYNC110
+        while (await api.answer("query.ingest.devices", b"{}")).problem is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
     await pool.close()

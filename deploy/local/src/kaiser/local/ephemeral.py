@@ -143,11 +143,24 @@ class Mosquitto(Server):
     username = SUPERUSER
     password = PASSWORD
 
-    def __init__(self, tree: Tree, folder: Path, *, autosave_s: int = 1) -> None:
+    def __init__(self, tree: Tree, folder: Path, *, autosave_s: int = 1, shared_account: bool = True) -> None:
         port = free_port()
-        users = dict.fromkeys((*mosquitto.USERS, SUPERUSER), PASSWORD)
-        mosquitto.prepare(folder, port=port, passwords=users, autosave_s=autosave_s, superuser=SUPERUSER)
+        accounts = [user for user in mosquitto.USERS if shared_account or user != mosquitto.SHARED]
+        users = dict.fromkeys((*accounts, SUPERUSER), PASSWORD)
+        mosquitto.prepare(
+            folder,
+            tree=tree,
+            port=port,
+            passwords=users,
+            autosave_s=autosave_s,
+            superuser=SUPERUSER,
+        )
         super().__init__(folder, mosquitto.command(tree, folder), port=port)
+        self._clients = folder / mosquitto.CLIENTS
+
+    def forget_clients(self) -> None:
+        """Let it start without the clients that were added to it, as after the loss of its disk."""
+        self._clients.write_text(mosquitto.NO_CLIENTS)
 
 
 class Nats(Server):

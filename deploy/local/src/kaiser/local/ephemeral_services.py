@@ -10,6 +10,7 @@ from kaiser.local.ports import free_port
 from kaiser.local.readiness import service_is_ready
 
 JWT_SECRET: Final = "only-for-tests-" * 3
+DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
 _ROLES: Final = {"ingest": "kaiser_ingest", "gateway": "kaiser_gateway"}
 
 
@@ -53,6 +54,9 @@ def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridg
         "KAISER_MQTT_PASSWORD": PASSWORD,
         "KAISER_BRIDGE_STATE_DIR": str(folder / "state"),
         "KAISER_BRIDGE_NAME": name,
+        "KAISER_ACCESS_USER": "access",
+        "KAISER_ACCESS_PASSWORD": PASSWORD,
+        "KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET,
     }
     extra = {f"KAISER_BRIDGE_{key.upper()}": value for key, value in options.items()}
     return Service("bridge", folder, environment | _event_log("bridge", nats) | extra)
@@ -60,7 +64,8 @@ def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridg
 
 def ingest(folder: Path, nats: Nats, postgres: Postgres) -> Service:
     """An ingest."""
-    return Service("ingest", folder, _event_log("ingest", nats) | _database("ingest", postgres))
+    environment = {"KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET}
+    return Service("ingest", folder, environment | _event_log("ingest", nats) | _database("ingest", postgres))
 
 
 def gateway(folder: Path, nats: Nats, postgres: Postgres) -> Service:

@@ -11,8 +11,12 @@ from typing import Final
 from kaiser.local.account import hand_over, unprivileged
 from kaiser.local.tree import Tree
 
-USERS: Final = ("bridge", "device", "loadgen")
-"""Who may log in: the bridge, simulated devices (one shared account), and the benchmarks' load generator."""
+USERS: Final = ("bridge", "access", "commissioning", "device", "loadgen")
+"""Who may log in with a password of this home: the bridge, once more the bridge for managing the keys of devices, new
+devices, simulated devices (one shared account, as fleets have that were never given keys), and the benchmarks' load
+generator. A device with a key of its own is a client of the dynamic security plugin instead."""
+SHARED: Final = "device"
+"""The account that a fleet without keys shares."""
 
 CONFIGURATION: Final = Template("""\
 # Written by kaiser.local at every start; change deploy/local/src/kaiser/local/mosquitto.py instead.
@@ -20,6 +24,9 @@ listener $port 127.0.0.1
 allow_anonymous false
 password_file $folder/passwords
 acl_file $folder/acl
+# Devices with a key of their own: whom the files do not know, and what they do not allow, is the plugin's to decide.
+plugin $plugin
+plugin_opt_config_file $folder/dynamic-security.json
 
 # Without it Nagle's algorithm holds every small packet back for up to 40 ms.
 set_tcp_nodelay true
@@ -59,21 +66,38 @@ log_type information
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 """)
 
+CLIENTS: Final = "dynamic-security.json"
+NO_CLIENTS: Final = (
+    '{"defaultACLAccess":{"publishClientSend":false,"publishClientReceive":false,"subscribe":false,"unsubscribe":true},'
+    '"clients":[],"groups":[],"roles":[]}'
+)
+"""What the plugin starts with; afterwards the file is its own."""
+
 ACCESS: Final = """\
 # Written by kaiser.local at every start; change deploy/local/src/kaiser/local/mosquitto.py instead.
 user bridge
 topic readwrite kaiser/#
 topic read $SYS/#
 
-user device
-topic read kaiser/broadcast/#
-topic read kaiser/+/server/status
+user access
+topic readwrite $CONTROL/dynamic-security/#
 
 user loadgen
 topic write kaiser/+/esp/+/sensor/+/data
 
-# A device reaches its own topics, whatever its kaiser level (which may be empty): its client id is its device id.
+# New devices have the account `commissioning`: they may introduce themselves, under their own client id, which is their
+# device id, and hear the answer. The kaiser level may be empty.
+pattern write kaiser/+/esp/%c/system/heartbeat
+pattern write kaiser/+/esp/%c/system/will
+pattern write kaiser/+/esp/%c/session/announce
+pattern read kaiser/+/esp/%c/system/heartbeat/ack
+"""
+
+SHARED_ACCESS: Final = """
+# A shared account tells devices apart by client id alone, and any of them may take any.
 pattern readwrite kaiser/+/esp/%c/#
+pattern read kaiser/broadcast/#
+pattern read kaiser/+/server/status
 """
 
 EVERYTHING: Final = """
@@ -84,22 +108,37 @@ topic read $SYS/#
 
 
 def prepare(
-    folder: Path, *, port: int, passwords: Mapping[str, str], autosave_s: int = 5, superuser: str | None = None
+    folder: Path,
+    *,
+    tree: Tree,
+    port: int,
+    passwords: Mapping[str, str],
+    autosave_s: int = 5,
+    superuser: str | None = None,
 ) -> None:
     """Write configuration, passwords and access rules; the store of sessions and queues in the folder is left alone.
 
     Args:
         folder: The broker's own folder, made if need be.
+        tree: Where the plugin is.
         port: TCP port on the loopback address.
-        passwords: Password of each user.
+        passwords: Password of each user; without one for :data:`SHARED` every device needs a key of its own.
         autosave_s: Seconds between two saves of the store.
         superuser: One of the users who may use every topic; for tests.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    access = ACCESS + (EVERYTHING.format(user=superuser) if superuser else "")
-    credentials = "".join(f"{user}:{_digest(password)}\n" for user, password in passwords.items())
-    configuration = CONFIGURATION.substitute(port=port, folder=folder, autosave_s=autosave_s)
-    for name, text in (("acl", access), ("passwords", credentials), ("mosquitto.conf", configuration)):
+    access = (
+        ACCESS
+        + (SHARED_ACCESS if SHARED in passwords else "")
+        + (EVERYTHING.format(user=superuser) if superuser else "")
+    )
+    files = {"acl": access, "passwords": "".join(f"{user}:{_digest(word)}\n" for user, word in passwords.items())}
+    files["mosquitto.conf"] = CONFIGURATION.substitute(
+        port=port, folder=folder, autosave_s=autosave_s, plugin=tree.dynamic_security
+    )
+    if not (folder / CLIENTS).exists():
+        files[CLIENTS] = NO_CLIENTS
+    for name, text in files.items():
         path = folder / name
         path.touch(mode=0o600)
         path.write_text(text)

@@ -65,7 +65,10 @@ def _services(layout: Layout) -> list[Program]:
         "KAISER_MQTT_USER": "bridge",
         "KAISER_MQTT_PASSWORD_FILE": str(secret("mqtt-bridge")),
         "KAISER_BRIDGE_STATE_DIR": str(layout.bridge_state),
+        "KAISER_ACCESS_USER": "access",
+        "KAISER_ACCESS_PASSWORD_FILE": str(secret("mqtt-access")),
     }
+    device_keys = {"KAISER_DEVICE_KEY_SECRET_FILE": str(secret("device-key"))}
     gateway = {
         "KAISER_GATEWAY_HOST": LOOPBACK,
         "KAISER_GATEWAY_PORT": str(ports.gateway),
@@ -73,8 +76,8 @@ def _services(layout: Layout) -> list[Program]:
         "KAISER_ADMIN_PASSWORD_FILE": str(secret("admin")),
     }
     return [
-        _service("bridge", layout, ports.bridge_health, bridge),
-        _service("ingest", layout, ports.ingest_health, _database(layout, "ingest")),
+        _service("bridge", layout, ports.bridge_health, device_keys | bridge),
+        _service("ingest", layout, ports.ingest_health, device_keys | _database(layout, "ingest")),
         _service("gateway", layout, ports.gateway_health, _database(layout, "gateway") | gateway),
     ]
 

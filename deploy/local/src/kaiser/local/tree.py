@@ -28,6 +28,11 @@ class Tree:
         self.postgres_bin = root / "usr" / "lib" / "postgresql" / "17" / "bin"
         self.mosquitto = root / "usr" / "sbin" / "mosquitto"
 
+    @property
+    def dynamic_security(self) -> Path:
+        """Mosquitto's plugin, below the folder of this machine's architecture."""
+        return next((self.root / "usr" / "lib").glob("*/mosquitto_dynamic_security.so"))
+
 
 def home() -> Path:
     """The folder for everything that Kaiser keeps on this machine: ``KAISER_HOME``, or ``.kaiser`` in the checkout."""

@@ -48,6 +48,7 @@ class Code(StrEnum):
     POISON_MESSAGE = "POISON_MESSAGE"
     SENSOR_NOT_FOUND = "SENSOR_NOT_FOUND"
     SENSOR_AMBIGUOUS = "SENSOR_AMBIGUOUS"
+    DEVICE_STATE_FORBIDS = "DEVICE_STATE_FORBIDS"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -86,6 +87,7 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.POISON_MESSAGE: 5907,
     Code.SENSOR_NOT_FOUND: 5908,
     Code.SENSOR_AMBIGUOUS: 5909,
+    Code.DEVICE_STATE_FORBIDS: 5910,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
 
@@ -125,6 +127,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.POISON_MESSAGE: "A consumer failed at it as often as allowed.",
     Code.SENSOR_NOT_FOUND: "The device has no such sensor, or no reading of it yet.",
     Code.SENSOR_AMBIGUOUS: "Several sensors of this type are on this pin; the address tells them apart.",
+    Code.DEVICE_STATE_FORBIDS: "What the registry holds of the device does not allow this.",
 }
 """One line for operators."""
 

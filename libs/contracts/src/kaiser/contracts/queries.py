@@ -38,9 +38,14 @@ class DevicesQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """One device. ``query.ingest.device`` answers ``Device``."""
+    """One device. ``query.ingest.device`` answers ``Device``.
+
+    Attributes:
+        at_least: Wait until the table has this event of the registry, by its sequence.
+    """
 
     esp_id: str
+    at_least: int = 0
 
 
 class SensorsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +93,7 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device as the registry knows it; times in unix microseconds."""
+    """A device as the registry knows it; times in unix microseconds, 0 for never."""
 
     esp_id: str
     kaiser_id: str
@@ -99,6 +104,13 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_at: int
     online: bool
     offline_reason: str | None = None
+    name: str = ""
+    board: str | None = None
+    state_since: int = 0
+    state_by: str = ""
+    state_reason: str = ""
+    key_issued_at: int = 0
+    seq: int = 0
     boot: str = ""
     uptime_s: int | None = None
     heap_free_bytes: int | None = None

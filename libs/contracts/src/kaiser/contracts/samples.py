@@ -12,6 +12,14 @@ from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.registry import (
+    DeviceApproved,
+    DeviceBoardSet,
+    DeviceKeyIssued,
+    DeviceRejected,
+    DeviceRenamed,
+    DeviceRetired,
+)
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.uplink import Accepted, decode_uplink, looks_like_head
 
@@ -19,6 +27,12 @@ Line = dict[str, Any]  # a line of wire-samples.jsonl, whose payload is of any J
 
 AT: Final = 1_777_500_031_250_000
 _PLACE: Final[dict[str, str]] = {"kaiser_id": "god", "esp_id": "ESP_9F03D4"}
+_DECIDED: Final[dict[str, Any]] = {
+    **_PLACE,
+    "at": AT,
+    "by": "admin",
+    "correlation_id": "c-4711",
+}  # fields of all decisions
 
 MORE_MESSAGES: Final[tuple[Line, ...]] = (
     {
@@ -76,6 +90,12 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
     DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
     DeviceRegistered.TYPE: DeviceRegistered(generation="head", registered_at=AT, **_PLACE),
+    DeviceApproved.TYPE: DeviceApproved(**_DECIDED),
+    DeviceRejected.TYPE: DeviceRejected(reason="not ours", **_DECIDED),
+    DeviceRenamed.TYPE: DeviceRenamed(name="North tent, bench A", **_DECIDED),
+    DeviceBoardSet.TYPE: DeviceBoardSet(board="esp32_wroom", **_DECIDED),
+    DeviceRetired.TYPE: DeviceRetired(reason="water damage", **_DECIDED),
+    DeviceKeyIssued.TYPE: DeviceKeyIssued(key_id="5f" * 16, digest="c0" * 32, **_DECIDED),
     DownlinkRequested.TYPE: DownlinkRequested(
         topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
         payload='{"request_id":"m-77","timeout_ms":5000,"command":"measure"}',

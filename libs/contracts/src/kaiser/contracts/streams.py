@@ -107,9 +107,10 @@ DEVICE_SAID: Final = (
     "downlink_expired",
     "downlink_refused",
 )
-"""Last tokens of the DEVICES subjects that the bridge writes; ingest writes :data:`DEVICE_REGISTRY`."""
+"""Last tokens of the DEVICES subjects that the bridge writes; ingest writes those of :data:`DEVICE_REGISTRY`."""
 
-DEVICE_REGISTRY: Final = ("registered",)
+DEVICE_REGISTRY: Final = "device.*.*.registry.>"
+"""Decisions about devices, which ingest writes."""
 
 PERMISSIONS: Final[dict[str, Permissions]] = {
     "bridge": Permissions(
@@ -133,19 +134,19 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
     "ingest": Permissions(
         publishes=(
             "telemetry.reading.>",
-            *(f"device.*.*.{event}" for event in DEVICE_REGISTRY),
+            DEVICE_REGISTRY,
             "downlink.>",
             "deadletter.ingest",
         ),
         owns=("TELEMETRY", "DEVICES", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS"),
         trims=("TELEMETRY_RAW", "TELEMETRY"),
-        answers=("query.ingest.>",),
+        answers=("query.ingest.>", "command.ingest.>"),
     ),
     "gateway": Permissions(
         publishes=("identity.>", "deadletter.gateway"),
         owns=("IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "IDENTITY"),
-        asks=("query.>",),
+        asks=("query.>", "command.>"),
     ),
 }

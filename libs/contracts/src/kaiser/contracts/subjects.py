@@ -71,6 +71,16 @@ def device(kaiser_id: str, esp_id: str, event: str) -> str:
     return f"device.{token(kaiser_id)}.{token(esp_id)}.{event}"
 
 
+def registry(kaiser_id: str, esp_id: str, event: str) -> str:
+    """A decision of the registry about one device."""
+    return f"device.{token(kaiser_id)}.{token(esp_id)}.registry.{event}"
+
+
+def registry_of(esp_id: str) -> str:
+    """Filter for all decisions about one device, whatever kaiser id it talked under: its aggregate."""
+    return f"device.*.{token(esp_id)}.registry.>"
+
+
 def heartbeat(kaiser_id: str, esp_id: str) -> str:
     """The heartbeats of one device."""
     return f"heartbeat.{token(kaiser_id)}.{token(esp_id)}"
@@ -109,3 +119,8 @@ def deadletter(service: str) -> str:
 def query(service: str, name: str) -> str:
     """A request to the owner of a projection, answered over NATS request/reply."""
     return f"query.{service}.{name}"
+
+
+def command(service: str, name: str) -> str:
+    """A request to the owner of an aggregate to decide something, answered over NATS request/reply."""
+    return f"command.{service}.{name}"

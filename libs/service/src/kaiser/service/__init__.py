@@ -4,6 +4,7 @@ from kaiser.service.frame import CannotStartError, Frame, listen, run
 from kaiser.service.health import Health, State
 from kaiser.service.settings import (
     CommonSettings,
+    DeviceKeySettings,
     HealthSettings,
     LogSettings,
     MqttSettings,
@@ -17,6 +18,7 @@ from kaiser.service.settings import (
 __all__ = (
     "CannotStartError",
     "CommonSettings",
+    "DeviceKeySettings",
     "Frame",
     "Health",
     "HealthSettings",

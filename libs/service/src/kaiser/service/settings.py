@@ -50,6 +50,17 @@ class PostgresSettings(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
+class DeviceKeySettings(Struct, frozen=True, kw_only=True):
+    """``KAISER_DEVICE_KEY_…``.
+
+    Attributes:
+        secret: Secret of the site that keys of devices are derived from, at least 32 characters; every service that
+            needs it has the same. A new one makes every key void.
+    """
+
+    secret: Annotated[str, Meta(min_length=32)]
+
+
 class HealthSettings(Struct, frozen=True, kw_only=True):
     """Where ``/health/live``, ``/health/ready`` and ``/metrics`` are served."""
 

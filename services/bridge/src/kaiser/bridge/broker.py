@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from kaiser.mqtt import Session, tls_context
 from kaiser.service.settings import MqttSettings
 
@@ -18,6 +20,10 @@ class Broker:
         self._tls = None
         if settings.ca_file:
             self._tls = tls_context(ca_file=settings.ca_file, cert_file=settings.cert_file, key_file=settings.key_file)
+
+    def as_user(self, user: str, password: str | None) -> "Broker":
+        """The same broker for somebody else."""
+        return Broker(msgspec.structs.replace(self._settings, user=user, password=password))
 
     def session(self, client_id: str, **purpose: Any) -> Session:  # the keywords are Session's own
         """A session that is not yet entered; ``purpose`` is passed on to :class:`kaiser.mqtt.Session`."""

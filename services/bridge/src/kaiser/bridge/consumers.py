@@ -1,39 +1,26 @@
-"""What the bridge listens to: one MQTT session a slot, and the events that tell it of devices."""
+"""What the bridge listens to: one MQTT session a slot."""
 
 import asyncio
 from typing import Final
 
-import msgspec
 import structlog
 
 from kaiser.bridge.broker import Broker
 from kaiser.bridge.downlink import Downlink
 from kaiser.bridge.metrics import BridgeMetrics
-from kaiser.bridge.profiles import Profile, Profiles
+from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.settings import BridgeOptions
 from kaiser.bridge.sorting import Sorter
 from kaiser.bridge.uplink import Uplink, recall
-from kaiser.contracts.events.device import Generation
-from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, DOWNLINK
+from kaiser.contracts.streams import DOWNLINK
 from kaiser.contracts.topics import WIDE_FILTER
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, OrderedReader
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog
 from kaiser.mqtt import QoS, RetainHandling, Session, TopicFilter, topic_filter
 
 log = structlog.get_logger(__name__)
 
 DISCOVERY_FILTER: Final = "kaiser/+/discovery/#"
 SHARED: Final = "$share/kaiser/"
-
-
-class _Device(msgspec.Struct):
-    """What every event about a device says."""
-
-    kaiser_id: str
-    esp_id: str
-    generation: Generation
-
-
-_decode_device = msgspec.json.Decoder(_Device).decode
 
 
 class Slot:
@@ -123,18 +110,3 @@ class Slot:
             )
             for pattern in (WIDE_FILTER, DISCOVERY_FILTER)
         ]
-
-
-async def follow_registry(event_log: EventLog, profiles: Profiles) -> None:
-    """Learn of devices from the registry's events, so that a lost cache is filled again from the log."""
-    subjects = tuple(f"device.*.*.{event}" for event in ("discovered", *DEVICE_REGISTRY))
-    async with OrderedReader(event_log, DEVICES.name, subjects=subjects, start="last_per_subject") as reader:
-        while True:
-            for delivery in await reader.take():
-                try:
-                    device = _decode_device(delivery.data)
-                except msgspec.MsgspecError as error:
-                    log.warning("device event not understood", subject=delivery.subject, reason=str(error))
-                    continue
-                if profiles.get(device.esp_id) is None:
-                    profiles.add(device.esp_id, Profile(kaiser_id=device.kaiser_id, generation=device.generation))

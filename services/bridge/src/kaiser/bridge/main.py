@@ -10,10 +10,12 @@ from typing import Final
 import structlog
 
 from kaiser.bridge import profiles as cache
+from kaiser.bridge.access_keeper import AccessKeeper
 from kaiser.bridge.broker import Broker
-from kaiser.bridge.consumers import Slot, follow_registry
+from kaiser.bridge.consumers import Slot
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
+from kaiser.bridge.registry import Keys, follow_registry
 from kaiser.bridge.responder import Responder
 from kaiser.bridge.roles import LEASE_TTL_S, LateLease, Role
 from kaiser.bridge.server_status import StatusKeeper
@@ -36,7 +38,7 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
     """Run one bridge until it is told to stop."""
     options, nats = settings.bridge, settings.nats
     metrics = BridgeMetrics(frame.registry)
-    broker = Broker(settings.mqtt)
+    broker, keys = Broker(settings.mqtt), Keys()
     async with _profiles(options.state_dir / "profiles.json") as profiles:
         late = LateLease()
         keeper = StatusKeeper(broker, profiles, will_delay_s=options.will_delay_s)
@@ -47,7 +49,7 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
             await ensure_streams(event_log, WRITES)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)
             late.is_there(lease("front"))
-            frame.spawn("registry", follow_registry(event_log, profiles))
+            frame.spawn("registry", follow_registry(event_log, profiles, keys))
             slots = [
                 Slot(n, options=options, broker=broker, event_log=event_log, profiles=profiles, metrics=metrics)
                 for n in range(options.slots)
@@ -55,6 +57,12 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
             sharing = Sharing(event_log, BUCKET, name=options.name, slots=options.slots)
             roles = [Role(s.client_id, lease(s.client_id), s.work, wanted=sharing.wants_more) for s in slots]
             sharing.roles = roles
+            if settings.access.user:
+                secret = settings.device_key.secret.encode()
+                as_keeper = broker.as_user(settings.access.user, settings.access.password)
+                access = AccessKeeper(as_keeper, keys, secret, metrics)
+                roles_of_one = Role("access", lease("access"), access.run)
+                frame.spawn(roles_of_one.name, roles_of_one.run())
             if options.slots > 1:
                 frame.spawn("sharing", sharing.run())
             for role in roles:

@@ -49,6 +49,9 @@ class BridgeMetrics:
             "Messages that the broker says it dropped since its start; anything above 0 is a loss",
             registry=registry,
         )
+        self.access_clients = Gauge(
+            "kaiser_bridge_access_clients", "Devices that have a key on the broker", registry=registry
+        )
         self._devices = Gauge("kaiser_bridge_devices", "Devices in the bridge's cache", registry=registry)
         self._queued = Gauge(
             "kaiser_bridge_queued_messages", "Messages received and not yet taken by the uplink", registry=registry

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from kaiser.service import CommonSettings, MqttSettings
+from kaiser.service import CommonSettings, DeviceKeySettings, MqttSettings
 
 
 class BridgeOptions(Struct, frozen=True, kw_only=True):
@@ -29,8 +29,22 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
     will_delay_s: Annotated[int, Meta(ge=1, le=300)] = 30
 
 
+class AccessOptions(Struct, frozen=True, kw_only=True):
+    """``KAISER_ACCESS_…``: who may manage clients on the broker; without it, keys of devices are not managed.
+
+    Attributes:
+        user: User name of an account that may use Mosquitto's ``$CONTROL/dynamic-security`` and nothing else.
+        password: Its password.
+    """
+
+    user: str | None = None
+    password: str | None = None
+
+
 class BridgeSettings(CommonSettings, frozen=True, kw_only=True):
     """Everything that the bridge reads from the environment."""
 
     mqtt: MqttSettings
     bridge: BridgeOptions
+    access: AccessOptions
+    device_key: DeviceKeySettings

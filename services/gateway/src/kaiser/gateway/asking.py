@@ -1,4 +1,4 @@
-"""Asks the owner of a projection, over NATS, and gives its answer or its problem."""
+"""Asks the owner of a projection or an aggregate, over NATS, and gives its answer or its problem."""
 
 from typing import Any, Final, TypeVar
 
@@ -37,13 +37,24 @@ async def ask(event_log: EventLog, service: str, name: str, query: msgspec.Struc
     Raises:
         ProblemError: The owner refused, is away, or did not answer in time.
     """
-    subject = subjects.query(service, name)
+    return await _request(event_log, subjects.query(service, name), query, answer, service)
+
+
+async def order(event_log: EventLog, service: str, name: str, asked: msgspec.Struct, answer: type[T]) -> T:
+    """Send an order to the owner of an aggregate and return what it decided. Arguments and errors as :func:`ask`.
+
+    When the owner does not answer in time, it is not known whether it decided.
+    """
+    return await _request(event_log, subjects.command(service, name), asked, answer, service)
+
+
+async def _request(event_log: EventLog, subject: str, asked: msgspec.Struct, answer: type[T], service: str) -> T:
     if not event_log.connected:
         raise ProblemError(
             Problem(Code.SERVICE_ERROR, "the event log is away; the live stream goes on when it is back")
         )
     try:
-        message = await event_log.nc.request(subject, _encode(query), timeout=TIMEOUT_S)
+        message = await event_log.nc.request(subject, _encode(asked), timeout=TIMEOUT_S)
     except nats.errors.NoRespondersError:
         raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} is not running")) from None
     except (nats.errors.TimeoutError, TimeoutError):

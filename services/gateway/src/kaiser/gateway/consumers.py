@@ -10,9 +10,10 @@ from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS
 from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
 from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
-from kaiser.gateway.events import ESP_HEALTH, SENSOR_DATA, Envelope, encode
+from kaiser.gateway.events import SENSOR_DATA, Envelope, encode
 from kaiser.gateway.hub import TELEMETRY, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.showing import SHOWN, show
 from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
@@ -30,34 +31,6 @@ class _Count(msgspec.Struct):
 
 
 _decode_count = msgspec.json.Decoder(_Count).decode
-
-
-class _Said(msgspec.Struct):
-    """What every event about a device says."""
-
-    esp_id: str
-    received_at: int
-    message: dict[str, Any] | None = None  # a message of the wire contract, in canonical form
-
-
-_decode_said = msgspec.json.Decoder(_Said).decode
-
-NAMES: Final[dict[str, str]] = {
-    "io.kaiser.heartbeat.v1": ESP_HEALTH,
-    "io.kaiser.device.lost.v1": ESP_HEALTH,
-    "io.kaiser.device.returned.v1": ESP_HEALTH,
-    "io.kaiser.device.discovered.v1": "device_discovered",
-    "io.kaiser.device.config_answered.v1": "config_response",
-    "io.kaiser.device.zone_acked.v1": "zone_assignment",
-    "io.kaiser.device.subzone_acked.v1": "subzone_assignment",
-    "io.kaiser.device.error_reported.v1": "error_event",
-    "io.kaiser.actuator.status.v1": "actuator_status",
-    "io.kaiser.actuator.response.v1": "actuator_response",
-    "io.kaiser.actuator.alert.v1": "actuator_alert",
-}
-"""Event type of the log to event name of the WebSocket; others are not sent."""
-
-STATUS: Final[dict[str, str]] = {"io.kaiser.device.lost.v1": "offline"}
 
 
 class LiveReaders:
@@ -123,17 +96,14 @@ class LiveReaders:
             self._metrics.received_to_pushed.observe((now_us() - min(batch.received_at)) / 1e6)
 
     def _said(self, delivery: Delivery) -> None:
-        name = NAMES.get(delivery.type)
-        if name is None or not self._hub.wanted(name):
+        shown = SHOWN.get(delivery.type)
+        if shown is None or not self._hub.wanted(shown.name):
             return
         try:
-            said = _decode_said(delivery.data)
+            esp_id, at, fields = show(delivery.type, delivery.data)
         except msgspec.MsgspecError as error:
             log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
-        data: dict[str, Any] = {**(said.message or {}), "esp_id": said.esp_id}  # of whatever types the message has
-        if name == ESP_HEALTH:
-            data["status"] = STATUS.get(delivery.type, "online")
-        data["timestamp"] = said.received_at // 1_000_000
-        encoded = encode(Envelope(name, delivery.seq, said.received_at, data))
-        self._hub.event(name, said.esp_id, encoded, seq=delivery.seq, stream=delivery.stream)
+        encoded = encode(Envelope(shown.name, delivery.seq, at, fields))
+        stream = delivery.stream
+        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=shown.urgent)

@@ -11,8 +11,6 @@ encode = msgspec.json.Encoder().encode
 
 SENSOR_DATA: Final = "sensor_data"
 ESP_HEALTH: Final = "esp_health"
-URGENT: Final = frozenset({"actuator_alert"})
-"""Sent at once, whatever a client's frame rate is."""
 
 
 class SensorData(msgspec.Struct, frozen=True):

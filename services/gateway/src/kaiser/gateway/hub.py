@@ -6,7 +6,7 @@ from typing import Final
 
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.gateway import events
-from kaiser.gateway.events import SENSOR_DATA, URGENT
+from kaiser.gateway.events import SENSOR_DATA
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.outbox import Outbox
@@ -83,11 +83,11 @@ class Hub:
             if count:
                 self._put(client, chunk, count=count, seq=seq, stream=TELEMETRY, urgent=False)
 
-    def event(self, event_type: str, esp_id: str, encoded: bytes, *, seq: int, stream: str) -> None:
+    def event(self, event_type: str, esp_id: str, encoded: bytes, *, seq: int, stream: str, urgent: bool) -> None:
         """Hand one event to those who want it."""
         for client, filters in self._wanting(event_type):
             if filters.wants(event_type, esp_id):
-                self._put(client, encoded, count=1, seq=seq, stream=stream, urgent=event_type in URGENT)
+                self._put(client, encoded, count=1, seq=seq, stream=stream, urgent=urgent)
 
     def _wanting(self, event_type: str) -> Iterable[tuple[Client, Filters]]:
         return [

@@ -11,12 +11,12 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from kaiser.contracts.codes import Code
-from kaiser.gateway.consumers import NAMES
 from kaiser.gateway.events import SENSOR_DATA, encode
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
+from kaiser.gateway.showing import NAMES
 from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
 
 log = structlog.get_logger(__name__)
@@ -25,8 +25,9 @@ AUTHENTICATE_WITHIN_S: Final = 5.0
 NOT_AUTHENTICATED: Final = 4001
 """Close code of the monolith for a missing, wrong or expired token."""
 TOO_MANY: Final = 4008
+BROKEN: Final = 1011
 LONGEST_MESSAGE: Final = 64 * 1024
-KNOWN: Final = frozenset({SENSOR_DATA, *NAMES.values()})
+KNOWN: Final = frozenset({SENSOR_DATA, *NAMES})
 """Event types that there are; a filter for another one would wait for ever."""
 
 Socket = WebSocket[Any, Any, Any]  # litestar's user, auth and state, none of which is used
@@ -76,6 +77,8 @@ class Connection:
         self._options = options
         self._metrics = metrics
         self._client = Client(options.buffer_bytes)
+        self._principal: Principal | None = None
+        self._renewed = asyncio.Event()
 
     async def serve(self) -> None:
         """Serve until either side closes, or the token expires."""
@@ -92,12 +95,17 @@ class Connection:
     async def _serve_as(self, principal: Principal) -> None:
         self._hub.add(self._client)
         self._metrics.clients.inc()
-        work = [asyncio.create_task(self._listen()), asyncio.create_task(self._send())]
+        self._principal = principal
+        expiring = asyncio.create_task(self._expire())
+        work = [asyncio.create_task(self._listen()), asyncio.create_task(self._send()), expiring]
         try:
-            remaining = principal.expires_at - time.time()
-            done, _ = await asyncio.wait(work, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            if done == {expiring}:
                 await self._socket.close(NOT_AUTHENTICATED, "the token has expired")
+            for task in done:
+                if (error := task.exception()) and not isinstance(error, WebSocketDisconnect):
+                    log.error("socket failed", user=principal.username, exc_info=error)
+                    await self._socket.close(BROKEN, "something went wrong here; it is in the gateway's log")
         finally:
             self._hub.remove(self._client)
             self._metrics.clients.dec()
@@ -151,8 +159,31 @@ class Connection:
                     await self._say({"type": "unsubscribed"})
                 case Ping():
                     await self._say({"type": "pong", "time": time.time_ns() // 1000})
-                case Authenticate():
-                    await self._problem(Code.INVALID_PAYLOAD_FORMAT, "the client is authenticated already")
+                case Authenticate(token):
+                    await self._renew(token)
+
+    async def _renew(self, token: str) -> None:
+        """Go on with another token of the same user; a wrong one changes nothing."""
+        try:
+            renewed = self._tokens.read(token)
+        except InvalidTokenError as error:
+            await self._problem(Code.AUTHENTICATION_FAILED, str(error))
+            return
+        if self._principal is None or renewed.user_id != self._principal.user_id:
+            await self._problem(Code.AUTHENTICATION_FAILED, "the token is another user's")
+            return
+        self._principal = renewed
+        self._renewed.set()
+        await self._say({"type": "authenticated", "user": renewed.username, "expires_at": renewed.expires_at})
+
+    async def _expire(self) -> None:
+        """Return when the token has expired, and no other came in time."""
+        assert self._principal is not None
+        while (left_s := self._principal.expires_at - time.time()) > 0:
+            self._renewed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await self._renewed.wait()
 
     async def _send(self) -> None:
         """Frames as fast as the socket takes them; what comes meanwhile gathers in the outbox."""

@@ -8,7 +8,7 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.api import auth, devices, docs, problems, sensors
+from kaiser.gateway.api import auth, devices, docs, problems, registry, sensors
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
@@ -39,6 +39,11 @@ def application(
         route_handlers=[
             devices.devices,
             devices.device,
+            registry.approve,
+            registry.reject,
+            registry.retire,
+            registry.rotate_key,
+            registry.change,
             sensors.sensors,
             sensors.latest,
             sensors.history,

@@ -1,7 +1,7 @@
-"""Answers on ``query.ingest.*``: NATS requests, shared out over all instances; a reply is an answer or a problem."""
+"""Answers on ``query.ingest.*`` and ``command.ingest.*``: NATS requests, shared out over all instances."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from kaiser.contracts import subjects
+from kaiser.contracts import commands, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
     DeviceQuery,
@@ -23,7 +23,9 @@ from kaiser.contracts.queries import (
 )
 from kaiser.eventlog import now_us
 from kaiser.ingest.cursors import BadCursorError
+from kaiser.ingest.orders import Orders
 from kaiser.ingest.queries import Queries, Refusal
+from kaiser.ingest.registry import RegistryError
 from kaiser.timescale import BadData, DatabaseAway
 
 _log = structlog.get_logger(__name__)
@@ -39,16 +41,42 @@ AT_ONCE: Final = 32
 _encode = msgspec.json.Encoder().encode
 
 
-class Api:
-    """Answers questions until it is closed."""
+Requests = Mapping[str, tuple[type[msgspec.Struct], Answer]]
+"""Subject to what a request on it says, and who answers it."""
 
-    def __init__(self, queries: Queries) -> None:
-        self._answers: dict[str, tuple[msgspec.json.Decoder[Any], Answer]] = {
-            "devices": (msgspec.json.Decoder(DevicesQuery), queries.devices),
-            "device": (msgspec.json.Decoder(DeviceQuery), queries.device),
-            "sensors": (msgspec.json.Decoder(SensorsQuery), queries.sensors),
-            "latest": (msgspec.json.Decoder(LatestQuery), queries.latest),
-            "history": (msgspec.json.Decoder(HistoryQuery), queries.history),
+
+def questions(queries: Queries) -> Requests:
+    """What may be asked."""
+    return {
+        subjects.query("ingest", "devices"): (DevicesQuery, queries.devices),
+        subjects.query("ingest", "device"): (DeviceQuery, queries.device),
+        subjects.query("ingest", "sensors"): (SensorsQuery, queries.sensors),
+        subjects.query("ingest", "latest"): (LatestQuery, queries.latest),
+        subjects.query("ingest", "history"): (HistoryQuery, queries.history),
+    }
+
+
+def commanded(orders: Orders) -> Requests:
+    """What may be ordered."""
+    return {
+        subjects.command("ingest", "approve_device"): (commands.ApproveDevice, orders.approve),
+        subjects.command("ingest", "reject_device"): (commands.RejectDevice, orders.reject),
+        subjects.command("ingest", "rename_device"): (commands.RenameDevice, orders.rename),
+        subjects.command("ingest", "set_device_board"): (commands.SetDeviceBoard, orders.set_board),
+        subjects.command("ingest", "retire_device"): (commands.RetireDevice, orders.retire),
+        subjects.command("ingest", "rotate_device_key"): (commands.RotateDeviceKey, orders.rotate_key),
+    }
+
+
+class Api:
+    """Answers questions and orders until it is closed."""
+
+    def __init__(self, *asked: Requests) -> None:
+        """Serve what :func:`questions` and :func:`commanded` give."""
+        self._answers = {
+            name: (msgspec.json.Decoder(kind), answer)
+            for requests in asked
+            for name, (kind, answer) in requests.items()
         }
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
@@ -62,7 +90,7 @@ class Api:
             task.add_done_callback(self._working.discard)
 
         for name in self._answers:
-            await nc.subscribe(subjects.query("ingest", name), queue=QUEUE, cb=received)
+            await nc.subscribe(name, queue=QUEUE, cb=received)
 
     async def close(self) -> None:
         """Let what is being answered come to its end."""
@@ -70,10 +98,10 @@ class Api:
             await asyncio.wait(self._working, timeout=PATIENCE_S)
 
     async def answer(self, name: str, body: bytes) -> Reply[Any]:
-        """The reply to one question; never raises.
+        """The reply to one request; never raises.
 
         Args:
-            name: Last token of the subject.
+            name: The subject.
             body: The question as JSON; empty for one without a word.
         """
         decoder, ask = self._answers[name]
@@ -97,7 +125,7 @@ class Api:
             return await ask(asked, now_us())
 
     async def _reply(self, message: Msg) -> None:
-        reply = await self.answer(message.subject.rpartition(".")[2], message.data)
+        reply = await self.answer(message.subject, message.data)
         if message.reply:
             try:
                 await message.respond(_encode(reply))
@@ -108,6 +136,8 @@ class Api:
 def _reply_of(task: "asyncio.Future[Any]", name: str) -> Reply[Any]:
     try:
         return Reply(ok=task.result())
+    except RegistryError as refusal:
+        return _problem(refusal.code, str(refusal), refusal.where)
     except Refusal as refusal:
         return _problem(refusal.code, refusal.detail, refusal.where)
     except BadCursorError as error:

@@ -11,19 +11,22 @@ import structlog
 from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder, encode
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid, Generation
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid, Generation
 from kaiser.contracts.events.telemetry import RawReadings, Readings
-from kaiser.contracts.streams import DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
+from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.contracts.wire import LastWill, SessionAnnounce
 from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable, now_us
+from kaiser.ingest import orders
 from kaiser.ingest.converting import Converted, Standing, convert
-from kaiser.ingest.directory import SOURCE, Registrar
+from kaiser.ingest.directory import Registrar
 from kaiser.ingest.metrics import IngestMetrics
+from kaiser.ingest.orders import SOURCE
 from kaiser.ingest.pacing import Pace
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorded, Recorder
 from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
+from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
@@ -33,8 +36,9 @@ REGISTRY: Final = ConsumerSpec(stream=DEVICES.name, durable="ingest-registry", s
 DEVICE_EVENTS: Final = ConsumerSpec(
     stream=DEVICES.name,
     durable="ingest-devices",
-    subjects=tuple(f"device.*.*.{event}" for event in ("discovered", "registered", "returned", "lost", "announced")),
+    subjects=tuple(f"device.*.*.{event}" for event in ("discovered", "returned", "lost", "announced")),
 )
+DECISIONS: Final = ConsumerSpec(stream=DEVICES.name, durable="ingest-standings", subjects=(DEVICE_REGISTRY,))
 HEARTBEAT_EVENTS: Final = ConsumerSpec(stream=HEARTBEATS.name, durable="ingest-presence", subjects=("heartbeat.>",))
 CONVERTER: Final = ConsumerSpec(stream=TELEMETRY_RAW.name, durable="ingest-converter")
 RECORDER: Final = ConsumerSpec(stream=TELEMETRY.name, durable="ingest-recorder")
@@ -55,7 +59,6 @@ _decoder = EventDecoder(
         RawReadings.TYPE: RawReadings,
         Readings.TYPE: Readings,
         DeviceDiscovered.TYPE: DeviceDiscovered,
-        DeviceRegistered.TYPE: DeviceRegistered,
         DeviceReturned.TYPE: DeviceReturned,
         HEARTBEAT: DeviceSaid[Beat],
         LOST: DeviceSaid[LastWill],
@@ -237,6 +240,32 @@ class WriteDevices:
         except DatabaseAway as away:
             raise Retry(str(away)) from away
         except (BadData, AttributeError) as error:
+            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
+
+
+class WriteStandings:
+    """What the registry decided into the table of devices."""
+
+    def __init__(self, standings: Standings, stopping: Callable[[], bool] = _never) -> None:
+        self._standings = standings
+        self._stopping = stopping
+
+    async def handle(self, deliveries: list[Delivery]) -> None:
+        """Write decisions and return when they are committed, which may take as long as an outage.
+
+        Raises:
+            Retry: The database is away, and the service stops.
+            Unprocessable: A delivery is no decision, or the database refuses a value of it.
+        """
+        try:
+            decided = [(delivery.seq, orders.decoder.decode(delivery.type, delivery.data)) for delivery in deliveries]
+        except (msgspec.DecodeError, ValueError) as error:
+            raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
+        try:
+            await outlast(lambda: self._standings.write(decided), what="decisions", give_up=self._stopping)
+        except DatabaseAway as away:
+            raise Retry(str(away)) from away
+        except BadData as error:
             raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
 
 

@@ -1,6 +1,6 @@
-"""The devices as the converter must know them, in memory and from the log alone: registered, pending, clock right.
+"""The devices as the converter must know them, in memory and from the log alone: approved or not, clock right.
 
-Rebuilt at every start: registrations from the first one, clocks from the last heartbeat of each device. Every instance
+Rebuilt at every start: decisions from the first one, clocks from the last heartbeat of each device. Every instance
 has its own, for the live path needs no database.
 """
 
@@ -11,23 +11,26 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaiser.contracts.events.codec import EventDecoder, encode
+from kaiser.contracts import subjects
+from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid
-from kaiser.contracts.streams import DEVICES, HEARTBEATS
-from kaiser.eventlog import ConcurrencyConflict, Delivery, Event, EventLog, Expectation, LogFull, OrderedReader, Retry
+from kaiser.contracts.events.registry import REGISTRY_EVENTS
+from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS
+from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
 from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
 from kaiser.ingest.clocks import Clock, hear
 from kaiser.ingest.converting import Standing
+from kaiser.ingest.orders import event_of
 from kaiser.ingest.presence import HEARTBEAT, Beat
-from kaiser.ingest.registry import UNKNOWN, DeviceState, Meet, aggregate_subjects, decide, evolve, subject
+from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, Meet, decide, evolve
 
 _log = structlog.get_logger(__name__)
 
-SOURCE: Final = "kaiser/ingest"
-REGISTERED: Final = ("device.*.*.registered",)
 BEATS: Final = ("heartbeat.>",)
 
-_decoder = EventDecoder({DeviceRegistered.TYPE: DeviceRegistered, HEARTBEAT: DeviceSaid[Beat]})
+_decoder = EventDecoder(
+    {HEARTBEAT: DeviceSaid[Beat]} | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)}
+)
 
 
 class Directory:
@@ -48,8 +51,8 @@ class Directory:
         """What the registry holds of a device."""
         return self._devices.get(esp_id, UNKNOWN)
 
-    def registered(self, event: DeviceRegistered) -> None:
-        """A device was registered, by us or by another instance."""
+    def decided(self, event: Fact) -> None:
+        """Something was decided about a device, by us or by another instance."""
         self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
         self._stand(event.esp_id)
 
@@ -71,7 +74,7 @@ class Directory:
 
     async def follow(self, log: EventLog) -> None:
         """Read both streams from where they matter, and on, until cancelled."""
-        registrations = OrderedReader(log, DEVICES.name, subjects=REGISTERED, start="all")
+        registrations = OrderedReader(log, DEVICES.name, subjects=(DEVICE_REGISTRY,), start="all")
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(registrations, self._registrations_known))
@@ -101,10 +104,10 @@ class Directory:
             # The consumers that write tables put it into the dead letters; here it only teaches nothing.
             _log.warning("an event teaches nothing", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
-        if isinstance(event, DeviceRegistered):
-            self.registered(event)
-        else:
+        if isinstance(event, DeviceSaid):
             self.beaten(event)
+        else:
+            self.decided(event)
 
 
 class Registrar:
@@ -120,15 +123,12 @@ class Registrar:
         Raises:
             Retry: The stream of devices is full.
         """
-        strangers = {meeting.esp_id: meeting for meeting in met}
-        decided = [event for meeting in strangers.values() for event in decide(self._state(meeting), meeting)]
+        strangers = {m.esp_id: m for m in met if not self._directory.state(m.esp_id).registered}
+        decided = [event for meeting in strangers.values() for event in decide(UNKNOWN, meeting)]
         if not decided:
             return
-        events = [
-            Event(subject=subject(event), type=event.TYPE, data=encode(event), source=SOURCE, time=event.registered_at)
-            for event in decided
-        ]
-        expected = [Expectation(0, aggregate_subjects(event.esp_id)) for event in decided]
+        events = [event_of(event) for event in decided]
+        expected = [Expectation(0, subjects.registry_of(meeting.esp_id)) for meeting in strangers.values()]
         try:
             await self._log.publish_all(events, expect=expected)
         except ConcurrencyConflict:
@@ -136,8 +136,5 @@ class Registrar:
         except LogFull as full:
             raise Retry(str(full)) from full
         for event in decided:
-            _log.info("device registered, pending approval", esp_id=event.esp_id, generation=event.generation)
-            self._directory.registered(event)
-
-    def _state(self, meeting: Meet) -> DeviceState:
-        return self._directory.state(meeting.esp_id)
+            _log.info("device registered, pending approval", esp_id=event.esp_id)
+            self._directory.decided(event)

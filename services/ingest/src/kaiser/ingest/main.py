@@ -11,13 +11,15 @@ import structlog
 from kaiser.contracts.streams import DEVICES, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, connect, ensure_streams, replay_batches
 from kaiser.ingest import consumers
-from kaiser.ingest.api import Api
+from kaiser.ingest.api import Api, commanded, questions
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
+from kaiser.ingest.orders import Orders
 from kaiser.ingest.presence import Presence
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.settings import IngestSettings
+from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
 from kaiser.service import Frame, State
@@ -53,7 +55,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        api = Api(Queries(pool))
+        api = Api(questions(Queries(pool)), commanded(Orders(log, settings.device_key.secret.encode())))
         await api.serve(log.nc)
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES))
@@ -113,6 +115,8 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
     wiring.consume("recorder", consumers.RECORDER, record.handle, rest_s=record.rest_s)
     wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
+    decisions = consumers.WriteStandings(Standings(pool), lambda: wiring.frame.stopping)
+    wiring.consume("standings", consumers.DECISIONS, decisions.handle)
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
     wiring.frame.spawn("retention", retention.run())

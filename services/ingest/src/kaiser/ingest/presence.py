@@ -7,7 +7,7 @@ import msgspec
 from psycopg import AsyncRawCursor
 
 from kaiser.contracts.events.catalogue import SAID
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid
 from kaiser.contracts.wire import Heartbeat, LastWill, SessionAnnounce
 from kaiser.ingest import statements
 from kaiser.timescale import Pool, timestamp_array
@@ -57,15 +57,14 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     beat: Beat | None = None
 
 
-def heard(event: DeviceSaid[Beat] | DeviceSaid[Any] | DeviceDiscovered | DeviceReturned | DeviceRegistered) -> Heard:
+def heard(event: DeviceSaid[Beat] | DeviceSaid[Any] | DeviceDiscovered | DeviceReturned) -> Heard:
     """What an event says of a device's presence."""
-    at = event.registered_at if isinstance(event, DeviceRegistered) else event.received_at
     message = event.message if isinstance(event, DeviceSaid) else None
     return Heard(
         kaiser_id=event.kaiser_id,
         esp_id=event.esp_id,
         generation=event.generation,
-        at=at,
+        at=event.received_at,
         offline_reason=(message.reason or "last_will") if isinstance(message, LastWill) else None,
         beat=message if isinstance(message, Beat) else None,
     )

@@ -1,5 +1,7 @@
 """What others may ask about devices, sensors and their history: read from the projections, a page at a time."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any, Final, Literal, LiteralString
 
@@ -21,6 +23,7 @@ from kaiser.contracts.queries import (
     SensorsQuery,
 )
 from kaiser.ingest import cursors, statements
+from kaiser.ingest.standings import CONSUMER
 from kaiser.timescale import Instant, Pool
 
 Row = tuple[Any, ...]  # columns of many types
@@ -40,6 +43,10 @@ SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
 
 
+CATCH_UP_S: Final = 2.0
+LOOK_AGAIN_S: Final = 0.01
+
+_PROGRESS: Final = "SELECT stream_seq FROM ingest.progress WHERE consumer = $1::text"
 _DEVICES: Final = statements.read("device_list")
 _DEVICE: Final = statements.read("device")
 _SENSORS: Final = statements.read("sensor_list")
@@ -90,8 +97,9 @@ class Queries:
         """One device.
 
         Raises:
-            Refusal: ESP_DEVICE_NOT_FOUND.
+            Refusal: ESP_DEVICE_NOT_FOUND; OPERATION_TIMEOUT where the table does not have an event in time.
         """
+        await self._caught_up(asked.at_least)
         found = await self._rows(_DEVICE, (asked.esp_id,))
         if not found:
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
@@ -155,6 +163,17 @@ class Queries:
         ]
         cursor = cursors.write(points[-1].start + width) if len(found) > limit else None
         return History(sensor_id=number, unit=unit, resolution=resolution, rollups=points, next_cursor=cursor)
+
+    async def _caught_up(self, seq: int) -> None:
+        """Return when the decisions of the registry up to an event are in the table."""
+        end = time.monotonic() + CATCH_UP_S
+        while seq:
+            found = await self._rows(_PROGRESS, (CONSUMER,))
+            if found and found[0][0] >= seq:
+                return
+            if time.monotonic() > end:
+                raise Refusal(Code.OPERATION_TIMEOUT, f"event {seq} is stored, but not in the table yet", "at_least")
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _one_sensor(self, asked: LatestQuery | HistoryQuery) -> tuple[int, str]:
         """Id and unit of the sensor that a question means."""

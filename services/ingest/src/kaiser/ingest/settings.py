@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from kaiser.service import CommonSettings, PostgresSettings
+from kaiser.service import CommonSettings, DeviceKeySettings, PostgresSettings
 from kaiser.timescale import Database, Lifetime
 
 DAY_S: Final = 86_400
@@ -58,6 +58,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
 
     pg: PostgresSettings
     retention: RetentionSettings
+    device_key: DeviceKeySettings
 
     def database(self) -> Database:
         """Where its tables are."""

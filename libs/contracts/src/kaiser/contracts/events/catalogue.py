@@ -9,6 +9,7 @@ from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.registry import REGISTRY_EVENTS, RegistryEvent
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE, UplinkTopic
 
@@ -64,6 +65,18 @@ def _health(message: type[msgspec.Struct], kind: str, summary: str) -> EventType
 
 def _actuator(message: type[msgspec.Struct], event: str, summary: str) -> EventType:
     return _said(message, f"actuator.{event}", f"actuator.{{kaiser}}.{{esp}}.{{gpio}}.{event}", "ACTUATORS", summary)
+
+
+def _decided(event: type[RegistryEvent]) -> EventType:
+    assert event.__doc__
+    return EventType(
+        name=event.TYPE,
+        summary=event.__doc__.splitlines()[0],
+        body=event,
+        subject=f"device.{{kaiser}}.{{esp}}.registry.{event.EVENT}",
+        stream="DEVICES",
+        writer="ingest",
+    )
 
 
 SAID: Final[dict[type[msgspec.Struct], EventType]] = {
@@ -132,10 +145,11 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         name=DeviceRegistered.TYPE,
         summary="A device was put into the registry, pending approval.",
         body=DeviceRegistered,
-        subject="device.{kaiser}.{esp}.registered",
+        subject="device.{kaiser}.{esp}.registry.registered",
         stream="DEVICES",
         writer="ingest",
     ),
+    *map(_decided, REGISTRY_EVENTS),
     *SAID.values(),
     EventType(
         name=DownlinkRequested.TYPE,

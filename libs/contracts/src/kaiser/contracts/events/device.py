@@ -57,7 +57,10 @@ class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceRegistered(msgspec.Struct, frozen=True, kw_only=True):
-    """Ingest put a device into the registry, pending approval. Subject ``device.{kaiser}.{esp}.registered``."""
+    """Ingest put a device into the registry, pending approval.
+
+    Subject ``device.{kaiser}.{esp}.registry.registered``.
+    """
 
     TYPE: ClassVar[str] = "io.kaiser.device.registered.v1"
 

@@ -1,12 +1,13 @@
 """Logging in, and the guard that every other route has."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 
 from kaiser.gateway.accounts import Accounts
@@ -64,6 +65,21 @@ def authenticated(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHa
         connection.scope["user"] = tokens.read(header.removeprefix(SCHEME))
     except InvalidTokenError as error:
         raise NotAuthorizedException(str(error), headers=challenge) from error
+
+
+ROLES: Final = ("viewer", "operator", "engineer", "admin")
+"""Each may do what those before it may."""
+
+
+def requires(role: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """A guard that lets in users of a role and above; behind :func:`authenticated`."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        principal: Principal = connection.scope["user"]
+        if ROLES.index(principal.role) < ROLES.index(role):
+            raise PermissionDeniedException(f"needs the role {role}; yours is {principal.role}")
+
+    return guard
 
 
 @post("/auth/login", status_code=200, tags=["auth"], summary="Log in", security=[])

@@ -29,7 +29,11 @@ async def devices(
 
 
 @get("/devices/{esp_id:str}", tags=["devices"], summary="Show a device")
-async def device(event_log: EventLog, esp_id: str) -> views.DeviceView:
+async def device(
+    event_log: EventLog,
+    esp_id: str,
+    at_least: Annotated[int, Parameter(ge=0, description="wait until the list has the event of this sequence")] = 0,
+) -> views.DeviceView:
     """One device."""
-    query = queries.DeviceQuery(esp_id=esp_id)
+    query = queries.DeviceQuery(esp_id=esp_id, at_least=at_least)
     return views.device(await ask(event_log, "ingest", "device", query, queries.Device))

@@ -43,6 +43,7 @@ STATUS_OF: Final[dict[str, int]] = {
     "ESP_DEVICE_NOT_FOUND": 404,
     "SENSOR_NOT_FOUND": 404,
     "SENSOR_AMBIGUOUS": 409,
+    Code.DEVICE_STATE_FORBIDS: 409,
     Code.DATABASE_ERROR: 503,
     Code.SERVICE_ERROR: 503,
     Code.OPERATION_TIMEOUT: 503,
@@ -85,7 +86,9 @@ def from_validation(_: AnyRequest, error: ValidationException) -> Response[Any]:
 
 def from_http(_: AnyRequest, error: HTTPException) -> Response[Any]:
     """Anything that litestar itself refuses."""
-    code = CODE_OF.get(error.status_code, "BAD_REQUEST" if error.status_code < 500 else Code.SERVICE_ERROR)
+    code = CODE_OF.get(
+        error.status_code, Code.INVALID_PAYLOAD_FORMAT if error.status_code < 500 else Code.SERVICE_ERROR
+    )
     return problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
 
 

@@ -37,6 +37,13 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     wifi_rssi_dbm: int | None
     sensor_count: int | None
     actuator_count: int | None
+    name: str
+    board: str | None
+    state_since: datetime
+    state_by: str
+    state_reason: str
+    key_issued_at: datetime | None
+    seq: int
 
 
 class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +116,12 @@ def page(found: queries.Page[T], view: Callable[[T], V]) -> PageView[V]:
 def device(found: queries.Device) -> DeviceView:
     """Show a device."""
     fields = msgspec.structs.asdict(found)
-    fields |= {"first_seen_at": instant(found.first_seen_at), "last_seen_at": instant(found.last_seen_at)}
+    fields |= {
+        "first_seen_at": instant(found.first_seen_at),
+        "last_seen_at": instant(found.last_seen_at),
+        "state_since": instant(found.state_since),
+        "key_issued_at": instant(found.key_issued_at) if found.key_issued_at else None,
+    }
     return DeviceView(**fields)
 
 

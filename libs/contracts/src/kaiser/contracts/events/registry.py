@@ -1,0 +1,101 @@
+"""Decisions of the device registry. Subject ``device.{kaiser}.{esp}.registry.{event}``, written by ingest.
+
+One aggregate a device, whatever kaiser id it talks under. Every event names who decided; times are unix microseconds.
+A key itself is in no event: it is derived by :mod:`kaiser.contracts.devicekeys` from a secret of the site.
+"""
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+Board = Literal["esp32_wroom", "xiao_esp32c3"]
+"""Decides which pins there are (wire contract, section 7)."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What every decision says.
+
+    Attributes:
+        kaiser_id: Kaiser id that the device used last when it was decided.
+        esp_id: Device.
+        at: When, unix microseconds.
+        by: User name of who decided; ``kaiser`` for what follows from something else.
+        correlation_id: The request that it came from; shared by all events of one.
+    """
+
+    kaiser_id: str
+    esp_id: str
+    at: int
+    by: str
+    correlation_id: str = ""
+
+
+class DeviceApproved(Decision, frozen=True, kw_only=True):
+    """The device may take part. Its readings since it was registered become visible with it."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.approved.v1"
+    EVENT: ClassVar[str] = "approved"
+
+
+class DeviceRejected(Decision, frozen=True, kw_only=True):
+    """The device may not take part."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.rejected.v1"
+    EVENT: ClassVar[str] = "rejected"
+
+    reason: str
+
+
+class DeviceRenamed(Decision, frozen=True, kw_only=True):
+    """People call the device by another name now."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.renamed.v1"
+    EVENT: ClassVar[str] = "renamed"
+
+    name: str
+
+
+class DeviceBoardSet(Decision, frozen=True, kw_only=True):
+    """Somebody told which board the device is; the firmware does not say."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.board_set.v1"
+    EVENT: ClassVar[str] = "board_set"
+
+    board: Board
+
+
+class DeviceRetired(Decision, frozen=True, kw_only=True):
+    """The device is out of use. Its key is void, its history stays."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.retired.v1"
+    EVENT: ClassVar[str] = "retired"
+
+    reason: str
+
+
+class DeviceKeyIssued(Decision, frozen=True, kw_only=True):
+    """The device has a new key, and the one before is void.
+
+    Attributes:
+        key_id: Random; the key follows from it, the device id and the site's secret.
+        digest: SHA-256 of the key in hex, by which a key that somebody shows is known again.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.key_issued.v1"
+    EVENT: ClassVar[str] = "key_issued"
+
+    key_id: str
+    digest: str
+
+
+RegistryEvent = DeviceApproved | DeviceRejected | DeviceRenamed | DeviceBoardSet | DeviceRetired | DeviceKeyIssued
+
+REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
+    DeviceApproved,
+    DeviceRejected,
+    DeviceRenamed,
+    DeviceBoardSet,
+    DeviceRetired,
+    DeviceKeyIssued,
+)
+"""Every decision after the registration itself."""

@@ -1,0 +1,126 @@
+"""Orders about devices: approve, reject, rename, retire, give a key. Ingest decides; the answer says what came of it.
+
+``seq`` of an answer is the event's sequence: ``GET /devices/{id}?at_least=SEQ`` waits until the list has it.
+"""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, patch, post
+from litestar.datastructures import State
+from litestar.exceptions import ValidationException
+
+from kaiser.contracts import commands
+from kaiser.contracts.commands import DeviceDecided, DeviceOrder
+from kaiser.contracts.events.registry import Board
+from kaiser.eventlog import EventLog
+from kaiser.gateway.api.auth import requires
+from kaiser.gateway.asking import order
+from kaiser.gateway.tokens import Principal
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+By = Request[Principal, Any, State]
+
+NOT_STORED: Final = {"Cache-Control": "no-store"}
+"""For answers with a key in them."""
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be said with an approval."""
+
+    name: Name | None = None
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Text
+
+
+class DeviceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be changed of a device; only what is there is."""
+
+    name: Name | None = None
+    board: Board | None = None
+
+
+class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an order.
+
+    Attributes:
+        state: What the registry holds of the device now.
+        seq: Sequence of the last event of the device's registry.
+        changed: Whether anything had to happen.
+        username: User name for the broker, where a key was issued; the client id has to be the same.
+        key: The key, shown this once.
+    """
+
+    esp_id: str
+    state: str
+    seq: int
+    changed: bool
+    username: str | None = None
+    key: str | None = None
+
+
+@post("/devices/{esp_id:str}/approve", status_code=200, tags=["devices"], guards=[requires("engineer")])
+async def approve(event_log: EventLog, request: By, esp_id: str, data: Approval) -> Response[DecisionView]:
+    """Let a device take part. Its key is in the answer, this once."""
+    asked = commands.ApproveDevice(esp_id=esp_id, by=_who(request), name=data.name)
+    return await _decided(event_log, "approve_device", asked)
+
+
+@post("/devices/{esp_id:str}/reject", status_code=200, tags=["devices"], guards=[requires("engineer")])
+async def reject(event_log: EventLog, request: By, esp_id: str, data: Reason) -> Response[DecisionView]:
+    """Keep a device out: its key is void, and a ``head`` device stops for good when it hears of it."""
+    asked = commands.RejectDevice(esp_id=esp_id, by=_who(request), reason=data.reason)
+    return await _decided(event_log, "reject_device", asked)
+
+
+@post("/devices/{esp_id:str}/retire", status_code=200, tags=["devices"], guards=[requires("engineer")])
+async def retire(event_log: EventLog, request: By, esp_id: str, data: Reason) -> Response[DecisionView]:
+    """Take a device out of use: its key is void, its history stays."""
+    asked = commands.RetireDevice(esp_id=esp_id, by=_who(request), reason=data.reason)
+    return await _decided(event_log, "retire_device", asked)
+
+
+@post("/devices/{esp_id:str}/key", status_code=200, tags=["devices"], guards=[requires("engineer")])
+async def rotate_key(event_log: EventLog, request: By, esp_id: str) -> Response[DecisionView]:
+    """Give a device another key, which is in the answer, this once; the connection with the old one ends."""
+    asked = commands.RotateDeviceKey(esp_id=esp_id, by=_who(request))
+    return await _decided(event_log, "rotate_device_key", asked)
+
+
+@patch("/devices/{esp_id:str}", tags=["devices"], guards=[requires("operator")])
+async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChanges) -> Response[DecisionView]:
+    """Rename a device, or say which board it is."""
+    who = _who(request)
+    orders: list[tuple[str, DeviceOrder]] = []
+    if data.name is not None:
+        orders.append(("rename_device", commands.RenameDevice(esp_id=esp_id, by=who, name=data.name)))
+    if data.board is not None:
+        orders.append(("set_device_board", commands.SetDeviceBoard(esp_id=esp_id, by=who, board=data.board)))
+    if not orders:
+        raise ValidationException("nothing to change", extra=[{"message": "give a name or a board", "key": ""}])
+    for name, asked in orders[:-1]:
+        await order(event_log, "ingest", name, asked, DeviceDecided)
+    return await _decided(event_log, *orders[-1])
+
+
+async def _decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Response[DecisionView]:
+    found = await order(event_log, "ingest", name, asked, DeviceDecided)
+    view = DecisionView(
+        esp_id=found.esp_id,
+        state=found.state,
+        seq=found.seq,
+        changed=found.changed,
+        username=found.esp_id if found.key else None,
+        key=found.key or None,
+    )
+    return Response(view, headers=NOT_STORED)
+
+
+def _who(request: By) -> str:
+    principal: Principal = request.scope["user"]
+    return principal.username

@@ -1,0 +1,144 @@
+"""What the log says of devices, as WebSocket clients get it: names and fields of the monolith where it had them. Pure.
+
+Every event keeps the device's own fields, and gains those that section 14 of the wire contract lists.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from kaiser.contracts import wire
+from kaiser.contracts.events.catalogue import SAID
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned
+from kaiser.contracts.events.downlink import DownlinkReported
+from kaiser.contracts.events.registry import (
+    DeviceApproved,
+    DeviceBoardSet,
+    DeviceKeyIssued,
+    DeviceRejected,
+    DeviceRenamed,
+    DeviceRetired,
+)
+from kaiser.gateway.events import ESP_HEALTH
+
+Fields = dict[str, Any]  # fields of an event's body, which differ by its type
+
+CRITICAL: Final = frozenset({"emergency_stop", "safety_violation", "safety_forced_off", "hardware_error"})
+"""Alerts that are more than a warning, where the device does not say it."""
+
+
+class Body(msgspec.Struct, frozen=True):
+    """Any event about one device, read as far as clients need it."""
+
+    esp_id: str
+    received_at: int = 0
+    message: Fields = {}
+
+
+class Shown(NamedTuple):
+    """How an event of the log is shown: under which name, with which fields, and whether it waits for a frame."""
+
+    name: str
+    fields: Callable[[Fields], Fields]
+    urgent: bool = False
+
+
+def _as_it_is(message: Fields) -> Fields:
+    return message
+
+
+def _heartbeat(message: Fields) -> Fields:
+    return {"sensor_count": 0, "actuator_count": 0} | message | {"status": "online"}
+
+
+def _lost(message: Fields) -> Fields:
+    return {"reason": "last_will"} | message | {"status": "offline"}
+
+
+def _returned(_: Fields) -> Fields:
+    return {"status": "online", "reason": "returned"}
+
+
+def _actuator_status(message: Fields) -> Fields:
+    """``value`` is 0.0 to 1.0: the duty cycle where the device tells it, else on or off."""
+    pwm, state = message.get("pwm"), message.get("state")
+    value = pwm / 255 if pwm is not None else None if state is None else float(state)
+    return {"emergency": "normal"} | message | {"value": value}
+
+
+def _actuator_response(message: Fields) -> Fields:
+    return {"value": None, "message": ""} | message
+
+
+def _actuator_alert(message: Fields) -> Fields:
+    severity = "critical" if message.get("alert_type") in CRITICAL else "warning"
+    return {"message": "", "zone_id": "", "severity": severity} | message
+
+
+def _config_response(message: Fields) -> Fields:
+    """``error_description`` is the message of an error, where the monolith had a text of its own."""
+    failed = message.get("status") != "success"
+    fields = {"count": 0, "message": "", "error_code": None, "failed_item": None} | message
+    return fields | {"config_type": fields.get("type", ""), "error_description": fields["message"] if failed else None}
+
+
+SHOWN: Final[dict[str, Shown]] = {
+    SAID[wire.Heartbeat].name: Shown(ESP_HEALTH, _heartbeat),
+    SAID[wire.LastWill].name: Shown(ESP_HEALTH, _lost),
+    DeviceReturned.TYPE: Shown(ESP_HEALTH, _returned),
+    SAID[wire.Diagnostics].name: Shown("esp_diagnostics", _as_it_is),
+    SAID[wire.ActuatorStatus].name: Shown("actuator_status", _actuator_status),
+    SAID[wire.ActuatorResponse].name: Shown("actuator_response", _actuator_response),
+    SAID[wire.ActuatorAlert].name: Shown("actuator_alert", _actuator_alert, urgent=True),
+    SAID[wire.EmergencyAck].name: Shown("emergency_acked", _as_it_is, urgent=True),
+    SAID[wire.EmergencyReply].name: Shown("emergency_answered", _as_it_is, urgent=True),
+    SAID[wire.RecoveryConfirm].name: Shown("recovery_confirmed", _as_it_is, urgent=True),
+    SAID[wire.ConfigResponse].name: Shown("config_response", _config_response),
+    SAID[wire.ZoneAck].name: Shown("zone_assignment", _as_it_is),
+    SAID[wire.SubzoneAck].name: Shown("subzone_assignment", _as_it_is),
+    SAID[wire.SystemError].name: Shown("error_event", _as_it_is),
+    SAID[wire.IntentOutcome].name: Shown("intent_outcome", _as_it_is),
+    SAID[wire.IntentStage].name: Shown("intent_outcome_lifecycle", _as_it_is),
+    DeviceDiscovered.TYPE: Shown("device_discovered", _as_it_is),
+    DeviceRegistered.TYPE: Shown("device_registered", _as_it_is),
+    DeviceApproved.TYPE: Shown("device_approved", _as_it_is),
+    DeviceRejected.TYPE: Shown("device_rejected", _as_it_is),
+    DeviceRetired.TYPE: Shown("device_retired", _as_it_is),
+    DeviceRenamed.TYPE: Shown("device_renamed", _as_it_is),
+}
+"""Event type of the log to what clients see of it."""
+
+NOT_SHOWN: Final = frozenset(
+    {
+        SAID[wire.HeartbeatMetrics].name,  # counters for operators, in the log and on dashboards
+        SAID[wire.QueuePressure].name,
+        SAID[wire.SessionAnnounce].name,  # a heartbeat follows at once
+        SAID[wire.SystemCommandResponse].name,  # answers to whoever asked, who follows the command itself
+        SAID[wire.SensorResponse].name,
+        SAID[wire.OnewireScanResult].name,
+        DownlinkReported.TYPE,
+        DeviceKeyIssued.TYPE,  # nobody's business but the broker's
+        DeviceBoardSet.TYPE,
+    }
+)
+"""Event types of the same streams that clients do not see, on purpose."""
+
+NAMES: Final = frozenset(shown.name for shown in SHOWN.values())
+
+_decode_body = msgspec.json.Decoder(Body).decode
+
+
+def show(event_type: str, data: bytes) -> tuple[str, int, Fields]:
+    """An event about a device as a client gets it: device, time in unix microseconds, fields.
+
+    Raises:
+        msgspec.MsgspecError: It says nothing of a device.
+    """
+    body = _decode_body(data)
+    fields: Fields = body.message
+    at = body.received_at
+    if not at:  # a decision: its own fields, and times under names of their own
+        fields = msgspec.json.decode(data)
+        at = int(fields.get("at") or fields.get("registered_at") or 0)
+    return body.esp_id, at, SHOWN[event_type].fields(fields) | {"esp_id": body.esp_id, "timestamp": at // 1_000_000}

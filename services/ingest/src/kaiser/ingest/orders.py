@@ -1,0 +1,114 @@
+"""What people order of the registry: decided on the log alone, with no database on the way."""
+
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from kaiser.contracts import commands, devicekeys, subjects
+from kaiser.contracts.codes import Code
+from kaiser.contracts.commands import DeviceDecided, DeviceOrder
+from kaiser.contracts.events.codec import EventDecoder, encode
+from kaiser.contracts.events.device import DeviceRegistered
+from kaiser.contracts.events.registry import REGISTRY_EVENTS, DeviceKeyIssued
+from kaiser.contracts.streams import DEVICES
+from kaiser.eventlog import Aggregate, ConcurrencyConflict, Delivery, Event, EventLog, LogFull, Repository, new_id
+from kaiser.ingest import registry
+from kaiser.ingest.registry import Command, DeviceState, Fact, RegistryError
+
+_log = structlog.get_logger(__name__)
+
+SOURCE: Final = "kaiser/ingest"
+
+O = TypeVar("O", bound=registry.Order)  # noqa: E741 - an order
+
+decoder: Final = EventDecoder({event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)})
+"""Events of the registry by type."""
+
+
+def event_of(fact: Fact) -> Event:
+    """An event of the registry as an event of the log."""
+    at = fact.registered_at if isinstance(fact, DeviceRegistered) else fact.at
+    return Event(subject=registry.subject(fact), type=fact.TYPE, data=encode(fact), source=SOURCE, time=at)
+
+
+def _fact_of(delivery: Delivery) -> Fact:
+    fact: Fact = decoder.decode(delivery.type, delivery.data)
+    return fact
+
+
+AGGREGATE: Final[Aggregate[DeviceState, Command, Fact]] = Aggregate(
+    initial=registry.UNKNOWN,
+    decide=registry.decide,
+    evolve=registry.evolve,
+    encode=event_of,
+    decode=_fact_of,
+)
+
+
+class Orders:
+    """Executes orders.
+
+    Args:
+        log: Where the registry is.
+        secret: Secret of the site that keys are derived from.
+    """
+
+    def __init__(self, log: EventLog, secret: bytes) -> None:
+        self._registry = Repository(log, DEVICES.name, AGGREGATE)
+        self._secret = secret
+
+    async def approve(self, asked: commands.ApproveDevice, now: int) -> DeviceDecided:
+        """Approve a device; its key is in the answer."""
+        key_id, key = self._new_key(asked.esp_id)
+        order = _order(registry.Approve, asked, now, key_id=key_id, digest=devicekeys.digest(key), name=asked.name)
+        return await self._execute(order, key)
+
+    async def reject(self, asked: commands.RejectDevice, now: int) -> DeviceDecided:
+        """Reject a device."""
+        return await self._execute(_order(registry.Reject, asked, now, reason=asked.reason))
+
+    async def rename(self, asked: commands.RenameDevice, now: int) -> DeviceDecided:
+        """Rename a device."""
+        return await self._execute(_order(registry.Rename, asked, now, name=asked.name))
+
+    async def set_board(self, asked: commands.SetDeviceBoard, now: int) -> DeviceDecided:
+        """Say which board a device is."""
+        return await self._execute(_order(registry.SetBoard, asked, now, board=asked.board))
+
+    async def retire(self, asked: commands.RetireDevice, now: int) -> DeviceDecided:
+        """Retire a device."""
+        return await self._execute(_order(registry.Retire, asked, now, reason=asked.reason))
+
+    async def rotate_key(self, asked: commands.RotateDeviceKey, now: int) -> DeviceDecided:
+        """Give a device another key, which is in the answer."""
+        key_id, key = self._new_key(asked.esp_id)
+        order = _order(registry.RotateKey, asked, now, key_id=key_id, digest=devicekeys.digest(key))
+        return await self._execute(order, key)
+
+    def _new_key(self, esp_id: str) -> tuple[str, str]:
+        key_id = devicekeys.new_key_id()
+        return key_id, devicekeys.derive(self._secret, esp_id, key_id)
+
+    async def _execute(self, order: Command, key: str = "") -> DeviceDecided:
+        try:
+            done = await self._registry.execute(subjects.registry_of(order.esp_id), order)
+        except ConcurrencyConflict as conflict:
+            raise RegistryError(Code.SERVICE_ERROR, "others change this device all the time; try again") from conflict
+        except LogFull as full:
+            raise RegistryError(Code.SERVICE_ERROR, f"the log takes no more: {full}") from full
+        for event in done.events:
+            _log.info("device decided", esp_id=order.esp_id, decision=event.TYPE)
+        issued = any(isinstance(event, DeviceKeyIssued) for event in done.events)
+        return DeviceDecided(
+            esp_id=order.esp_id,
+            state=done.state.standing,
+            seq=done.last_seq,
+            changed=bool(done.events),
+            key=key if issued else "",
+        )
+
+
+def _order(kind: type[O], asked: DeviceOrder, now: int, **more: object) -> O:
+    common = {"esp_id": asked.esp_id, "at": now, "by": asked.by, "correlation_id": asked.correlation_id or new_id()}
+    return msgspec.convert(common | more, kind)

@@ -1,0 +1,117 @@
+"""Decisions of the registry into the table of devices: many events, one row a device."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+from psycopg import AsyncRawCursor
+
+from kaiser.contracts.events.device import DeviceRegistered
+from kaiser.contracts.events.registry import (
+    DeviceApproved,
+    DeviceBoardSet,
+    DeviceKeyIssued,
+    DeviceRejected,
+    DeviceRenamed,
+    DeviceRetired,
+)
+from kaiser.ingest import statements
+from kaiser.ingest.registry import Fact
+from kaiser.timescale import Pool, timestamp_array
+
+CONSUMER: Final = "registry"
+"""Its row in ``ingest.progress``."""
+NO_KEY: Final = 0
+SAME_KEY: Final = -1
+
+_STANDINGS: Final = statements.read("standings")
+
+
+class Row(msgspec.Struct):
+    """What several decisions say of one device; fields as in ``standings.sql``."""
+
+    esp_id: str
+    kaiser_id: str
+    generation: str
+    at: int
+    seq: int
+    state: str = ""
+    by: str = ""
+    reason: str = ""
+    name: str = ""
+    board: str | None = None
+    key_issued_at: int = SAME_KEY
+
+
+def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
+    """One row a device, in the order of their ids.
+
+    Args:
+        decided: Sequences and events, in the order of the stream.
+    """
+    rows: dict[str, Row] = {}
+    for seq, fact in decided:
+        row = rows.get(fact.esp_id)
+        if row is None:
+            row = rows[fact.esp_id] = Row(fact.esp_id, fact.kaiser_id, "dec", 0, seq)
+        row.seq = seq
+        _merge(row, fact)
+    return [rows[esp_id] for esp_id in sorted(rows)]
+
+
+def _merge(row: Row, fact: Fact) -> None:
+    match fact:
+        case DeviceRegistered():
+            row.key_issued_at = NO_KEY
+            row.generation = fact.generation
+            row.state, row.at, row.by = "pending", fact.registered_at, ""
+        case DeviceApproved():
+            row.state, row.at, row.by, row.reason = "approved", fact.at, fact.by, ""
+        case DeviceRejected():
+            row.state, row.at, row.by, row.reason = "rejected", fact.at, fact.by, fact.reason
+            row.key_issued_at = NO_KEY
+        case DeviceRetired():
+            row.state, row.at, row.by, row.reason = "retired", fact.at, fact.by, fact.reason
+            row.key_issued_at = NO_KEY
+        case DeviceRenamed():
+            row.name = fact.name
+        case DeviceBoardSet():
+            row.board = fact.board
+        case DeviceKeyIssued():
+            row.key_issued_at = fact.at
+
+
+def columns(rows: Sequence[Row]) -> tuple[object, ...]:
+    """The parameters of ``standings.sql`` but the last."""
+    return (
+        [row.esp_id for row in rows],
+        [row.kaiser_id for row in rows],
+        [row.generation for row in rows],
+        timestamp_array([row.at for row in rows]),
+        [row.state for row in rows],
+        [row.by for row in rows],
+        [row.reason for row in rows],
+        [row.name for row in rows],
+        [row.board for row in rows],
+        timestamp_array([row.key_issued_at for row in rows]),
+        [row.seq for row in rows],
+    )
+
+
+class Standings:
+    """Writes rows."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def write(self, decided: Sequence[tuple[int, Fact]]) -> None:
+        """Merge decisions into the table; when it returns they are committed.
+
+        Raises:
+            DatabaseAway: Nothing was written, or it is not known; the same may be given again.
+            BadData: A value was refused.
+        """
+        if decided:
+            parameters = (*columns(merged(decided)), decided[-1][0])
+            async with self._pool.connection() as connection:
+                await AsyncRawCursor(connection).execute(_STANDINGS, parameters, prepare=True)

@@ -1,0 +1,125 @@
+"""Decisions of the registry."""
+
+import pytest
+
+from kaiser.contracts import devicekeys
+from kaiser.contracts.events.codec import encode
+from kaiser.ingest import orders
+from kaiser.ingest.registry import (
+    UNKNOWN,
+    Approve,
+    Meet,
+    RegistryError,
+    Reject,
+    Rename,
+    Retire,
+    RotateKey,
+    SetBoard,
+    decide,
+    evolve,
+    subject,
+)
+
+E = "ESP_0A1B2C"
+WHO = {"esp_id": E, "at": 5, "by": "eva"}
+MEET = Meet(kaiser_id="", esp_id=E, generation="dec", at=1)
+APPROVE = Approve(key_id="k1", digest="d1", **WHO)
+REJECT = Reject(reason="not ours", **WHO)
+RETIRE = Retire(reason="broken", **WHO)
+ROTATE = RotateKey(key_id="k2", digest="d2", **WHO)
+
+
+def after(*commands):
+    """State and all events after commands."""
+    state, events = UNKNOWN, []
+    for command in commands:
+        decided = decide(state, command)
+        for event in decided:
+            state = evolve(state, event)
+        events += decided
+    return state, events
+
+
+def test_a_device_that_is_met_is_pending_and_met_once():
+    state, events = after(MEET, MEET)
+    assert (state.standing, state.pending, len(events)) == ("pending", True, 1)
+
+
+def test_approval_comes_with_a_key_and_a_name():
+    state, events = after(MEET, Approve(key_id="k1", digest="d1", name="Bench A", **WHO))
+    assert [subject(event).rpartition(".")[2] for event in events] == [
+        "registered", "approved", "key_issued", "renamed",
+    ]  # fmt: skip
+    assert (state.standing, state.pending, state.key_id, state.name) == ("approved", False, "k1", "Bench A")
+
+
+@pytest.mark.parametrize(
+    ("commands", "standing", "key_id"),
+    [
+        ((MEET, APPROVE, RETIRE), "retired", ""),
+        ((MEET, REJECT), "rejected", ""),
+        ((MEET, APPROVE, REJECT), "rejected", ""),
+        ((MEET, REJECT, APPROVE), "approved", "k1"),
+        ((MEET, APPROVE, RETIRE, APPROVE), "approved", "k1"),
+        ((MEET, APPROVE, ROTATE), "approved", "k2"),
+        ((MEET, APPROVE, RETIRE, MEET), "retired", ""),
+    ],
+)
+def test_a_life(commands, standing, key_id):
+    state, _ = after(*commands)
+    assert (state.standing, state.key_id) == (standing, key_id)
+
+
+@pytest.mark.parametrize("command", [APPROVE, REJECT, RETIRE, SetBoard(board="xiao_esp32c3", **WHO)])
+def test_the_same_order_again_changes_nothing(command):
+    state, events = after(MEET, command, command)
+    assert events == after(MEET, command)[1]
+    assert decide(state, command) == ()
+
+
+@pytest.mark.parametrize("command", [APPROVE, REJECT, RETIRE, ROTATE, Rename(name="x", **WHO)])
+def test_a_device_that_was_never_heard_cannot_be_decided_on(command):
+    with pytest.raises(RegistryError) as refused:
+        decide(UNKNOWN, command)
+    assert (refused.value.code, refused.value.where) == ("ESP_DEVICE_NOT_FOUND", "esp_id")
+
+
+def test_only_an_approved_device_has_a_key():
+    for commands in ((MEET,), (MEET, REJECT), (MEET, APPROVE, RETIRE)):
+        state, _ = after(*commands)
+        with pytest.raises(RegistryError, match="only an approved one") as refused:
+            decide(state, ROTATE)
+        assert refused.value.code == "DEVICE_STATE_FORBIDS"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 101, "a\nb", "\x00"])
+def test_a_name_has_to_be_one(name):
+    state, _ = after(MEET)
+    with pytest.raises(RegistryError) as refused:
+        decide(state, Rename(name=name, **WHO))
+    assert (refused.value.code, refused.value.where) == ("VALUE_OUT_OF_RANGE", "name")
+
+
+def test_every_event_comes_back_from_the_log_as_it_went():
+    _, events = after(
+        MEET, APPROVE, Rename(name="Bench A", **WHO), SetBoard(board="esp32_wroom", **WHO), ROTATE, RETIRE
+    )
+    _, rejected = after(MEET, REJECT)
+    for event in (*events, *rejected):
+        sent = orders.event_of(event)
+        assert orders.decoder.decode(sent.type, encode(event)) == event
+        assert sent.subject.startswith(f"device.~.{E}.registry.")
+
+
+def test_a_key_follows_from_the_secret_the_device_and_the_key_id_alone():
+    secret = b"s" * 32
+    key = devicekeys.derive(secret, E, "k1")
+    assert key == devicekeys.derive(secret, E, "k1")
+    assert (
+        len({key, *(devicekeys.derive(*x) for x in ((secret, E, "k2"), (secret, "ESP_1", "k1"), (b"t" * 32, E, "k1")))})
+        == 4
+    )
+    assert len(key) == 32
+    assert key not in devicekeys.digest(key)
+    with pytest.raises(devicekeys.WeakSecretError):
+        devicekeys.derive(b"short", E, "k1")
