@@ -269,11 +269,16 @@ class Bench:
         return sum(process.memory_info().rss for process in self._processes(name)) / 2**20
 
     def _cpu(self) -> dict[str, float]:
-        used = {}
-        for name in EVERYTHING:
-            times = [process.cpu_times() for process in self._processes(name)]
-            used[name] = sum(t.user + t.system + t.children_user + t.children_system for t in times)
-        return used
+        return {name: sum(map(_cpu_s, self._processes(name))) for name in EVERYTHING}
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """CPU of a process and its ended children; that of a worker which ends just now is its parent's."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _an_hour(start: int, hour: int) -> Event:
