@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -65,7 +66,8 @@ async def test_from_factory_new_to_retired(mosquitto: Mosquitto, gateway: Servic
 
         async with _on(mosquitto, ESP, approved["key"]) as device:
             reading = await _until(lambda: _latest(api), lambda reading: reading is not None)
-            assert reading["value"] is not None
+            assert (reading["value"] is not None, reading["zone_id"]) == (True, "")
+            await _into_zone(api, device)
             rotated = (await api.post(f"/devices/{ESP}/key")).raise_for_status().json()
             await _until(lambda: _is(device.connected), lambda connected: not connected)
         async with _on(mosquitto, ESP, rotated["key"]) as device:
@@ -78,7 +80,21 @@ async def test_from_factory_new_to_retired(mosquitto: Mosquitto, gateway: Servic
         history = (await api.get(f"/sensors/{ESP}/4/ds18b20/history", params={"resolution": "raw"})).json()
         assert history["readings"], "its history stays"
     names = [event["type"] for event in heard if event["data"]["esp_id"] == ESP]
-    assert names == ["device_registered", "device_approved", "device_renamed", "device_retired"]
+    assert names == ["device_registered", "device_approved", "device_renamed", "zone_changed", "device_retired"]
+
+
+async def _into_zone(api: httpx.AsyncClient, device: Device) -> None:
+    """Readings are in the zone from the device's answer on, and those before stay where they were."""
+    wish = {"zone_id": "north_tent", "zone_name": "North tent", "master_zone_id": "house"}
+    ordered = (await api.put(f"/devices/{ESP}/zone", json=wish)).raise_for_status()
+    assert ordered.status_code == 202
+    shown = await _until(lambda: _device(api), lambda shown: shown["zone_state"] == "confirmed")
+    assert shown["zone_wanted"] == device.firmware.zone_id == "north_tent"
+    await _until(lambda: _latest(api), lambda reading: reading["zone_id"] == "north_tent")
+    history = (await api.get(f"/sensors/{ESP}/4/ds18b20/history", params={"resolution": "raw"})).json()["readings"]
+    assert [zone for zone, _ in itertools.groupby(reading["zone_id"] for reading in history)] == ["", "north_tent"]
+    again = (await api.put(f"/devices/{ESP}/zone", json=wish)).raise_for_status().json()
+    assert not again["changed"]
 
 
 async def test_orders_that_cannot_be_are_refused_with_a_code(gateway: Service, api: httpx.AsyncClient) -> None:
@@ -87,6 +103,8 @@ async def test_orders_that_cannot_be_are_refused_with_a_code(gateway: Service, a
     assert (unknown.status_code, unknown.json()["code"]) == (404, "ESP_DEVICE_NOT_FOUND")
     nothing = await api.patch("/devices/ESP_FFFFFF", json={})
     assert (nothing.status_code, nothing.json()["code"]) == (400, "INVALID_PAYLOAD_FORMAT")
+    zone = await api.put("/devices/ESP_FFFFFF/zone", json={"zone_id": "north tent"})
+    assert (zone.status_code, zone.json()["code"]) == (404, "ESP_DEVICE_NOT_FOUND")
     wrong = await api.patch("/devices/ESP_FFFFFF", json={"board": "toaster"})
     assert wrong.status_code == 400
 
@@ -95,7 +113,14 @@ async def test_orders_that_cannot_be_are_refused_with_a_code(gateway: Service, a
 async def _events(gateway: Service, api: httpx.AsyncClient) -> AsyncIterator[list[dict[str, Any]]]:
     """The registry's events as a WebSocket client gets them."""
     token = api.headers["Authorization"].removeprefix("Bearer ")
-    types = ["device_registered", "device_approved", "device_renamed", "device_rejected", "device_retired"]
+    types = [
+        "device_registered",
+        "device_approved",
+        "device_renamed",
+        "device_rejected",
+        "device_retired",
+        "zone_changed",
+    ]
     heard: list[dict[str, Any]] = []
     async with websockets.connect(f"ws://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}/ws") as socket:
         await socket.send(json.dumps({"action": "authenticate", "token": token}))

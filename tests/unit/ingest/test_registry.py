@@ -1,5 +1,6 @@
 """Decisions of the registry."""
 
+import msgspec
 import pytest
 
 from kaiser.contracts import devicekeys
@@ -8,6 +9,7 @@ from kaiser.ingest import orders
 from kaiser.ingest.registry import (
     UNKNOWN,
     Approve,
+    AssignZone,
     Meet,
     RegistryError,
     Reject,
@@ -15,6 +17,7 @@ from kaiser.ingest.registry import (
     Retire,
     RotateKey,
     SetBoard,
+    SettleZone,
     decide,
     evolve,
     subject,
@@ -109,6 +112,55 @@ def test_every_event_comes_back_from_the_log_as_it_went():
         sent = orders.event_of(event)
         assert orders.decoder.decode(sent.type, encode(event)) == event
         assert sent.subject.startswith(f"device.~.{E}.registry.")
+
+
+def into(zone_id="north_tent", correlation_id="c1", **more):
+    return AssignZone(zone_id=zone_id, correlation_id=correlation_id, **WHO, **more)
+
+
+def settled(outcome="confirmed", correlation_id="c1"):
+    return SettleZone(outcome=outcome, correlation_id=correlation_id, **WHO)
+
+
+def test_an_order_into_a_zone_is_open_until_the_device_answers():
+    state, _ = after(MEET, APPROVE, into())
+    assert (state.zone.zone_id, state.zone.zone_name, state.zone_outcome) == ("north_tent", "north_tent", None)
+    state, _ = after(MEET, APPROVE, into(), settled())
+    assert state.zone_outcome == "confirmed"
+
+
+def test_a_device_without_a_kaiser_id_is_adopted_by_its_first_zone():
+    state, _ = after(MEET, APPROVE, into())
+    assert state.zone.into_kaiser_id == "god"
+
+
+def test_an_answer_to_another_order_changes_nothing():
+    state, _ = after(MEET, APPROVE, into(), into("south_tent", "c2"), settled(correlation_id="c1"))
+    assert (state.zone.zone_id, state.zone_outcome) == ("south_tent", None)
+
+
+def test_a_late_answer_counts_and_a_second_one_does_not():
+    state, _ = after(MEET, APPROVE, into(), settled("unanswered"), settled("confirmed"), settled("refused"))
+    assert state.zone_outcome == "confirmed"
+
+
+def test_the_zone_that_is_confirmed_is_not_ordered_again_and_one_that_was_refused_is():
+    assert len(after(MEET, APPROVE, into(), settled(), into(correlation_id="c2"))[1]) == 5
+    assert len(after(MEET, APPROVE, into(), settled("refused"), into(correlation_id="c2"))[1]) == 6
+
+
+@pytest.mark.parametrize("zone_id", ["", "north tent", "x" * 33, "null", 'a"b'])
+def test_a_zone_that_the_device_would_misread_is_refused_before_it_is_sent(zone_id):
+    state, _ = after(MEET, APPROVE)
+    with pytest.raises(RegistryError) as refused:
+        decide(state, into(zone_id))
+    assert (refused.value.code, refused.value.where) == ("DOWNLINK_FORBIDDEN", "zone_id")
+
+
+def test_moving_a_dec_device_to_another_kaiser_id_would_leave_it_deaf():
+    state, _ = after(msgspec.structs.replace(MEET, kaiser_id="house"), APPROVE)
+    with pytest.raises(RegistryError, match="deaf"):
+        decide(state, into(into_kaiser_id="greenhouse"))
 
 
 def test_a_key_follows_from_the_secret_the_device_and_the_key_id_alone():

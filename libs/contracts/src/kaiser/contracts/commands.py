@@ -56,6 +56,19 @@ class RotateDeviceKey(DeviceOrder, frozen=True, kw_only=True):
     """Give a device another key. ``command.ingest.rotate_device_key`` answers ``DeviceDecided``."""
 
 
+class AssignZone(DeviceOrder, frozen=True, kw_only=True):
+    """Put a device into a zone. ``command.ingest.assign_zone`` answers ``DeviceDecided`` before the device answers.
+
+    Attributes:
+        into_kaiser_id: Kaiser id to move it to; None leaves it where it is.
+    """
+
+    zone_id: str
+    zone_name: str = ""
+    master_zone_id: str = ""
+    into_kaiser_id: str | None = None
+
+
 class DeviceDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of an order.
 

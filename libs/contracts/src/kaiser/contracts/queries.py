@@ -111,6 +111,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     state_reason: str = ""
     key_issued_at: int = 0
     seq: int = 0
+    zone_wanted: str = ""
+    zone_state: str = ""
+    zone_detail: str = ""
     boot: str = ""
     uptime_s: int | None = None
     heap_free_bytes: int | None = None

@@ -19,6 +19,8 @@ from kaiser.contracts.events.registry import (
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    ZoneOrdered,
+    ZoneSettled,
 )
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.uplink import Accepted, decode_uplink, looks_like_head
@@ -96,6 +98,10 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     DeviceBoardSet.TYPE: DeviceBoardSet(board="esp32_wroom", **_DECIDED),
     DeviceRetired.TYPE: DeviceRetired(reason="water damage", **_DECIDED),
     DeviceKeyIssued.TYPE: DeviceKeyIssued(key_id="5f" * 16, digest="c0" * 32, **_DECIDED),
+    ZoneOrdered.TYPE: ZoneOrdered(
+        zone_id="north_tent", zone_name="North tent", master_zone_id="house", into_kaiser_id="god", **_DECIDED
+    ),
+    ZoneSettled.TYPE: ZoneSettled(zone_id="north_tent", outcome="confirmed", **_DECIDED),
     DownlinkRequested.TYPE: DownlinkRequested(
         topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
         payload='{"request_id":"m-77","timeout_ms":5000,"command":"measure"}',

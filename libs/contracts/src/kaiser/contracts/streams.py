@@ -138,10 +138,11 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "downlink.>",
             "deadletter.ingest",
         ),
-        owns=("TELEMETRY", "DEVICES", "DEADLETTER"),
+        owns=("TELEMETRY", "DEVICES", "DOWNLINK", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS"),
         trims=("TELEMETRY_RAW", "TELEMETRY"),
         answers=("query.ingest.>", "command.ingest.>"),
+        buckets=("ingest",),
     ),
     "gateway": Permissions(
         publishes=("identity.>", "deadletter.gateway"),

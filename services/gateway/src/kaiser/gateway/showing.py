@@ -19,6 +19,8 @@ from kaiser.contracts.events.registry import (
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    ZoneOrdered,
+    ZoneSettled,
 )
 from kaiser.gateway.events import ESP_HEALTH
 
@@ -106,6 +108,7 @@ SHOWN: Final[dict[str, Shown]] = {
     DeviceRejected.TYPE: Shown("device_rejected", _as_it_is),
     DeviceRetired.TYPE: Shown("device_retired", _as_it_is),
     DeviceRenamed.TYPE: Shown("device_renamed", _as_it_is),
+    ZoneSettled.TYPE: Shown("zone_changed", _as_it_is),
 }
 """Event type of the log to what clients see of it."""
 
@@ -120,6 +123,7 @@ NOT_SHOWN: Final = frozenset(
         DownlinkReported.TYPE,
         DeviceKeyIssued.TYPE,  # nobody's business but the broker's
         DeviceBoardSet.TYPE,
+        ZoneOrdered.TYPE,
     }
 )
 """Event types of the same streams that clients do not see, on purpose."""

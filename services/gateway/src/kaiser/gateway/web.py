@@ -44,6 +44,7 @@ def application(
             registry.retire,
             registry.rotate_key,
             registry.change,
+            registry.assign_zone,
             sensors.sensors,
             sensors.latest,
             sensors.history,

@@ -65,6 +65,7 @@ def commanded(orders: Orders) -> Requests:
         subjects.command("ingest", "set_device_board"): (commands.SetDeviceBoard, orders.set_board),
         subjects.command("ingest", "retire_device"): (commands.RetireDevice, orders.retire),
         subjects.command("ingest", "rotate_device_key"): (commands.RotateDeviceKey, orders.rotate_key),
+        subjects.command("ingest", "assign_zone"): (commands.AssignZone, orders.assign_zone),
     }
 
 

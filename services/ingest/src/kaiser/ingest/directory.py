@@ -13,7 +13,7 @@ import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid
+from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid, Generation
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS
 from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
@@ -43,6 +43,8 @@ class Directory:
     def __init__(self) -> None:
         self.standings: dict[str, Standing] = {}
         self._devices: dict[str, DeviceState] = {}
+        self._places: dict[str, tuple[str, Generation]] = {}
+        self._open_zones: set[str] = set()
         self._clocks: dict[str, Clock] = {}
         self._registrations_known = asyncio.Event()
         self._clocks_known = asyncio.Event()
@@ -51,13 +53,27 @@ class Directory:
         """What the registry holds of a device."""
         return self._devices.get(esp_id, UNKNOWN)
 
+    def place(self, esp_id: str) -> tuple[str, Generation]:
+        """Kaiser id that a device talks under, and its firmware: by its last heartbeat, else as it was registered."""
+        state = self.state(esp_id)
+        return self._places.get(esp_id, (state.kaiser_id, state.generation))
+
+    def with_open_zone(self) -> Iterable[str]:
+        """Devices that have not answered an order to be in a zone."""
+        return tuple(self._open_zones)
+
     def decided(self, event: Fact) -> None:
         """Something was decided about a device, by us or by another instance."""
-        self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
+        state = self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
+        if state.zone is not None and state.zone_outcome in (None, "unanswered"):
+            self._open_zones.add(event.esp_id)
+        else:
+            self._open_zones.discard(event.esp_id)
         self._stand(event.esp_id)
 
     def beaten(self, said: DeviceSaid[Beat]) -> None:
         """A heartbeat came."""
+        self._places[said.esp_id] = (said.kaiser_id, said.generation)
         before = self._clocks.get(said.esp_id, UNKNOWN_CLOCK)
         device_ts = 0 if said.message.time_valid is False else said.message.ts
         clock = hear(before, device_ts=device_ts, received_at=said.received_at, boot=said.message.boot_sequence_id)

@@ -1,6 +1,8 @@
 """Wires ingest: the converter, which needs the log alone, and everything that needs the database, when it is there."""
 
 import asyncio
+import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Final
@@ -8,9 +10,18 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaiser.contracts.streams import DEVICES, TELEMETRY, TELEMETRY_RAW
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, connect, ensure_streams, replay_batches
-from kaiser.ingest import consumers
+from kaiser.contracts.streams import DEVICES, DOWNLINK, TELEMETRY, TELEMETRY_RAW
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    EventLog,
+    Handler,
+    Lease,
+    connect,
+    ensure_streams,
+    replay_batches,
+)
+from kaiser.ingest import consumers, zoning
 from kaiser.ingest.api import Api, commanded, questions
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
@@ -28,6 +39,7 @@ from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, r
 
 _log = structlog.get_logger(__name__)
 
+BUCKET: Final = "ingest"
 CATCH_UP_S: Final = 5.0
 TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
@@ -55,15 +67,16 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        api = Api(questions(Queries(pool)), commanded(Orders(log, settings.device_key.secret.encode())))
+        orders = Orders(log, settings.device_key.secret.encode())
+        api = Api(questions(Queries(pool)), commanded(orders))
         await api.serve(log.nc)
         frame.on_stop(api.close)
-        await ensure_streams(log, (TELEMETRY, DEVICES))
+        await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
-        await _convert(wiring)
+        await _convert(wiring, orders)
         await frame.until_stopped()
         await pool.close()
 
@@ -88,7 +101,7 @@ class _Wiring:
         self.frame.spawn(name, consumer.run())
 
 
-async def _convert(wiring: _Wiring) -> None:
+async def _convert(wiring: _Wiring, orders: Orders) -> None:
     """Start the live path."""
     log, directory = wiring.log, Directory()
     register = consumers.RegisterDevices(Registrar(log, directory))
@@ -105,6 +118,10 @@ async def _convert(wiring: _Wiring) -> None:
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
+    lease = Lease(log, BUCKET, "zoning", holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=zoning.LEASE_TTL_S)
+    zones = zoning.Zoning(log, directory, orders, lease)
+    wiring.consume("zones", zoning.SPEC, zones.handle)
+    wiring.frame.spawn("zoning", zones.run())
 
 
 async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None:

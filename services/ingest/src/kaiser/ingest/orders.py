@@ -10,15 +10,18 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.commands import DeviceDecided, DeviceOrder
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.events.device import DeviceRegistered
-from kaiser.contracts.events.registry import REGISTRY_EVENTS, DeviceKeyIssued
+from kaiser.contracts.events.registry import REGISTRY_EVENTS, DeviceKeyIssued, ZoneOrdered
 from kaiser.contracts.streams import DEVICES
 from kaiser.eventlog import Aggregate, ConcurrencyConflict, Delivery, Event, EventLog, LogFull, Repository, new_id
 from kaiser.ingest import registry
 from kaiser.ingest.registry import Command, DeviceState, Fact, RegistryError
+from kaiser.ingest.zones import Answer
 
 _log = structlog.get_logger(__name__)
 
 SOURCE: Final = "kaiser/ingest"
+KAISER: Final = "kaiser"
+"""Who decides what follows from something else."""
 
 O = TypeVar("O", bound=registry.Order)  # noqa: E741 - an order
 
@@ -85,6 +88,24 @@ class Orders:
         key_id, key = self._new_key(asked.esp_id)
         order = _order(registry.RotateKey, asked, now, key_id=key_id, digest=devicekeys.digest(key))
         return await self._execute(order, key)
+
+    async def assign_zone(self, asked: commands.AssignZone, now: int) -> DeviceDecided:
+        """Order a device into a zone; the device has not answered yet."""
+        order = _order(
+            registry.AssignZone,
+            asked,
+            now,
+            zone_id=asked.zone_id,
+            zone_name=asked.zone_name,
+            master_zone_id=asked.master_zone_id,
+            into_kaiser_id=asked.into_kaiser_id,
+        )
+        return await self._execute(order)
+
+    async def settle_zone(self, order: ZoneOrdered, found: Answer, now: int) -> None:
+        """Note what came of an order."""
+        asked = DeviceOrder(esp_id=order.esp_id, by=KAISER, correlation_id=order.correlation_id)
+        await self._execute(_order(registry.SettleZone, asked, now, outcome=found.outcome, detail=found.detail))
 
     def _new_key(self, esp_id: str) -> tuple[str, str]:
         key_id = devicekeys.new_key_id()

@@ -16,6 +16,7 @@ import msgspec
 
 from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
+from kaiser.contracts.downlink import DownlinkForbiddenError
 from kaiser.contracts.events.device import DeviceRegistered, Generation
 from kaiser.contracts.events.registry import (
     Board,
@@ -26,7 +27,11 @@ from kaiser.contracts.events.registry import (
     DeviceRenamed,
     DeviceRetired,
     RegistryEvent,
+    ZoneOrdered,
+    ZoneOutcome,
+    ZoneSettled,
 )
+from kaiser.ingest import zones
 
 Standing = Literal["unknown", "pending", "approved", "rejected", "retired"]
 Fact = DeviceRegistered | RegistryEvent
@@ -46,6 +51,8 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
         board: Which board it is; None while nobody said.
         key_id: Of the key that is valid; empty for none.
         digest: Of that key.
+        zone: The last order to be in a zone; None for none.
+        zone_outcome: What came of it; None while the device has not answered.
     """
 
     standing: Standing = "unknown"
@@ -55,6 +62,8 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     board: Board | None = None
     key_id: str = ""
     digest: str = ""
+    zone: ZoneOrdered | None = None
+    zone_outcome: ZoneOutcome | None = None
 
     @property
     def registered(self) -> bool:
@@ -138,7 +147,23 @@ class RotateKey(Order, frozen=True, kw_only=True):
     digest: str
 
 
-Command = Meet | Approve | Reject | Rename | SetBoard | Retire | RotateKey
+class AssignZone(Order, frozen=True, kw_only=True):
+    """Put a device into a zone."""
+
+    zone_id: str
+    zone_name: str = ""
+    master_zone_id: str = ""
+    into_kaiser_id: str | None = None
+
+
+class SettleZone(Order, frozen=True, kw_only=True):
+    """Note what came of the order with the same correlation id."""
+
+    outcome: ZoneOutcome
+    detail: str = ""
+
+
+Command = Meet | Approve | Reject | Rename | SetBoard | Retire | RotateKey | AssignZone | SettleZone
 UNKNOWN: Final = DeviceState()
 
 
@@ -146,7 +171,7 @@ def decide(state: DeviceState, command: Command) -> Sequence[Fact]:
     """What a command makes happen; nothing where it is so already.
 
     Raises:
-        RegistryError: ESP_DEVICE_NOT_FOUND, DEVICE_STATE_FORBIDS or VALUE_OUT_OF_RANGE.
+        RegistryError: ESP_DEVICE_NOT_FOUND, DEVICE_STATE_FORBIDS, VALUE_OUT_OF_RANGE or DOWNLINK_FORBIDDEN.
     """
     if isinstance(command, Meet):
         return () if state.registered else (_registered(command),)
@@ -188,6 +213,14 @@ def decide(state: DeviceState, command: Command) -> Sequence[Fact]:
                 words = f"the device is {state.standing}; only an approved one has a key"
                 raise RegistryError(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
             return (DeviceKeyIssued(key_id=key_id, digest=digest, **decided),)
+        case AssignZone():
+            return _zone_ordered(state, command, decided)
+        case SettleZone(outcome=outcome, detail=detail):
+            if state.zone is None or state.zone.correlation_id != command.correlation_id:
+                return ()  # another order has come since
+            if state.zone_outcome not in (None, "unanswered") or outcome == state.zone_outcome:
+                return ()  # a late answer counts, a second one does not
+            return (ZoneSettled(zone_id=state.zone.zone_id, outcome=outcome, detail=detail, **decided),)
 
 
 def evolve(state: DeviceState, event: Fact) -> DeviceState:
@@ -206,6 +239,10 @@ def evolve(state: DeviceState, event: Fact) -> DeviceState:
             return replace(state, name=event.name)
         case DeviceBoardSet():
             return replace(state, board=event.board)
+        case ZoneOrdered():
+            return replace(state, zone=event, zone_outcome=None)
+        case ZoneSettled():
+            return replace(state, zone_outcome=event.outcome)
         case DeviceKeyIssued():
             return replace(state, key_id=event.key_id, digest=event.digest)
 
@@ -214,6 +251,27 @@ def subject(event: Fact) -> str:
     """Subject of an event of the registry."""
     token = "registered" if isinstance(event, DeviceRegistered) else event.EVENT
     return subjects.registry(event.kaiser_id, event.esp_id, token)
+
+
+def _zone_ordered(state: DeviceState, order: AssignZone, decided: dict[str, Any]) -> Sequence[Fact]:
+    if state.standing != "approved":
+        words = f"the device is {state.standing}; only an approved one is put into a zone"
+        raise RegistryError(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
+    ordered = ZoneOrdered(
+        zone_id=order.zone_id,
+        zone_name=order.zone_name or order.zone_id,
+        master_zone_id=order.master_zone_id,
+        into_kaiser_id=order.into_kaiser_id or state.kaiser_id or zones.FALLBACK_KAISER_ID,
+        **decided,
+    )
+    try:
+        zones.downlink(ordered, state.kaiser_id, state.generation, ordered.at)
+    except DownlinkForbiddenError as error:
+        raise RegistryError(Code.DOWNLINK_FORBIDDEN, error.reason, "zone_id") from error
+    before = state.zone
+    if before is not None and state.zone_outcome == "confirmed" and zones.same(before, ordered):
+        return ()
+    return (ordered,)
 
 
 def _registered(met: Meet) -> DeviceRegistered:

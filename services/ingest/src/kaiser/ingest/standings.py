@@ -14,6 +14,8 @@ from kaiser.contracts.events.registry import (
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    ZoneOrdered,
+    ZoneSettled,
 )
 from kaiser.ingest import statements
 from kaiser.ingest.registry import Fact
@@ -41,6 +43,9 @@ class Row(msgspec.Struct):
     name: str = ""
     board: str | None = None
     key_issued_at: int = SAME_KEY
+    zone_wanted: str = ""
+    zone_state: str = ""
+    zone_detail: str = ""
 
 
 def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
@@ -77,6 +82,10 @@ def _merge(row: Row, fact: Fact) -> None:
             row.name = fact.name
         case DeviceBoardSet():
             row.board = fact.board
+        case ZoneOrdered():
+            row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, "ordered", ""
+        case ZoneSettled():
+            row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, fact.outcome, fact.detail
         case DeviceKeyIssued():
             row.key_issued_at = fact.at
 
@@ -95,6 +104,9 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [row.board for row in rows],
         timestamp_array([row.key_issued_at for row in rows]),
         [row.seq for row in rows],
+        [row.zone_wanted for row in rows],
+        [row.zone_state for row in rows],
+        [row.zone_detail for row in rows],
     )
 
 

@@ -88,7 +88,55 @@ class DeviceKeyIssued(Decision, frozen=True, kw_only=True):
     digest: str
 
 
-RegistryEvent = DeviceApproved | DeviceRejected | DeviceRenamed | DeviceBoardSet | DeviceRetired | DeviceKeyIssued
+class ZoneOrdered(Decision, frozen=True, kw_only=True):
+    """The device is to be in a zone. It is told so until it answers.
+
+    Attributes:
+        zone_id: Zone.
+        zone_name: What people call it.
+        master_zone_id: Zone above it; empty for none.
+        into_kaiser_id: Kaiser id that it is to talk under from then on.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.zone_ordered.v1"
+    EVENT: ClassVar[str] = "zone_ordered"
+
+    zone_id: str
+    zone_name: str
+    master_zone_id: str
+    into_kaiser_id: str
+
+
+ZoneOutcome = Literal["confirmed", "refused", "unanswered"]
+
+
+class ZoneSettled(Decision, frozen=True, kw_only=True):
+    """What came of an order, whose correlation id it has.
+
+    Attributes:
+        zone_id: Zone that was ordered.
+        outcome: ``confirmed`` and ``refused`` are the device's word; ``unanswered`` after the last try.
+        detail: What the device said, or how often it was asked.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.zone_settled.v1"
+    EVENT: ClassVar[str] = "zone_settled"
+
+    zone_id: str
+    outcome: ZoneOutcome
+    detail: str = ""
+
+
+RegistryEvent = (
+    DeviceApproved
+    | DeviceRejected
+    | DeviceRenamed
+    | DeviceBoardSet
+    | DeviceRetired
+    | DeviceKeyIssued
+    | ZoneOrdered
+    | ZoneSettled
+)
 
 REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
     DeviceApproved,
@@ -97,5 +145,7 @@ REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
     DeviceBoardSet,
     DeviceRetired,
     DeviceKeyIssued,
+    ZoneOrdered,
+    ZoneSettled,
 )
 """Every decision after the registration itself."""

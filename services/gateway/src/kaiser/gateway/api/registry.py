@@ -6,7 +6,7 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response, patch, post
+from litestar import Request, Response, patch, post, put
 from litestar.datastructures import State
 from litestar.exceptions import ValidationException
 
@@ -43,6 +43,19 @@ class DeviceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name | None = None
     board: Board | None = None
+
+
+class ZoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a device is to be.
+
+    Attributes:
+        kaiser_id: Kaiser id to move it to as well; a ``dec`` device is deaf after that until it is power-cycled.
+    """
+
+    zone_id: Name
+    zone_name: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    master_zone_id: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    kaiser_id: Name | None = None
 
 
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +103,20 @@ async def rotate_key(event_log: EventLog, request: By, esp_id: str) -> Response[
     """Give a device another key, which is in the answer, this once; the connection with the old one ends."""
     asked = commands.RotateDeviceKey(esp_id=esp_id, by=_who(request))
     return await _decided(event_log, "rotate_device_key", asked)
+
+
+@put("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"], guards=[requires("operator")])
+async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneWish) -> Response[DecisionView]:
+    """Order a device into a zone. It is told until it answers: ``zone_state`` of the device, event ``zone_changed``."""
+    asked = commands.AssignZone(
+        esp_id=esp_id,
+        by=_who(request),
+        zone_id=data.zone_id,
+        zone_name=data.zone_name,
+        master_zone_id=data.master_zone_id,
+        into_kaiser_id=data.kaiser_id,
+    )
+    return await _decided(event_log, "assign_zone", asked)
 
 
 @patch("/devices/{esp_id:str}", tags=["devices"], guards=[requires("operator")])

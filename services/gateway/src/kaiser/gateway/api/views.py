@@ -44,6 +44,9 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     state_reason: str
     key_issued_at: datetime | None
     seq: int
+    zone_wanted: str
+    zone_state: str
+    zone_detail: str
 
 
 class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
