@@ -14,7 +14,7 @@ require_host_tools() {
   local tool
   for tool in apt-get dpkg-deb tar awk; do
     command -v "$tool" >/dev/null ||
-      fail "$tool is missing: the local servers need a Debian machine; elsewhere use deploy/compose (Docker)."
+      fail "$tool is missing: the local servers need a Debian machine, or Ubuntu with its tools."
   done
 }
 
@@ -36,7 +36,7 @@ configure_apt() {
   local folder=$1 main security
   require_host_tools
   read -r main security <<<"$(debian_mirrors)"
-  [ -n "$main" ] || fail "this machine's apt knows no Debian mirror (Ubuntu's has no TimescaleDB): set KAISER_DEBIAN_MIRROR to one, or use deploy/compose (Docker)."
+  [ -n "$main" ] || fail "this machine's apt knows no Debian mirror (Ubuntu's has no TimescaleDB): set KAISER_DEBIAN_MIRROR to one."
   [ -r "$keyring" ] || fail "Debian's signing keys are missing: run 'apt-get install debian-archive-keyring' first."
   mkdir -p "$folder"/{lists/partial,cache/archives/partial,state,debs}
   : >"$folder/status"
