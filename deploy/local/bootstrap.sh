@@ -69,7 +69,7 @@ contents=$(fingerprint)
 [ "$of $holds" != "$PWD:$python $contents" ] || exit 0
 
 printf 'kaiser: setting up the virtual environment (once)\n' >&2
-[ "$(uname -s)" = Linux ] || fail "the local servers need Linux; elsewhere use deploy/compose (Docker)."
+[ "$(uname -s)" = Linux ] || fail "the local servers need Linux."
 [ "$of" = "$PWD:$python" ] && [ -x "$venv/bin/uv" ] || make_environment # an environment cannot be moved
 say "installing $(grep -c '^[a-z0-9].*==' "$lock") packages"
 if ! install_with_uv; then
