@@ -9,10 +9,11 @@ from kaiser.contracts.events.codec import encode
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid
 from kaiser.contracts.streams import DEADLETTER, DEVICES, HEARTBEATS
 from kaiser.contracts.wire import Heartbeat, LastWill
-from kaiser.eventlog import BatchConsumer, Event, connect, ensure_streams, replay
+from kaiser.eventlog import BatchConsumer, Event, Lease, connect, ensure_streams, now_us, replay
 from kaiser.ingest.consumers import DEVICE_EVENTS, HEARTBEAT_EVENTS, REGISTRY, RegisterDevices, WriteDevices
-from kaiser.ingest.directory import Directory, Registrar
+from kaiser.ingest.directory import SILENT_AFTER_US, Directory, Registrar
 from kaiser.ingest.presence import Presence
+from kaiser.ingest.silence import note_silence
 from kaiser.timescale import Pool
 
 US = 1_000_000
@@ -180,10 +181,11 @@ async def test_events_that_come_again_out_of_order_change_nothing(log, ask, writ
     ]
     await log.publish_all(events)
 
-    async def offline():
-        return [row[1] for row in await ask(DEVICE)] == [False]
+    async def written():
+        """Both streams: the last will is of one, the heartbeats of the other."""
+        return await ask("SELECT online, uptime_s FROM ingest.devices") == [(False, 120)]
 
-    await eventually(offline)
+    await eventually(written)
     before = await ask("SELECT * FROM ingest.devices")
     await log.publish_all([discovered(), beat(NOW + US), beat(NOW + 60 * US, uptime=120), discovered("ESP_FFFFFF")])
 
@@ -193,3 +195,22 @@ async def test_events_that_come_again_out_of_order_change_nothing(log, ask, writ
     await eventually(marker)
     await asyncio.sleep(0.2)
     assert await ask(f"SELECT * FROM ingest.devices WHERE esp_id = '{E}'") == before
+
+
+async def test_a_silent_device_is_noted_once_and_offline_until_it_is_heard_again(log, registering, writing, ask):
+    long_ago = now_us() - 2 * SILENT_AFTER_US
+    await log.publish_all([discovered(at=long_ago), beat(long_ago)])
+    await eventually(lambda: presence(ask, online=True))
+    lease = Lease(log, "ingest", "silence", holder="test", ttl_s=5)
+    noting = asyncio.create_task(note_silence(log, registering, lease, every_s=0.05, since_us=0))
+    await eventually(lambda: presence(ask, online=False, reason="silent"))
+    await log.publish(beat(now_us()))
+    await eventually(lambda: presence(ask, online=True))
+    noting.cancel()
+    silences = [delivery async for delivery in replay(log, DEVICES.name, subjects=("device.*.*.silent",))]
+    assert len(silences) == 1
+
+
+async def presence(ask, *, online, reason=None):
+    """Whether the table says so."""
+    return await ask("SELECT online, offline_reason FROM ingest.devices") == [(online, reason)]

@@ -9,7 +9,13 @@ import msgspec
 
 from kaiser.contracts.events.catalogue import SAID, EventType
 from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
+from kaiser.contracts.events.device import (
+    DeviceDiscovered,
+    DeviceRegistered,
+    DeviceReturned,
+    DeviceSaid,
+    DeviceSilent,
+)
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
 from kaiser.contracts.events.registry import (
@@ -91,6 +97,7 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     ),
     DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
     DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
+    DeviceSilent.TYPE: DeviceSilent(heard_at=AT - 301_000_000, received_at=AT, **_PLACE),
     DeviceRegistered.TYPE: DeviceRegistered(generation="head", registered_at=AT, **_PLACE),
     DeviceApproved.TYPE: DeviceApproved(**_DECIDED),
     DeviceRejected.TYPE: DeviceRejected(reason="not ours", **_DECIDED),

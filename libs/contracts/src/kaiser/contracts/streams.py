@@ -135,6 +135,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         publishes=(
             "telemetry.reading.>",
             DEVICE_REGISTRY,
+            "device.*.*.silent",
             "downlink.>",
             "deadletter.ingest",
         ),

@@ -10,7 +10,7 @@ import msgspec
 
 from kaiser.contracts import wire
 from kaiser.contracts.events.catalogue import SAID
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSilent
 from kaiser.contracts.events.downlink import DownlinkReported
 from kaiser.contracts.events.registry import (
     DeviceApproved,
@@ -62,6 +62,10 @@ def _returned(_: Fields) -> Fields:
     return {"status": "online", "reason": "returned"}
 
 
+def _silent(_: Fields) -> Fields:
+    return {"status": "offline", "reason": "silent"}
+
+
 def _actuator_status(message: Fields) -> Fields:
     """``value`` is 0.0 to 1.0: the duty cycle where the device tells it, else on or off."""
     pwm, state = message.get("pwm"), message.get("state")
@@ -89,6 +93,7 @@ SHOWN: Final[dict[str, Shown]] = {
     SAID[wire.Heartbeat].name: Shown(ESP_HEALTH, _heartbeat),
     SAID[wire.LastWill].name: Shown(ESP_HEALTH, _lost),
     DeviceReturned.TYPE: Shown(ESP_HEALTH, _returned),
+    DeviceSilent.TYPE: Shown(ESP_HEALTH, _silent),
     SAID[wire.Diagnostics].name: Shown("esp_diagnostics", _as_it_is),
     SAID[wire.ActuatorStatus].name: Shown("actuator_status", _actuator_status),
     SAID[wire.ActuatorResponse].name: Shown("actuator_response", _actuator_response),

@@ -11,7 +11,7 @@ import structlog
 from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder, encode
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid, Generation
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid, DeviceSilent, Generation
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.contracts.wire import LastWill, SessionAnnounce
@@ -36,7 +36,7 @@ REGISTRY: Final = ConsumerSpec(stream=DEVICES.name, durable="ingest-registry", s
 DEVICE_EVENTS: Final = ConsumerSpec(
     stream=DEVICES.name,
     durable="ingest-devices",
-    subjects=tuple(f"device.*.*.{event}" for event in ("discovered", "returned", "lost", "announced")),
+    subjects=tuple(f"device.*.*.{event}" for event in ("discovered", "returned", "lost", "announced", "silent")),
 )
 DECISIONS: Final = ConsumerSpec(stream=DEVICES.name, durable="ingest-standings", subjects=(DEVICE_REGISTRY,))
 HEARTBEAT_EVENTS: Final = ConsumerSpec(stream=HEARTBEATS.name, durable="ingest-presence", subjects=("heartbeat.>",))
@@ -60,6 +60,7 @@ _decoder = EventDecoder(
         Readings.TYPE: Readings,
         DeviceDiscovered.TYPE: DeviceDiscovered,
         DeviceReturned.TYPE: DeviceReturned,
+        DeviceSilent.TYPE: DeviceSilent,
         HEARTBEAT: DeviceSaid[Beat],
         LOST: DeviceSaid[LastWill],
         ANNOUNCED: DeviceSaid[SessionAnnounce],

@@ -13,7 +13,7 @@ import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid, Generation
+from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid, DeviceSilent, Generation
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS
 from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
@@ -27,9 +27,13 @@ from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, Meet, decide, evo
 _log = structlog.get_logger(__name__)
 
 BEATS: Final = ("heartbeat.>",)
+SILENT: Final = "device.*.*.silent"
+SILENT_AFTER_US: Final = 300_000_000
+"""Five missed heartbeats."""
 
 _decoder = EventDecoder(
-    {HEARTBEAT: DeviceSaid[Beat]} | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)}
+    {HEARTBEAT: DeviceSaid[Beat], DeviceSilent.TYPE: DeviceSilent}
+    | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)}
 )
 
 
@@ -45,6 +49,8 @@ class Directory:
         self._devices: dict[str, DeviceState] = {}
         self._places: dict[str, tuple[str, Generation]] = {}
         self._open_zones: set[str] = set()
+        self._heard: dict[str, int] = {}
+        self._noted: dict[str, int] = {}
         self._clocks: dict[str, Clock] = {}
         self._registrations_known = asyncio.Event()
         self._clocks_known = asyncio.Event()
@@ -62,6 +68,28 @@ class Directory:
         """Devices that have not answered an order to be in a zone."""
         return tuple(self._open_zones)
 
+    def gone_silent(self, now_us: int, listening_since_us: int) -> list[DeviceSilent]:
+        """Devices in use whose last heartbeat is too long ago, unless that was noted already.
+
+        Args:
+            now_us: Unix microseconds.
+            listening_since_us: Since when heartbeats would have been heard; what came before is nobody's silence.
+        """
+        limit = now_us - SILENT_AFTER_US
+        if listening_since_us >= limit:
+            return []
+        return [
+            DeviceSilent(kaiser_id=self.place(esp_id)[0], esp_id=esp_id, heard_at=heard_at, received_at=now_us)
+            for esp_id, heard_at in self._heard.items()
+            if heard_at < limit
+            and self._noted.get(esp_id, 0) < heard_at
+            and self.state(esp_id).standing in ("pending", "approved")
+        ]
+
+    def noted(self, event: DeviceSilent) -> None:
+        """A device's silence was noted, by us or by another instance."""
+        self._noted[event.esp_id] = max(event.received_at, self._noted.get(event.esp_id, 0))
+
     def decided(self, event: Fact) -> None:
         """Something was decided about a device, by us or by another instance."""
         state = self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
@@ -74,6 +102,7 @@ class Directory:
     def beaten(self, said: DeviceSaid[Beat]) -> None:
         """A heartbeat came."""
         self._places[said.esp_id] = (said.kaiser_id, said.generation)
+        self._heard[said.esp_id] = max(said.received_at, self._heard.get(said.esp_id, 0))
         before = self._clocks.get(said.esp_id, UNKNOWN_CLOCK)
         device_ts = 0 if said.message.time_valid is False else said.message.ts
         clock = hear(before, device_ts=device_ts, received_at=said.received_at, boot=said.message.boot_sequence_id)
@@ -90,7 +119,7 @@ class Directory:
 
     async def follow(self, log: EventLog) -> None:
         """Read both streams from where they matter, and on, until cancelled."""
-        registrations = OrderedReader(log, DEVICES.name, subjects=(DEVICE_REGISTRY,), start="all")
+        registrations = OrderedReader(log, DEVICES.name, subjects=(DEVICE_REGISTRY, SILENT), start="all")
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(registrations, self._registrations_known))
@@ -122,6 +151,8 @@ class Directory:
             return
         if isinstance(event, DeviceSaid):
             self.beaten(event)
+        elif isinstance(event, DeviceSilent):
+            self.noted(event)
         else:
             self.decided(event)
 

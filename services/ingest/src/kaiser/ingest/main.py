@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -30,6 +31,7 @@ from kaiser.ingest.presence import Presence
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.settings import IngestSettings
+from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
@@ -40,6 +42,7 @@ from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, r
 _log = structlog.get_logger(__name__)
 
 BUCKET: Final = "ingest"
+LEASE_TTL_S: Final = 5
 CATCH_UP_S: Final = 5.0
 TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
@@ -118,8 +121,9 @@ async def _convert(wiring: _Wiring, orders: Orders) -> None:
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
-    lease = Lease(log, BUCKET, "zoning", holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=zoning.LEASE_TTL_S)
-    zones = zoning.Zoning(log, directory, orders, lease)
+    lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
+    wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
+    zones = zoning.Zoning(log, directory, orders, lease("zoning"))
     wiring.consume("zones", zoning.SPEC, zones.handle)
     wiring.frame.spawn("zoning", zones.run())
 

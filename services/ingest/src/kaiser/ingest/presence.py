@@ -7,7 +7,7 @@ import msgspec
 from psycopg import AsyncRawCursor
 
 from kaiser.contracts.events.catalogue import SAID
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid
+from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid, DeviceSilent
 from kaiser.contracts.wire import Heartbeat, LastWill, SessionAnnounce
 from kaiser.ingest import statements
 from kaiser.timescale import Pool, timestamp_array
@@ -57,8 +57,12 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     beat: Beat | None = None
 
 
-def heard(event: DeviceSaid[Beat] | DeviceSaid[Any] | DeviceDiscovered | DeviceReturned) -> Heard:
+def heard(event: DeviceSaid[Beat] | DeviceSaid[Any] | DeviceDiscovered | DeviceReturned | DeviceSilent) -> Heard:
     """What an event says of a device's presence."""
+    if isinstance(event, DeviceSilent):
+        return Heard(
+            kaiser_id=event.kaiser_id, esp_id=event.esp_id, generation="", at=event.received_at, offline_reason="silent"
+        )
     message = event.message if isinstance(event, DeviceSaid) else None
     return Heard(
         kaiser_id=event.kaiser_id,

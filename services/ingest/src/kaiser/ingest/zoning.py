@@ -52,7 +52,6 @@ SPEC: Final = ConsumerSpec(
         for event in ("registry.zone_ordered", "zone_acked", "downlink_refused", "announced", "returned")
     ),
 )
-LEASE_TTL_S: Final = 5
 LOOK_EVERY_S: Final = 1.0
 
 _decode_ack = msgspec.json.Decoder(DeviceSaid[ZoneAck]).decode

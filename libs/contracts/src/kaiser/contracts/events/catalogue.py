@@ -6,7 +6,13 @@ import msgspec
 
 from kaiser.contracts import subjects, wire
 from kaiser.contracts.events.deadletter import DeadLetters
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSaid
+from kaiser.contracts.events.device import (
+    DeviceDiscovered,
+    DeviceRegistered,
+    DeviceReturned,
+    DeviceSaid,
+    DeviceSilent,
+)
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
 from kaiser.contracts.events.registry import REGISTRY_EVENTS, RegistryEvent
@@ -140,6 +146,14 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         subject="device.{kaiser}.{esp}.returned",
         stream="DEVICES",
         writer="bridge",
+    ),
+    EventType(
+        name=DeviceSilent.TYPE,
+        summary="A device has missed five heartbeats.",
+        body=DeviceSilent,
+        subject="device.{kaiser}.{esp}.silent",
+        stream="DEVICES",
+        writer="ingest",
     ),
     EventType(
         name=DeviceRegistered.TYPE,

@@ -56,6 +56,22 @@ class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
     lost_at: int
 
 
+class DeviceSilent(msgspec.Struct, frozen=True, kw_only=True):
+    """A device has missed five heartbeats, and no last will said why. Subject ``device.{kaiser}.{esp}.silent``.
+
+    Attributes:
+        heard_at: Its last heartbeat, unix microseconds.
+        received_at: When its silence was noted, unix microseconds.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.silent.v1"
+
+    kaiser_id: str
+    esp_id: str
+    heard_at: int
+    received_at: int
+
+
 class DeviceRegistered(msgspec.Struct, frozen=True, kw_only=True):
     """Ingest put a device into the registry, pending approval.
 
