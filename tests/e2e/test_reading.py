@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import csv
+import io
 import json
 import time
 from collections.abc import AsyncIterator
@@ -31,6 +33,7 @@ async def test_a_published_reading_is_pushed_and_can_be_asked_for(
         (pushed,) = await _pushed(socket)
     history = await _history(api, 1)
     day = (await api.get(f"{SENSOR}/history")).json()
+    exported = await api.get(f"{SENSOR}/export.csv")
     latest = (await api.get(f"{SENSOR}/latest")).json()
     devices = (await api.get("/devices")).json()["items"]
 
@@ -40,6 +43,9 @@ async def test_a_published_reading_is_pushed_and_can_be_asked_for(
     assert (latest["raw"], latest["value"], latest["time_source"]) == (352.0, 22.0, "device")
     assert datetime.fromisoformat(latest["measured_at"]) == datetime.fromtimestamp(at, UTC)
     assert history == [latest]
+    (row,) = csv.DictReader(io.StringIO(exported.text))
+    assert exported.headers["content-type"].startswith("text/csv")
+    assert (row["measured_at"], float(row["value"]), row["unit"]) == (latest["measured_at"], 22.0, "°C")
     assert [(rollup["count"], rollup["mean"]) for rollup in day["rollups"]] == [(1, 22.0)]
     assert [device["esp_id"] for device in devices] == [ESP]
 

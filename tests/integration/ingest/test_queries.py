@@ -162,6 +162,21 @@ async def test_history_by_the_minute_begins_with_the_bucket_that_holds_the_start
     ]
 
 
+async def test_history_by_the_day_is_merged_from_the_hours(recorder, ask_api):
+    day = NOW_S // 86_400 * 86_400
+    hours = [(day + 3600, 1.0), (day + 7200, 5.0), (day + 7260, None), (day + 86_400, 7.0)]
+    rows = [
+        {"at": at, "value": value, "quality": "error" if value is None else "good", "reading_id": i}
+        for i, (at, value) in enumerate(hours)
+    ]
+    await recorder.record([readings(*rows)], 1)
+    history = await ask_api("history", **SENSOR, start=day * US, end=(day + 2 * 86_400) * US, resolution="1d")
+    assert [
+        (p["start"] // US - day, p["count"], p["errors"], p["minimum"], p["maximum"], p["mean"], p["last"])
+        for p in history["rollups"]
+    ] == [(0, 3, 1, 1.0, 5.0, 3.0, 5.0), (86_400, 1, 0, 7.0, 7.0, 7.0, 7.0)]
+
+
 async def test_a_bucket_of_errors_has_no_mean(recorder, ask_api):
     await recorder.record([readings({"value": None, "quality": "error"})], 1)
     history = await ask_api("history", **SENSOR, start=NOW_S * US, end=(NOW_S + 60) * US, resolution="1h")
@@ -170,7 +185,8 @@ async def test_a_bucket_of_errors_has_no_mean(recorder, ask_api):
 
 
 @pytest.mark.parametrize(
-    ("span_s", "resolution"), [(60, "raw"), (7200, "raw"), (7201, "1m"), (7 * 86_400, "1m"), (7 * 86_400 + 1, "1h")]
+    ("span_s", "resolution"),
+    [(60, "raw"), (7200, "raw"), (7201, "1m"), (7 * 86_400, "1m"), (7 * 86_400 + 1, "1h"), (181 * 86_400, "1d")],
 )
 def test_the_resolution_follows_from_the_span(span_s, resolution):
     assert resolution_of(HistoryQuery(**SENSOR, start=0, end=span_s * US)) == resolution

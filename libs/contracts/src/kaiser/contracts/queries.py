@@ -9,7 +9,7 @@ import msgspec
 
 T = TypeVar("T")
 
-Resolution = Literal["raw", "1m", "1h", "auto"]
+Resolution = Literal["raw", "1m", "1h", "1d", "auto"]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -76,7 +76,8 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         start: Unix microseconds, inclusive.
         end: Unix microseconds, exclusive.
-        resolution: ``auto`` picks raw up to 2 hours, one minute up to 7 days, one hour beyond.
+        resolution: ``auto`` picks raw up to 2 hours, one minute up to 7 days, one hour up to 180, one day
+            (UTC) beyond.
         limit: Points a page, 1 to 10,000.
         cursor: ``next_cursor`` of the page before.
     """
@@ -178,7 +179,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     sensor_id: int
     unit: str
-    resolution: Literal["raw", "1m", "1h"]
+    resolution: Literal["raw", "1m", "1h", "1d"]
     readings: list[Reading] = []
     rollups: list[Rollup] = []
     next_cursor: str | None = None

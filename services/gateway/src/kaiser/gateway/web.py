@@ -8,7 +8,7 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.api import auth, devices, docs, problems, registry, sensors
+from kaiser.gateway.api import auth, devices, docs, export, problems, registry, sensors
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
@@ -48,6 +48,7 @@ def application(
             sensors.sensors,
             sensors.latest,
             sensors.history,
+            export.export,
         ],
         guards=[auth.authenticated],
     )

@@ -26,12 +26,15 @@ from kaiser.ingest import cursors, statements
 from kaiser.ingest.standings import CONSUMER
 from kaiser.timescale import Instant, Pool
 
+Rolled = Literal["1m", "1h", "1d"]
 Row = tuple[Any, ...]  # columns of many types
 
 MINUTE_US: Final = 60_000_000
 HOUR_US: Final = 60 * MINUTE_US
 RAW_UP_TO_US: Final = 2 * HOUR_US
-MINUTES_UP_TO_US: Final = 7 * 24 * HOUR_US
+DAY_US: Final = 24 * HOUR_US
+MINUTES_UP_TO_US: Final = 7 * DAY_US
+HOURS_UP_TO_US: Final = 180 * DAY_US
 
 MOST_POINTS: Final = 10_000
 MOST_READINGS: Final = 2_000
@@ -52,8 +55,8 @@ _DEVICE: Final = statements.read("device")
 _SENSORS: Final = statements.read("sensor_list")
 _ON_PIN: Final = statements.read("sensors_on_pin")
 _LATEST: Final = statements.read("latest")
-_HISTORY: Final[dict[str, LiteralString]] = {name: statements.read(f"history_{name}") for name in ("raw", "1m", "1h")}
-_BUCKET_US: Final = {"1m": MINUTE_US, "1h": HOUR_US}
+_BUCKET_US: Final = {"1m": MINUTE_US, "1h": HOUR_US, "1d": DAY_US}
+_HISTORY: Final[dict[str, LiteralString]] = {name: statements.read(f"history_{name}") for name in ("raw", *_BUCKET_US)}
 
 _FIRST_INSTANT: Final = 0
 _NO_FACET: Final = ("", -1, "", "")
@@ -152,7 +155,7 @@ class Queries:
         cursor = cursors.write(points[-1].measured_at, points[-1].reading_id) if more else None
         return History(sensor_id=number, unit=unit, resolution="raw", readings=points, next_cursor=cursor)
 
-    async def _rollups(self, asked: HistoryQuery, number: int, unit: str, resolution: Literal["1m", "1h"]) -> History:
+    async def _rollups(self, asked: HistoryQuery, number: int, unit: str, resolution: Rolled) -> History:
         limit = _limit(asked.limit, MOST_POINTS, MOST_ROLLUPS)
         width = _BUCKET_US[resolution]
         (begin,) = cursors.read(asked.cursor, (int,)) or (asked.start // width * width,)
@@ -193,14 +196,16 @@ class Queries:
             return await cursor.fetchall()
 
 
-def resolution_of(asked: HistoryQuery) -> Literal["raw", "1m", "1h"]:
+def resolution_of(asked: HistoryQuery) -> Literal["raw"] | Rolled:
     """The resolution that a question gets: its own, or one that keeps the points of its span in the thousands."""
     if asked.resolution != "auto":
         return asked.resolution
     span = asked.end - asked.start
     if span <= RAW_UP_TO_US:
         return "raw"
-    return "1m" if span <= MINUTES_UP_TO_US else "1h"
+    if span <= MINUTES_UP_TO_US:
+        return "1m"
+    return "1h" if span <= HOURS_UP_TO_US else "1d"
 
 
 def _limit(asked: int, most: int, page: int | None = None) -> int:

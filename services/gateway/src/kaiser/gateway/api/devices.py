@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from kaiser.contracts import queries
 from kaiser.eventlog import EventLog
@@ -11,7 +11,7 @@ from kaiser.gateway.api import views
 from kaiser.gateway.asking import ask
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
-State = Annotated[str | None, Parameter(query="state", description="such as pending or approved")]
+State = Annotated[str | None, QueryParameter(name="state", description="such as pending or approved")]
 
 
 @get("/devices", tags=["devices"], summary="List devices")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import get
 from litestar.exceptions import ValidationException
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 
 from kaiser.contracts import queries
 from kaiser.contracts.queries import Resolution
@@ -19,6 +19,9 @@ Points = Annotated[int, Parameter(ge=1, le=10_000, description="points a page; a
 Address = Annotated[
     str | None, Parameter(description="bus address, needed where one pin has several sensors of one type")
 ]
+
+From = Annotated[str | None, QueryParameter(name="from", description="ISO 8601 with offset, or unix seconds")]
+To = Annotated[str | None, Parameter(description="the same; now by default")]
 
 DAY_US = 86_400_000_000
 YEAR_9999_S = 253_370_764_800
@@ -53,8 +56,8 @@ async def history(
     esp_id: str,
     gpio: int,
     sensor_type: str,
-    from_: Annotated[str | None, Parameter(query="from", description="ISO 8601 with offset, or unix seconds")] = None,
-    to: Annotated[str | None, Parameter(description="the same; now by default")] = None,
+    from_: From = None,
+    to: To = None,
     resolution: Resolution = "auto",
     limit: Points = 1000,
     cursor: str | None = None,
@@ -62,10 +65,9 @@ async def history(
 ) -> views.HistoryView:
     """Readings or rollups of one sensor, oldest first; the last day by default.
 
-    ``auto`` gives readings up to two hours, minutes up to seven days, and hours beyond.
+    ``auto`` gives readings up to two hours, minutes up to seven days, hours up to half a year, and days (UTC) beyond.
     """
-    end = _instant(to, "to") if to else time.time_ns() // 1000
-    start = _instant(from_, "from") if from_ else end - DAY_US
+    start, end = span(from_, to)
     query = queries.HistoryQuery(
         esp_id=esp_id,
         gpio=gpio,
@@ -78,6 +80,16 @@ async def history(
         cursor=cursor,
     )
     return views.history(await ask(event_log, "ingest", "history", query, queries.History))
+
+
+def span(from_: str | None, to: str | None) -> tuple[int, int]:
+    """Start and end in unix microseconds; by default the last day.
+
+    Raises:
+        ValidationException: One is no time, or has no offset.
+    """
+    end = _instant(to, "to") if to else time.time_ns() // 1000
+    return _instant(from_, "from") if from_ else end - DAY_US, end
 
 
 def _instant(text: str, name: str) -> int:
