@@ -38,6 +38,7 @@ from kaiser.eventlog import (
 from kaiser.ingest import zones
 from kaiser.ingest.directory import Directory
 from kaiser.ingest.orders import SOURCE, Orders
+from kaiser.ingest.registry import RegistryError
 from kaiser.ingest.zones import Answer
 
 _log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ SPEC: Final = ConsumerSpec(
 )
 LOOK_EVERY_S: Final = 1.0
 
+_decode_order = msgspec.json.Decoder(ZoneOrdered).decode
 _decode_ack = msgspec.json.Decoder(DeviceSaid[ZoneAck]).decode
 _decode_report = msgspec.json.Decoder(DownlinkReported).decode
 
@@ -118,29 +120,27 @@ class Zoning:
             try:
                 if await (self._lease.renew() if self._lease.held else self._lease.acquire()):
                     await self._send_due()
-            except (EventLogError, nats.errors.Error, TimeoutError, OSError) as error:
+            except (EventLogError, RegistryError, nats.errors.Error, TimeoutError, OSError) as error:
                 _log.warning("zones wait for the log", reason=repr(error))
 
     async def _take(self, delivery: Delivery) -> None:
-        match delivery.type:
-            case ZoneOrdered.TYPE:
-                order = msgspec.json.decode(delivery.data, type=ZoneOrdered)
-                self._tries[order.esp_id] = _Try(order.correlation_id)
-                await self._send(order)
-            case _ if delivery.type == ACKED:
-                said = _decode_ack(delivery.data)
-                order_now = self._open(said.esp_id)
-                found = zones.answer(order_now, said.message) if order_now is not None else None
-                if order_now is not None and found is not None:
-                    await self._settle(order_now, found)
-            case DownlinkReported.TYPE:
-                report = _decode_report(delivery.data)
-                order_now = self._open(report.esp_id)
-                if order_now is not None and order_now.correlation_id == report.correlation_id:
-                    await self._settle(order_now, Answer("refused", report.detail))
-            case DeviceReturned.TYPE | str() if delivery.type in (DeviceReturned.TYPE, ANNOUNCED):
-                # It may have missed what was sent while it was away
-                self._tries.pop(_decode_about(delivery.data).esp_id, None)
+        if delivery.type == ZoneOrdered.TYPE:
+            ordered = _decode_order(delivery.data)
+            self._tries[ordered.esp_id] = _Try(ordered.correlation_id)
+            await self._send(ordered)
+        elif delivery.type == ACKED:
+            said = _decode_ack(delivery.data)
+            order = self._open(said.esp_id)
+            if order is not None and (found := zones.answer(order, said.message)) is not None:
+                await self._settle(order, found)
+        elif delivery.type == DownlinkReported.TYPE:
+            report = _decode_report(delivery.data)
+            order = self._open(report.esp_id)
+            if order is not None and order.correlation_id == report.correlation_id:
+                await self._settle(order, Answer("refused", report.detail))
+        elif delivery.type in (DeviceReturned.TYPE, ANNOUNCED):
+            # It may have missed what was sent while it was away
+            self._tries.pop(_decode_about(delivery.data).esp_id, None)
 
     def _open(self, esp_id: str) -> ZoneOrdered | None:
         """The order of a device that is not settled."""
