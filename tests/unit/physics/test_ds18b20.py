@@ -92,6 +92,6 @@ def test_the_doubtful_power_on_value_is_no_point_of_a_calibration():
 
 
 def test_an_offset_beyond_a_quarter_of_the_range_is_a_broken_sensor():
-    with pytest.raises(ValueError, match="offset") as refused:
+    with pytest.raises(ValueError, match="reference") as refused:
         DS18B20.calibrate("offset", [Point(160, 60.0)])
     assert refused.value.code == "offset_absurd"

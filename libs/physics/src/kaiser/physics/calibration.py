@@ -21,6 +21,9 @@ Kind = Literal["offset", "gain", "linear", "dry_wet", "ph", "table"]
 KELVIN_25: Final = 298.15
 ISOPOTENTIAL: Final = 7.0
 
+STEP: Final = 1e-6
+"""Least distance of two inputs of a table."""
+
 _SAME: Final = 1e-9
 """Relative distance within which two numbers are one."""
 
@@ -60,6 +63,10 @@ class DryWet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="dry_w
     dry: float
     wet: float
 
+    def __post_init__(self) -> None:
+        if self.dry == self.wet:
+            raise ValueError("`dry` and `wet` must differ")
+
 
 class Electrode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="electrode", tag_field="shape"):
     """A pH electrode with its amplifier.
@@ -72,11 +79,21 @@ class Electrode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="el
     volts_per_ph: float
     neutral_v: float
 
+    def __post_init__(self) -> None:
+        if self.volts_per_ph == 0:
+            raise ValueError("`volts_per_ph` must not be 0")
+
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="table", tag_field="shape"):
-    """Signals and their values, signals rising."""
+    """Signals and their values, signals rising by a millionth at least, so that no piece is endlessly steep."""
 
     points: Annotated[tuple[tuple[float, float], ...], msgspec.Meta(min_length=2)]
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(number) for point in self.points for number in point):
+            raise ValueError("`points` must be finite numbers")
+        if any(b[0] - a[0] < STEP for a, b in pairwise(self.points)):
+            raise ValueError("inputs of `points` must rise from each to the next")
 
 
 Coefficients = Linear | DryWet | Electrode | Table
@@ -150,7 +167,7 @@ def table(samples: Sequence[Sample]) -> Table:
     """
     enough(samples, 2)
     points = sorted((s.signal, s.reference) for s in samples)
-    if any(a[0] == b[0] for a, b in pairwise(points)):
+    if any(b[0] - a[0] < STEP for a, b in pairwise(points)):
         raise CalibrationError("equal_raws", "Two points have the same raw value; a table has one value for each.")
     return Table(tuple(points))
 
@@ -205,7 +222,7 @@ def celsius(sample: Sample, assumed_c: float) -> float:
     return sample.temperature_c
 
 
-def within(line: Linear, slopes: tuple[float, float], most_offset: float) -> Linear:
+def within(line: Linear, slopes: tuple[float, float], most_offset: float = math.inf) -> Linear:
     """Refuse a line that no sound sensor needs.
 
     Args:
