@@ -75,6 +75,17 @@ def test_points_of_which_nothing_can_come_are_refused(kind, points, code):
     assert refused.value.code == code
 
 
+def test_without_compensation_a_calibration_takes_no_temperature_either():
+    parameters = EC.parse({"temperature_compensation": False})
+    assert EC.calibrate("gain", [Point(500, 1413, 10.0)], parameters).residuals == pytest.approx([0], abs=1e-9)
+
+
+@given(st.floats(10, 9000), st.floats(5, 45))
+def test_it_is_the_inverse_of_what_water_does(ec, celsius):
+    warm = ec * (1 + 0.02 * (celsius - 25))
+    assert EC.make()(count(warm / 6060), celsius)[0] == pytest.approx(ec)
+
+
 def test_a_dry_probe_conducts_nothing_and_not_less():
     convert = EC.make(EC.parse({"offset": -50}))
     assert convert(1, None) == (0.0, "poor", "clamped")

@@ -120,6 +120,19 @@ def test_a_broken_thermometer_is_not_believed():
     assert PH.make(PH.parse({"temperature_compensation": False}))(2000, 60.0) == PH.make()(2000, None)
 
 
+@pytest.mark.parametrize("kind", ["ph", "offset"])
+def test_without_compensation_a_calibration_takes_no_temperature_either(kind):
+    parameters = PH.parse({**DFROBOT_V2, "temperature_compensation": False})
+    points = [Point(2500, 4.0, 40.0), Point(1900, 7.0, 10.0)][: 2 if kind == "ph" else 1]
+    assert PH.calibrate(kind, points, parameters).residuals == pytest.approx([0] * len(points), abs=1e-9)
+
+
+@given(st.floats(0.5, 13.5), st.floats(0, 60))
+def test_it_is_the_inverse_of_nernsts_equation(ph, celsius):
+    convert = PH.make(PH.parse({"volts_per_ph": -0.17, "neutral_v": 1.52}))
+    assert convert(count(electrode_volts(ph, celsius)), celsius)[0] == pytest.approx(ph)
+
+
 def test_a_slope_of_nothing_is_no_parameter():
     with pytest.raises(ValueError, match="volts_per_ph"):
         PH.parse({"volts_per_ph": 0})

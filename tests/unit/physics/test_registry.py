@@ -94,6 +94,19 @@ def test_installed_packages_are_looked_through_by_default():
     assert families().of("ph").name == "ph"
 
 
+def test_an_installed_package_is_found_by_its_entry_point(tmp_path, monkeypatch):
+    (tmp_path / "acme_water.py").write_text(
+        "import msgspec\nfrom kaiser.physics.generic import LINEAR\n"
+        "WATER = msgspec.structs.replace(LINEAR, name='acme_water', types=('acme_water',))\n"
+    )
+    about = tmp_path / "acme_water-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-water\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[kaiser.sensor_families]\nwater = acme_water:WATER\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert families().of("acme_water").name == "acme_water"
+
+
 @pytest.mark.parametrize(("attribute", "what"), [("THIEF", "sensor type"), ("NAMESAKE", "family name")])
 def test_a_plugin_replaces_nothing_and_the_clash_names_both(attribute, what):
     with pytest.raises(FamilyClash) as clash:

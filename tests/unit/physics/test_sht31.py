@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kaiser.physics.calibration import Point
 from kaiser.physics.sht31 import SHT31_HUMIDITY, SHT31_TEMP
@@ -47,6 +49,12 @@ def test_air_is_not_made_wetter_than_wet_by_an_offset():
 def test_a_device_that_converts_sends_degrees_and_percent():
     assert SHT31_TEMP.make(SHT31_TEMP.parse({"input": "physical"}))(21.5, None) == (21.5, "good", "")
     assert SHT31_HUMIDITY.make(SHT31_HUMIDITY.parse({"input": "physical"}))(41.5, None) == (41.5, "good", "")
+
+
+@given(st.integers(2000, 63_000))
+def test_counts_can_be_had_back(raw):
+    assert (TEMPERATURE(raw, None)[0] + 45) / 175 * 65_535 == pytest.approx(raw)
+    assert HUMIDITY(raw, None)[0] / 100 * 65_535 == pytest.approx(raw)
 
 
 def test_two_salts_calibrate_humidity():

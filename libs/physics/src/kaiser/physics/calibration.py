@@ -222,6 +222,11 @@ def celsius(sample: Sample, assumed_c: float) -> float:
     return sample.temperature_c
 
 
+def at_one_temperature(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples without their temperatures: a sensor that is not compensated is not calibrated as if it were."""
+    return [Sample(s.signal, s.reference, None) for s in samples]
+
+
 def within(line: Linear, slopes: tuple[float, float], most_offset: float = math.inf) -> Linear:
     """Refuse a line that no sound sensor needs.
 

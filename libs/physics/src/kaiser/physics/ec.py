@@ -104,8 +104,9 @@ def by_standards(parameters: EcParameters, samples: Sequence[Sample]) -> Linear:
 
 def _at_their_temperature(parameters: EcParameters, samples: Sequence[Sample]) -> list[Sample]:
     """Standards say what they have at 25 °C; the sensor saw what they have as they are."""
+    known = samples if parameters.temperature_compensation else calibration.at_one_temperature(samples)
     grown = []
-    for sample in samples:
+    for sample in known:
         growth = 1 + parameters.alpha * (calibration.celsius(sample, parameters.temperature_c) - 25)
         grown.append(Sample(sample.signal, sample.reference * growth, None))
     return grown

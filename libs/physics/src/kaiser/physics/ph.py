@@ -12,6 +12,7 @@ lets each buffer of a calibration have its own temperature. Both agree within 0.
 """
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Annotated, Final
 
 import msgspec
@@ -103,7 +104,8 @@ def by_buffers(parameters: PhParameters, samples: Sequence[Sample]) -> Electrode
     Raises:
         CalibrationError: Also ``slope_sign``, ``slope_weak`` (below 70 % of the ideal) or ``slope_steep``.
     """
-    return _sound(calibration.electrode(samples, parameters.temperature_c), parameters.volts_per_ph)
+    known = samples if parameters.temperature_compensation else calibration.at_one_temperature(samples)
+    return _sound(calibration.electrode(known, parameters.temperature_c), parameters.volts_per_ph)
 
 
 def by_one_buffer(parameters: PhParameters, samples: Sequence[Sample]) -> Electrode:
@@ -116,11 +118,12 @@ def by_one_buffer(parameters: PhParameters, samples: Sequence[Sample]) -> Electr
     if (per_ph := parameters.volts_per_ph) is None:
         words = "One buffer tells nothing of the slope; take two, or set `volts_per_ph` of the board."
         raise CalibrationError("slope_unknown", words)
-    turned = [
-        (s.reference - ISOPOTENTIAL) * calibration.warmth(s, parameters.temperature_c) * per_ph - s.signal
-        for s in samples
+    known = samples if parameters.temperature_compensation else calibration.at_one_temperature(samples)
+    neutral = [
+        s.signal - per_ph * calibration.warmth(s, parameters.temperature_c) * (s.reference - ISOPOTENTIAL)
+        for s in known
     ]
-    return Electrode(per_ph, -sum(turned) / len(turned))
+    return Electrode(per_ph, fsum(neutral) / len(neutral))
 
 
 def share(found: Electrode, parameters: PhParameters) -> float | None:
