@@ -1,6 +1,9 @@
+import msgspec
+
 from kaiser.ingest.converting import Standing, convert
 from kaiser.ingest.sensors import Sensors, sensor_id
 from kaiser.ingest.window import Window
+from kaiser.physics import families
 
 from .builders import NOW, NOW_S, raw
 
@@ -8,7 +11,7 @@ APPROVED = {"ESP_0A1B2C": Standing(pending=False)}
 
 
 def finished(*rows: dict, standings=APPROVED, window=None, origin="a"):
-    return convert(raw(*rows), origin, Sensors(), standings, Window() if window is None else window)
+    return convert(raw(*rows), origin, Sensors(families()), standings, Window() if window is None else window)
 
 
 def test_a_reading_is_converted_graded_and_dated():
@@ -25,7 +28,7 @@ def test_a_reading_is_converted_graded_and_dated():
 
 def test_what_the_bridge_said_passes_through_unchanged():
     given = raw({}, {"zone_id": "south"})
-    batch = convert(given, "a", Sensors(), {}, Window()).batch
+    batch = convert(given, "a", Sensors(families()), {}, Window()).batch
     for name in (
         "reading_id",
         "esp_id",
@@ -47,9 +50,20 @@ def test_zero_is_a_value_and_an_error_is_none():
     assert batch.flags == ["", "sensor_fault", ""]
 
 
-def test_a_type_without_a_conversion_keeps_its_count_and_the_grade_of_the_device():
-    batch = finished({"sensor_type": "ph", "raw": 2141.0, "quality": "fair"}).batch
+def test_a_type_that_nobody_knows_keeps_its_count_and_the_grade_of_the_device():
+    batch = finished({"sensor_type": "leaf_wetness", "raw": 2141.0, "quality": "fair"}).batch
     assert (batch.value, batch.unit, batch.quality) == ([2141.0], ["raw"], ["fair"])
+
+
+def test_a_plugin_that_raises_costs_the_value_and_not_the_reading():
+    def broken(_count: float, _temperature: float | None):
+        raise ZeroDivisionError
+
+    sensors = Sensors(families())
+    facet = ("ESP_0A1B2C", 4, "ds18b20", "28ff000000000001")
+    sensors[facet] = msgspec.structs.replace(sensors[facet], convert=broken)
+    batch = convert(raw({}), "a", sensors, APPROVED, Window()).batch
+    assert (batch.raw, batch.value, batch.quality, batch.flags) == ([401.0], [None], ["error"], ["conversion_failed"])
 
 
 def test_the_doubt_of_the_device_stands_and_its_praise_does_not():

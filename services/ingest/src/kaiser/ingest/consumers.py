@@ -28,6 +28,7 @@ from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
+from kaiser.physics import families
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
 _log = structlog.get_logger(__name__)
@@ -134,7 +135,7 @@ class Converter:
         self._standings = standings
         self._window = window
         self._met = met
-        self._sensors = Sensors()
+        self._sensors = Sensors(families())
         self._most_bytes = largest_bytes - HEADROOM_BYTES
         self._metrics = metrics
 

@@ -111,7 +111,10 @@ def _finish(sensor: Sensor, count: float, grade: str) -> tuple[float | None, str
         return None, grade, ""
     if sensor.convert is None:
         return count, grade, ""
-    number, graded, doubt = sensor.convert(count)
+    try:
+        number, graded, doubt = sensor.convert(count, None)
+    except Exception:  # noqa: BLE001  # whatever a plug-in raises, the count is kept
+        return None, "error", "conversion_failed"
     return number, grade if grade in DOUBTED and number is not None else graded, doubt
 
 
