@@ -49,6 +49,8 @@ class Code(StrEnum):
     SENSOR_NOT_FOUND = "SENSOR_NOT_FOUND"
     SENSOR_AMBIGUOUS = "SENSOR_AMBIGUOUS"
     DEVICE_STATE_FORBIDS = "DEVICE_STATE_FORBIDS"
+    GPIO_CONFLICT = "GPIO_CONFLICT"
+    INVALID_BUS_ADDRESS = "INVALID_BUS_ADDRESS"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -88,6 +90,8 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.SENSOR_NOT_FOUND: 5908,
     Code.SENSOR_AMBIGUOUS: 5909,
     Code.DEVICE_STATE_FORBIDS: 5910,
+    Code.INVALID_BUS_ADDRESS: 5911,
+    Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
 
@@ -128,6 +132,8 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.SENSOR_NOT_FOUND: "The device has no such sensor, or no reading of it yet.",
     Code.SENSOR_AMBIGUOUS: "Several sensors of this type are on this pin; the address tells them apart.",
     Code.DEVICE_STATE_FORBIDS: "What the registry holds of the device does not allow this.",
+    Code.INVALID_BUS_ADDRESS: "No chip of this kind answers at this address of its bus.",
+    Code.GPIO_CONFLICT: "The pin is in use already, by another item or by the board.",
 }
 """One line for operators."""
 

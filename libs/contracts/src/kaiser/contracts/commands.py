@@ -5,6 +5,7 @@ Every reply is a :class:`kaiser.contracts.queries.Reply`. Who asks is said by th
 
 import msgspec
 
+from kaiser.contracts.events.equipment import Equipment
 from kaiser.contracts.events.registry import Board
 
 
@@ -60,6 +61,7 @@ class AssignZone(DeviceOrder, frozen=True, kw_only=True):
     """Put a device into a zone. ``command.ingest.assign_zone`` answers ``DeviceDecided`` before the device answers.
 
     Attributes:
+        zone_id: Empty takes a ``head`` device out of its zone; ``dec`` knows no way out but another zone.
         into_kaiser_id: Kaiser id to move it to; None leaves it where it is.
     """
 
@@ -67,6 +69,29 @@ class AssignZone(DeviceOrder, frozen=True, kw_only=True):
     zone_name: str = ""
     master_zone_id: str = ""
     into_kaiser_id: str | None = None
+
+
+class OrderSubzone(DeviceOrder, frozen=True, kw_only=True):
+    """Make pins of a device a subzone of its zone.
+
+    ``command.ingest.order_subzone`` answers ``DeviceDecided`` before the device answers.
+
+    Attributes:
+        gpios: Pins; none dissolves the subzone.
+    """
+
+    subzone_id: str
+    subzone_name: str = ""
+    gpios: list[int]
+
+
+class ConfigureDevice(DeviceOrder, frozen=True, kw_only=True):
+    """Have this equipment on a device and no other.
+
+    ``command.ingest.configure_device`` answers ``DeviceDecided`` before the device answers.
+    """
+
+    wanted: Equipment
 
 
 class DeviceDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,8 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from kaiser.contracts.events.equipment import ConfigFault, Equipment
+
 T = TypeVar("T")
 
 Resolution = Literal["raw", "1m", "1h", "1d", "auto"]
@@ -46,6 +48,12 @@ class DeviceQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     esp_id: str
     at_least: int = 0
+
+
+class EquipmentQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to hang on a device. ``query.ingest.equipment`` answers ``DeviceEquipment``, from the log."""
+
+    esp_id: str
 
 
 class SensorsQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +102,15 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """A device as the registry knows it; times in unix microseconds, 0 for never."""
+    """A device as the registry knows it; times in unix microseconds, 0 for never.
+
+    Attributes:
+        config_state: What came of its equipment: empty while nobody said, else as ``DeviceEquipment.state``.
+        deaf_since: Since when it does not hear; 0 while it does.
+        booted_at: When it was started at the latest.
+        restarts: How often it was started anew since it was first heard.
+        offline_since: 0 while it is online.
+    """
 
     esp_id: str
     kaiser_id: str
@@ -121,6 +137,45 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     wifi_rssi_dbm: int | None = None
     sensor_count: int | None = None
     actuator_count: int | None = None
+    config_state: str = ""
+    deaf_since: int = 0
+    booted_at: int = 0
+    restarts: int = 0
+    reset_reason: str = ""
+    offline_since: int = 0
+
+
+class Subzone(msgspec.Struct, frozen=True, kw_only=True):
+    """Pins of a device that are a part of its zone; ``state`` as ``zone_state`` of a device."""
+
+    subzone_id: str
+    subzone_name: str
+    zone_id: str
+    gpios: list[int]
+    state: str
+
+
+class DeviceEquipment(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to hang on a device, and what the device made of it.
+
+    Attributes:
+        state: ``none`` while nobody said, ``ordered`` while it has not answered, else its answer.
+        wanted: All of it.
+        faults: What the device did not take.
+        until_restart: Pins of sensors that it could not save.
+        settled_at: When it answered, unix microseconds; 0 for never.
+        subzones: Those that it has or is to have.
+        seq: Sequence in DEVICES of the last event of the device's registry.
+    """
+
+    esp_id: str
+    state: str
+    wanted: Equipment
+    faults: list[ConfigFault]
+    until_restart: list[int]
+    settled_at: int
+    subzones: list[Subzone]
+    seq: int
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,19 +12,33 @@ from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
     DeviceRegistered,
+    DeviceRestarted,
     DeviceReturned,
     DeviceSaid,
     DeviceSilent,
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
+from kaiser.contracts.events.equipment import (
+    ConfigFault,
+    ConfigLapsed,
+    ConfigOrdered,
+    ConfigSettled,
+    Equipment,
+    WantedActuator,
+    WantedSensor,
+)
 from kaiser.contracts.events.identity import UserCreated
 from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
+    DeviceDeafened,
+    DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    SubzoneOrdered,
+    SubzoneSettled,
     ZoneOrdered,
     ZoneSettled,
 )
@@ -98,6 +112,9 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
     DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
     DeviceSilent.TYPE: DeviceSilent(heard_at=AT - 301_000_000, received_at=AT, **_PLACE),
+    DeviceRestarted.TYPE: DeviceRestarted(
+        received_at=AT, booted_at=AT - 61_000_000, ran_s=86_400, reason="BROWNOUT", **_PLACE
+    ),
     DeviceRegistered.TYPE: DeviceRegistered(generation="head", registered_at=AT, **_PLACE),
     DeviceApproved.TYPE: DeviceApproved(**_DECIDED),
     DeviceRejected.TYPE: DeviceRejected(reason="not ours", **_DECIDED),
@@ -109,6 +126,25 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         zone_id="north_tent", zone_name="North tent", master_zone_id="house", into_kaiser_id="god", **_DECIDED
     ),
     ZoneSettled.TYPE: ZoneSettled(zone_id="north_tent", outcome="confirmed", **_DECIDED),
+    SubzoneOrdered.TYPE: SubzoneOrdered(
+        subzone_id="bench_a", subzone_name="Bench A", zone_id="north_tent", gpios=[25, 26], **_DECIDED
+    ),
+    SubzoneSettled.TYPE: SubzoneSettled(subzone_id="bench_a", outcome="confirmed", **_DECIDED),
+    ConfigOrdered.TYPE: ConfigOrdered(
+        wanted=Equipment(
+            sensors=[WantedSensor(gpio=4, sensor_type="ds18b20", name="Root zone", onewire_address="28FF641E8C160350")],
+            actuators=[WantedActuator(gpio=25, actuator_type="pump", name="Main pump")],
+        ),
+        **_DECIDED,
+    ),
+    ConfigLapsed.TYPE: ConfigLapsed(detail="started anew at 2026-04-29T22:00:12Z", **_DECIDED),
+    ConfigSettled.TYPE: ConfigSettled(
+        outcome="partly",
+        faults=[ConfigFault(kind="actuator", gpio=25, code="UNKNOWN_ERROR", detail="GPIO conflict")],
+        **_DECIDED,
+    ),
+    DeviceDeafened.TYPE: DeviceDeafened(detail="no answer to its configuration", **_DECIDED),
+    DeviceHearing.TYPE: DeviceHearing(detail="started anew", **_DECIDED),
     DownlinkRequested.TYPE: DownlinkRequested(
         topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
         payload='{"request_id":"m-77","timeout_ms":5000,"command":"measure"}',

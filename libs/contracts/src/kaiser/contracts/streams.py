@@ -136,6 +136,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "telemetry.reading.>",
             DEVICE_REGISTRY,
             "device.*.*.silent",
+            "device.*.*.restarted",
             "downlink.>",
             "deadletter.ingest",
         ),

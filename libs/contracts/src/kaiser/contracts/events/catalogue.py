@@ -9,6 +9,7 @@ from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
     DeviceRegistered,
+    DeviceRestarted,
     DeviceReturned,
     DeviceSaid,
     DeviceSilent,
@@ -152,6 +153,14 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         summary="A device has missed five heartbeats.",
         body=DeviceSilent,
         subject="device.{kaiser}.{esp}.silent",
+        stream="DEVICES",
+        writer="ingest",
+    ),
+    EventType(
+        name=DeviceRestarted.TYPE,
+        summary="A device was started anew.",
+        body=DeviceRestarted,
+        subject="device.{kaiser}.{esp}.restarted",
         stream="DEVICES",
         writer="ingest",
     ),

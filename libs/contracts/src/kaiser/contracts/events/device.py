@@ -72,6 +72,28 @@ class DeviceSilent(msgspec.Struct, frozen=True, kw_only=True):
     received_at: int
 
 
+class DeviceRestarted(msgspec.Struct, frozen=True, kw_only=True):
+    """A device was started anew: its uptime went back, or its boot number changed.
+
+    Subject ``device.{kaiser}.{esp}.restarted``.
+
+    Attributes:
+        received_at: When the heartbeat that showed it came, unix microseconds.
+        booted_at: When it started, by that heartbeat, unix microseconds.
+        ran_s: How long it had been running at its heartbeat before, seconds.
+        reason: Reset reason as ``head`` says it; empty where nothing is said.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.restarted.v1"
+
+    kaiser_id: str
+    esp_id: str
+    received_at: int
+    booted_at: int
+    ran_s: int
+    reason: str = ""
+
+
 class DeviceRegistered(msgspec.Struct, frozen=True, kw_only=True):
     """Ingest put a device into the registry, pending approval.
 

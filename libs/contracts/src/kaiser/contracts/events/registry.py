@@ -6,28 +6,11 @@ A key itself is in no event: it is derived by :mod:`kaiser.contracts.devicekeys`
 
 from typing import ClassVar, Literal
 
-import msgspec
+from kaiser.contracts.events.decision import Decision
+from kaiser.contracts.events.equipment import ConfigLapsed, ConfigOrdered, ConfigSettled
 
 Board = Literal["esp32_wroom", "xiao_esp32c3"]
 """Decides which pins there are (wire contract, section 7)."""
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What every decision says.
-
-    Attributes:
-        kaiser_id: Kaiser id that the device used last when it was decided.
-        esp_id: Device.
-        at: When, unix microseconds.
-        by: User name of who decided; ``kaiser`` for what follows from something else.
-        correlation_id: The request that it came from; shared by all events of one.
-    """
-
-    kaiser_id: str
-    esp_id: str
-    at: int
-    by: str
-    correlation_id: str = ""
 
 
 class DeviceApproved(Decision, frozen=True, kw_only=True):
@@ -127,6 +110,62 @@ class ZoneSettled(Decision, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class SubzoneOrdered(Decision, frozen=True, kw_only=True):
+    """Pins of the device are to be a subzone of its zone, or not to be one any more. It is told so until it answers.
+
+    Attributes:
+        subzone_id: Subzone, unique within the device.
+        subzone_name: What people call it.
+        zone_id: Zone of the device that it is part of.
+        gpios: Its pins; empty dissolves it.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.subzone_ordered.v1"
+    EVENT: ClassVar[str] = "subzone_ordered"
+
+    subzone_id: str
+    subzone_name: str = ""
+    zone_id: str
+    gpios: list[int]
+
+
+class SubzoneSettled(Decision, frozen=True, kw_only=True):
+    """What came of an order, whose correlation id it has; fields as in ``ZoneSettled``."""
+
+    TYPE: ClassVar[str] = "io.kaiser.device.subzone_settled.v1"
+    EVENT: ClassVar[str] = "subzone_settled"
+
+    subzone_id: str
+    outcome: ZoneOutcome
+    detail: str = ""
+
+
+class DeviceDeafened(Decision, frozen=True, kw_only=True):
+    """The device speaks and does not hear: a ``dec`` one after it lost the broker once. It has to be power-cycled.
+
+    Attributes:
+        detail: What it did not answer.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.deafened.v1"
+    EVENT: ClassVar[str] = "deafened"
+
+    detail: str
+
+
+class DeviceHearing(Decision, frozen=True, kw_only=True):
+    """The device hears again: it answered, or was started anew.
+
+    Attributes:
+        detail: What showed it.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.hearing.v1"
+    EVENT: ClassVar[str] = "hearing"
+
+    detail: str
+
+
 RegistryEvent = (
     DeviceApproved
     | DeviceRejected
@@ -136,6 +175,13 @@ RegistryEvent = (
     | DeviceKeyIssued
     | ZoneOrdered
     | ZoneSettled
+    | SubzoneOrdered
+    | SubzoneSettled
+    | ConfigOrdered
+    | ConfigLapsed
+    | ConfigSettled
+    | DeviceDeafened
+    | DeviceHearing
 )
 
 REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
@@ -147,5 +193,12 @@ REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
     DeviceKeyIssued,
     ZoneOrdered,
     ZoneSettled,
+    SubzoneOrdered,
+    SubzoneSettled,
+    ConfigOrdered,
+    ConfigLapsed,
+    ConfigSettled,
+    DeviceDeafened,
+    DeviceHearing,
 )
 """Every decision after the registration itself."""

@@ -127,8 +127,8 @@ class DeviceConfig(Struct, frozen=True, kw_only=True):
     """A configuration, ``config``: items are merged by pin, absent ones are kept.
 
     Attributes:
-        sensors: At least one for ``dec``.
-        actuators: At least one for ``dec``.
+        sensors: May be empty if there are actuators; ``dec`` then answers a ``MISSING_FIELD`` that means nothing.
+        actuators: The same.
         offline_rules: Unset keeps the rules, an empty list clears them; ``head`` only, at most 8.
         correlation_id: Mandatory for ``head``.
         generation: Larger than the last one applied, or 0 or unset; ``head`` only. Unix seconds do.

@@ -43,10 +43,14 @@ _FLAGS: Final = ("active", "raw_mode", "critical", "inverted_logic", "inverted",
 
 
 def config(draft: Draft) -> None:
-    """Sensors and actuators, complete and unambiguous."""
+    """Sensors and actuators, complete and unambiguous.
+
+    One of the lists may be empty: ``dec`` then answers a ``MISSING_FIELD`` that means nothing (section 5.2), whereas an
+    actuator that is sent again only to fill the list falls to its default.
+    """
     body = draft.body
     sensors, actuators = _items(draft, "sensors", MAX_SENSORS), _items(draft, "actuators", MAX_ACTUATORS)
-    if not (sensors or actuators or "offline_rules" in body):
+    if not (sensors or actuators or (draft.head and "offline_rules" in body)):
         raise ForbiddenError("nothing is configured")
     for item in sensors:
         _sensor(item, draft)
@@ -79,8 +83,8 @@ def _items(draft: Draft, name: str, most: int) -> list[Body]:
     items = draft.body.get(name, [])
     if not isinstance(items, list):
         raise ForbiddenError(f"{name} is not an array")
-    if draft.dec and not items:
-        raise ForbiddenError(f"{name} is absent or empty: dec answers MISSING_FIELD")
+    if draft.dec and name not in draft.body:
+        raise ForbiddenError(f"{name} is absent: dec answers MISSING_FIELD")
     if len(items) > most:
         raise ForbiddenError(f"{len(items)} {name}, a device holds {most}")
     return [_object(item, name) for item in items]
