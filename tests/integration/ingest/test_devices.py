@@ -120,7 +120,7 @@ async def test_a_discovered_device_is_registered_once_and_pending(log, registeri
 
 
 async def test_two_instances_that_meet_a_device_at_once_register_it_once(log):
-    from kaiser.ingest.registry import Meet
+    from kaiser.ingest.intents import Meet
 
     meeting = [Meet(kaiser_id="god", esp_id=E, generation="head", at=NOW)]
     directories = [Directory() for _ in range(4)]

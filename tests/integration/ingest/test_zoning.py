@@ -27,8 +27,8 @@ from kaiser.eventlog import (
 )
 from kaiser.ingest import zones, zoning
 from kaiser.ingest.directory import Directory, Registrar
+from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
-from kaiser.ingest.registry import Meet
 from kaiser.ingest.zoning import Zoning
 
 ESP = "ESP_0A1B2C"

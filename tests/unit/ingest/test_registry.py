@@ -6,22 +6,9 @@ import pytest
 from kaiser.contracts import devicekeys
 from kaiser.contracts.events.codec import encode
 from kaiser.ingest import orders
-from kaiser.ingest.registry import (
-    UNKNOWN,
-    Approve,
-    AssignZone,
-    Meet,
-    RegistryError,
-    Reject,
-    Rename,
-    Retire,
-    RotateKey,
-    SetBoard,
-    SettleZone,
-    decide,
-    evolve,
-    subject,
-)
+from kaiser.ingest.intents import Approve, AssignZone, Meet, Reject, Rename, Retire, RotateKey, SetBoard, SettleZone
+from kaiser.ingest.refusals import RegistryError
+from kaiser.ingest.registry import UNKNOWN, decide, evolve, subject
 
 E = "ESP_0A1B2C"
 WHO = {"esp_id": E, "at": 5, "by": "eva"}

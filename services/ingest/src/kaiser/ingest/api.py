@@ -15,6 +15,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
     DeviceQuery,
     DevicesQuery,
+    EquipmentQuery,
     HistoryQuery,
     LatestQuery,
     Problem,
@@ -25,7 +26,7 @@ from kaiser.eventlog import now_us
 from kaiser.ingest.cursors import BadCursorError
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.queries import Queries, Refusal
-from kaiser.ingest.registry import RegistryError
+from kaiser.ingest.refusals import RegistryError
 from kaiser.timescale import BadData, DatabaseAway
 
 _log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ def questions(queries: Queries) -> Requests:
 
 
 def commanded(orders: Orders) -> Requests:
-    """What may be ordered."""
+    """What may be ordered, and asked of the registry itself."""
     return {
         subjects.command("ingest", "approve_device"): (commands.ApproveDevice, orders.approve),
         subjects.command("ingest", "reject_device"): (commands.RejectDevice, orders.reject),
@@ -66,6 +67,9 @@ def commanded(orders: Orders) -> Requests:
         subjects.command("ingest", "retire_device"): (commands.RetireDevice, orders.retire),
         subjects.command("ingest", "rotate_device_key"): (commands.RotateDeviceKey, orders.rotate_key),
         subjects.command("ingest", "assign_zone"): (commands.AssignZone, orders.assign_zone),
+        subjects.command("ingest", "order_subzone"): (commands.OrderSubzone, orders.order_subzone),
+        subjects.command("ingest", "configure_device"): (commands.ConfigureDevice, orders.configure),
+        subjects.query("ingest", "equipment"): (EquipmentQuery, orders.equipment),
     }
 
 

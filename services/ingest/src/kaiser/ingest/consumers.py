@@ -19,12 +19,12 @@ from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFul
 from kaiser.ingest import orders
 from kaiser.ingest.converting import Converted, Standing, convert
 from kaiser.ingest.directory import Registrar
+from kaiser.ingest.intents import Meet
 from kaiser.ingest.metrics import IngestMetrics
 from kaiser.ingest.orders import SOURCE
 from kaiser.ingest.pacing import Pace
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorded, Recorder
-from kaiser.ingest.registry import Meet
 from kaiser.ingest.sensors import Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window

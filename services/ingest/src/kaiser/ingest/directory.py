@@ -5,7 +5,7 @@ has its own, for the live path needs no database.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -13,16 +13,18 @@ import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.events.device import DeviceRegistered, DeviceSaid, DeviceSilent, Generation
+from kaiser.contracts.events.device import DeviceRegistered, DeviceRestarted, DeviceSaid, DeviceSilent, Generation
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS
 from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
 from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
 from kaiser.ingest.clocks import Clock, hear
 from kaiser.ingest.converting import Standing
+from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import event_of
 from kaiser.ingest.presence import HEARTBEAT, Beat
-from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, Meet, decide, evolve
+from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, decide, evolve
+from kaiser.ingest.restarts import Run, restart, run_of
 
 _log = structlog.get_logger(__name__)
 
@@ -42,13 +44,19 @@ class Directory:
 
     Attributes:
         standings: What the converter asks, by device id. A device that is registered is in it.
+        on_decided: Called with every decision, once it is known here.
+        on_beat: Called with the id of every device whose heartbeat came, and whether that showed that it was started
+            anew; once that is known here.
     """
 
     def __init__(self) -> None:
         self.standings: dict[str, Standing] = {}
+        self.on_decided: list[Callable[[Fact], None]] = []
+        self.on_beat: list[Callable[[str, DeviceRestarted | None], None]] = []
         self._devices: dict[str, DeviceState] = {}
         self._places: dict[str, tuple[str, Generation]] = {}
-        self._open_zones: set[str] = set()
+        self._open: set[str] = set()
+        self._runs: dict[str, Run] = {}
         self._heard: dict[str, int] = {}
         self._noted: dict[str, int] = {}
         self._clocks: dict[str, Clock] = {}
@@ -64,9 +72,23 @@ class Directory:
         state = self.state(esp_id)
         return self._places.get(esp_id, (state.kaiser_id, state.generation))
 
-    def with_open_zone(self) -> Iterable[str]:
-        """Devices that have not answered an order to be in a zone."""
-        return tuple(self._open_zones)
+    def with_open_orders(self) -> Iterable[str]:
+        """Devices that have not answered an order about their zone, subzones or equipment."""
+        return tuple(self._open)
+
+    def heard_at(self, esp_id: str) -> int:
+        """When a device's last heartbeat came, unix microseconds; 0 for never."""
+        return self._heard.get(esp_id, 0)
+
+    def booted_at(self, esp_id: str) -> int:
+        """When a device was started at the latest, unix microseconds; 0 for unknown."""
+        run = self._runs.get(esp_id)
+        return run.booted_at if run else 0
+
+    def counts(self, esp_id: str) -> tuple[int | None, int | None]:
+        """Sensors and actuators that a device says it has."""
+        run = self._runs.get(esp_id)
+        return (run.sensors, run.actuators) if run else (None, None)
 
     def gone_silent(self, now_us: int, listening_since_us: int) -> list[DeviceSilent]:
         """Devices in use whose last heartbeat is too long ago, unless that was noted already.
@@ -93,11 +115,13 @@ class Directory:
     def decided(self, event: Fact) -> None:
         """Something was decided about a device, by us or by another instance."""
         state = self._devices[event.esp_id] = evolve(self.state(event.esp_id), event)
-        if state.zone is not None and state.zone_outcome in (None, "unanswered"):
-            self._open_zones.add(event.esp_id)
+        if state.standing == "approved" and state.unanswered:
+            self._open.add(event.esp_id)
         else:
-            self._open_zones.discard(event.esp_id)
+            self._open.discard(event.esp_id)
         self._stand(event.esp_id)
+        for tell in self.on_decided:
+            tell(event)
 
     def beaten(self, said: DeviceSaid[Beat]) -> None:
         """A heartbeat came."""
@@ -110,6 +134,11 @@ class Directory:
         if clock.wrong != before.wrong:
             _log.info("clock of a device", esp_id=said.esp_id, wrong=clock.wrong, lag_us=clock.lag_us)
             self._stand(said.esp_id)
+        before_it = self._runs.get(said.esp_id)
+        self._runs[said.esp_id] = run_of(before_it, said)
+        restarted = restart(before_it, said)
+        for tell in self.on_beat:
+            tell(said.esp_id, restarted)
 
     def _stand(self, esp_id: str) -> None:
         state = self.state(esp_id)

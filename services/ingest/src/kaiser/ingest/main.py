@@ -24,12 +24,14 @@ from kaiser.eventlog import (
 )
 from kaiser.ingest import consumers, zoning
 from kaiser.ingest.api import Api, commanded, questions
+from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.presence import Presence
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
+from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
@@ -123,6 +125,8 @@ async def _convert(wiring: _Wiring, orders: Orders) -> None:
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
     lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
     wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
+    wiring.frame.spawn("restarts", Restarts(log, directory).run())
+    wiring.frame.spawn("configuring", Configuring(log, directory, orders, lease("configuring")).run())
     zones = zoning.Zoning(log, directory, orders, lease("zoning"))
     wiring.consume("zones", zoning.SPEC, zones.handle)
     wiring.frame.spawn("zoning", zones.run())

@@ -10,11 +10,16 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.commands import DeviceDecided, DeviceOrder
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.events.device import DeviceRegistered
-from kaiser.contracts.events.registry import REGISTRY_EVENTS, DeviceKeyIssued, ZoneOrdered
+from kaiser.contracts.events.equipment import NOTHING
+from kaiser.contracts.events.registry import REGISTRY_EVENTS, DeviceKeyIssued, SubzoneOrdered, ZoneOrdered
+from kaiser.contracts.queries import DeviceEquipment, EquipmentQuery, Subzone
 from kaiser.contracts.streams import DEVICES
 from kaiser.eventlog import Aggregate, ConcurrencyConflict, Delivery, Event, EventLog, LogFull, Repository, new_id
-from kaiser.ingest import registry
-from kaiser.ingest.registry import Command, DeviceState, Fact, RegistryError
+from kaiser.ingest import intents, registry
+from kaiser.ingest.configs import ConfigResult
+from kaiser.ingest.intents import Command
+from kaiser.ingest.refusals import RegistryError
+from kaiser.ingest.registry import DeviceState, Fact
 from kaiser.ingest.zones import Answer
 
 _log = structlog.get_logger(__name__)
@@ -23,7 +28,7 @@ SOURCE: Final = "kaiser/ingest"
 KAISER: Final = "kaiser"
 """Who decides what follows from something else."""
 
-O = TypeVar("O", bound=registry.Order)  # noqa: E741 - an order
+O = TypeVar("O", bound=intents.Order)  # noqa: E741 - an order
 
 decoder: Final = EventDecoder({event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)})
 """Events of the registry by type."""
@@ -64,35 +69,35 @@ class Orders:
     async def approve(self, asked: commands.ApproveDevice, now: int) -> DeviceDecided:
         """Approve a device; its key is in the answer."""
         key_id, key = self._new_key(asked.esp_id)
-        order = _order(registry.Approve, asked, now, key_id=key_id, digest=devicekeys.digest(key), name=asked.name)
+        order = _order(intents.Approve, asked, now, key_id=key_id, digest=devicekeys.digest(key), name=asked.name)
         return await self._execute(order, key)
 
     async def reject(self, asked: commands.RejectDevice, now: int) -> DeviceDecided:
         """Reject a device."""
-        return await self._execute(_order(registry.Reject, asked, now, reason=asked.reason))
+        return await self._execute(_order(intents.Reject, asked, now, reason=asked.reason))
 
     async def rename(self, asked: commands.RenameDevice, now: int) -> DeviceDecided:
         """Rename a device."""
-        return await self._execute(_order(registry.Rename, asked, now, name=asked.name))
+        return await self._execute(_order(intents.Rename, asked, now, name=asked.name))
 
     async def set_board(self, asked: commands.SetDeviceBoard, now: int) -> DeviceDecided:
         """Say which board a device is."""
-        return await self._execute(_order(registry.SetBoard, asked, now, board=asked.board))
+        return await self._execute(_order(intents.SetBoard, asked, now, board=asked.board))
 
     async def retire(self, asked: commands.RetireDevice, now: int) -> DeviceDecided:
         """Retire a device."""
-        return await self._execute(_order(registry.Retire, asked, now, reason=asked.reason))
+        return await self._execute(_order(intents.Retire, asked, now, reason=asked.reason))
 
     async def rotate_key(self, asked: commands.RotateDeviceKey, now: int) -> DeviceDecided:
         """Give a device another key, which is in the answer."""
         key_id, key = self._new_key(asked.esp_id)
-        order = _order(registry.RotateKey, asked, now, key_id=key_id, digest=devicekeys.digest(key))
+        order = _order(intents.RotateKey, asked, now, key_id=key_id, digest=devicekeys.digest(key))
         return await self._execute(order, key)
 
     async def assign_zone(self, asked: commands.AssignZone, now: int) -> DeviceDecided:
         """Order a device into a zone; the device has not answered yet."""
         order = _order(
-            registry.AssignZone,
+            intents.AssignZone,
             asked,
             now,
             zone_id=asked.zone_id,
@@ -104,8 +109,81 @@ class Orders:
 
     async def settle_zone(self, order: ZoneOrdered, found: Answer, now: int) -> None:
         """Note what came of an order."""
-        asked = DeviceOrder(esp_id=order.esp_id, by=KAISER, correlation_id=order.correlation_id)
-        await self._execute(_order(registry.SettleZone, asked, now, outcome=found.outcome, detail=found.detail))
+        asked = _of_ours(order.esp_id, order.correlation_id)
+        await self._execute(_order(intents.SettleZone, asked, now, outcome=found.outcome, detail=found.detail))
+
+    async def order_subzone(self, asked: commands.OrderSubzone, now: int, *, again: bool = False) -> DeviceDecided:
+        """Make pins a subzone; the device has not answered yet.
+
+        Args:
+            asked: The order.
+            now: Unix microseconds.
+            again: The device has forgotten what it confirmed.
+        """
+        order = _order(
+            intents.OrderSubzone,
+            asked,
+            now,
+            subzone_id=asked.subzone_id,
+            subzone_name=asked.subzone_name,
+            gpios=asked.gpios,
+            again=again,
+        )
+        return await self._execute(order)
+
+    async def settle_subzone(self, order: SubzoneOrdered, found: Answer, now: int) -> None:
+        """Note what came of an order."""
+        told = {"subzone_id": order.subzone_id, "outcome": found.outcome, "detail": found.detail}
+        await self._execute(_order(intents.SettleSubzone, _of_ours(order.esp_id, order.correlation_id), now, **told))
+
+    async def configure(self, asked: commands.ConfigureDevice, now: int) -> DeviceDecided:
+        """Have this equipment on a device; the device has not answered yet."""
+        return await self._execute(_order(intents.Configure, asked, now, wanted=asked.wanted))
+
+    async def lapse_config(self, esp_id: str, detail: str, now: int) -> None:
+        """Note that a device cannot have its equipment any more."""
+        await self._execute(_order(intents.LapseConfig, _of_ours(esp_id), now, detail=detail))
+
+    async def settle_config(self, esp_id: str, run: str, settled: ConfigResult, now: int) -> None:
+        """Note what came of telling a device what is to hang on it."""
+        told = {"outcome": settled.outcome, "faults": settled.faults, "until_restart": settled.until_restart}
+        await self._execute(_order(intents.SettleConfig, _of_ours(esp_id, run), now, **told))
+
+    async def note_hearing(self, esp_id: str, detail: str, now: int, *, hears: bool) -> None:
+        """Note that a device hears, or that it does not."""
+        await self._execute(_order(intents.NoteHearing, _of_ours(esp_id), now, hears=hears, detail=detail))
+
+    async def equipment(self, asked: EquipmentQuery, now: int) -> DeviceEquipment:  # noqa: ARG002  # one face for all
+        """What is to hang on a device, and what it made of that.
+
+        Raises:
+            RegistryError: ESP_DEVICE_NOT_FOUND.
+        """
+        loaded = await self._registry.load(subjects.registry_of(asked.esp_id))
+        state = loaded.state
+        if not state.registered:
+            words = f"no device {asked.esp_id!r} was ever heard"
+            raise RegistryError(Code.ESP_DEVICE_NOT_FOUND, words, "esp_id")
+        config = state.config
+        return DeviceEquipment(
+            esp_id=asked.esp_id,
+            state="none" if config.wanted is None else config.outcome or "ordered",
+            wanted=config.wanted or NOTHING,
+            faults=list(config.faults),
+            until_restart=list(config.until_restart),
+            settled_at=config.settled_at,
+            subzones=[
+                Subzone(
+                    subzone_id=name,
+                    subzone_name=subzone.order.subzone_name,
+                    zone_id=subzone.order.zone_id,
+                    gpios=subzone.order.gpios,
+                    state=subzone.outcome or "ordered",
+                )
+                for name, subzone in sorted(state.subzones.items())
+            ],
+            seq=loaded.last_seq,
+        )
 
     def _new_key(self, esp_id: str) -> tuple[str, str]:
         key_id = devicekeys.new_key_id()
@@ -128,6 +206,11 @@ class Orders:
             changed=bool(done.events),
             key=key if issued else "",
         )
+
+
+def _of_ours(esp_id: str, correlation_id: str = "") -> DeviceOrder:
+    """An order that follows from something else."""
+    return DeviceOrder(esp_id=esp_id, by=KAISER, correlation_id=correlation_id)
 
 
 def _order(kind: type[O], asked: DeviceOrder, now: int, **more: object) -> O:

@@ -35,6 +35,7 @@ class Beat(msgspec.Struct, frozen=True):
     actuator_count: int = 0
     time_valid: bool | None = None
     boot_sequence_id: str = ""
+    reset_reason: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +110,7 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [beat and beat.wifi_rssi for beat in beats],
         [beat and beat.sensor_count for beat in beats],
         [beat and beat.actuator_count for beat in beats],
+        [beat.reset_reason if beat else "" for beat in beats],
     )
 
 

@@ -235,5 +235,5 @@ def _sensor(row: Row) -> Sensor:
 def _device(row: Row, now: int) -> Device:
     device = Device(**dict(zip(Device.__struct_fields__, row, strict=True)))
     if device.online and now - device.last_seen_at > SILENT_AFTER_US:
-        return msgspec.structs.replace(device, online=False, offline_reason="silent")
-    return device
+        return msgspec.structs.replace(device, online=False, offline_reason="silent", offline_since=device.last_seen_at)
+    return msgspec.structs.replace(device, offline_since=0) if device.online else device

@@ -9,7 +9,7 @@ One aggregate a device, whatever kaiser id it talks under: its events are those 
                                 rejected ---------+
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -18,20 +18,50 @@ from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.downlink import DownlinkForbiddenError
 from kaiser.contracts.events.device import DeviceRegistered, Generation
+from kaiser.contracts.events.equipment import (
+    ConfigLapsed,
+    ConfigOrdered,
+    ConfigSettled,
+)
 from kaiser.contracts.events.registry import (
     Board,
     DeviceApproved,
     DeviceBoardSet,
+    DeviceDeafened,
+    DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
     RegistryEvent,
+    SubzoneOrdered,
+    SubzoneSettled,
     ZoneOrdered,
     ZoneOutcome,
     ZoneSettled,
 )
-from kaiser.ingest import zones
+from kaiser.ingest import configured, subzones, zones
+from kaiser.ingest.configured import ConfigState
+from kaiser.ingest.intents import (
+    Approve,
+    AssignZone,
+    Command,
+    Configure,
+    LapseConfig,
+    Meet,
+    NoteHearing,
+    OrderSubzone,
+    Reject,
+    Rename,
+    Retire,
+    RotateKey,
+    SetBoard,
+    SettleConfig,
+    SettleSubzone,
+    SettleZone,
+)
+from kaiser.ingest.refusals import RegistryError
+from kaiser.ingest.subzones import SubzoneState
 
 Standing = Literal["unknown", "pending", "approved", "rejected", "retired"]
 Fact = DeviceRegistered | RegistryEvent
@@ -53,6 +83,9 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
         digest: Of that key.
         zone: The last order to be in a zone; None for none.
         zone_outcome: What came of it; None while the device has not answered.
+        subzones: Orders for its subzones, by their ids.
+        config: What is to hang on it, and what came of that.
+        deaf_since: Since when it does not hear, unix microseconds; 0 while it does.
     """
 
     standing: Standing = "unknown"
@@ -64,6 +97,9 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     zone: ZoneOrdered | None = None
     zone_outcome: ZoneOutcome | None = None
+    subzones: Mapping[str, SubzoneState] = {}
+    config: ConfigState = configured.NEVER
+    deaf_since: int = 0
 
     @property
     def registered(self) -> bool:
@@ -71,99 +107,17 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
         return self.standing != "unknown"
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the device is still to answer an order about its zone, its subzones or its equipment."""
+        zone = self.zone is not None and self.zone_outcome in (None, "unanswered")
+        return zone or self.config.open or any(subzone.open for subzone in self.subzones.values())
+
+    @property
     def pending(self) -> bool:
         """Whether its readings are kept without being shown."""
         return self.standing != "approved"
 
 
-class RegistryError(Exception):
-    """The registry refuses a command.
-
-    Attributes:
-        code: Stable code.
-        where: Field of the command.
-    """
-
-    def __init__(self, code: str, detail: str, where: str = "") -> None:
-        super().__init__(detail)
-        self.code = code
-        self.where = where
-
-
-class Meet(msgspec.Struct, frozen=True, kw_only=True):
-    """A device was heard, in a message that may be its first."""
-
-    kaiser_id: str
-    esp_id: str
-    generation: Generation
-    at: int
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command of a person says."""
-
-    esp_id: str
-    at: int
-    by: str
-    correlation_id: str = ""
-
-
-class Approve(Order, frozen=True, kw_only=True):
-    """Let a device take part, with a key of its own; a name may come with it."""
-
-    key_id: str
-    digest: str
-    name: str | None = None
-
-
-class Reject(Order, frozen=True, kw_only=True):
-    """Keep a device out."""
-
-    reason: str
-
-
-class Rename(Order, frozen=True, kw_only=True):
-    """Call a device by another name."""
-
-    name: str
-
-
-class SetBoard(Order, frozen=True, kw_only=True):
-    """Say which board a device is."""
-
-    board: Board
-
-
-class Retire(Order, frozen=True, kw_only=True):
-    """Take a device out of use."""
-
-    reason: str
-
-
-class RotateKey(Order, frozen=True, kw_only=True):
-    """Give a device another key."""
-
-    key_id: str
-    digest: str
-
-
-class AssignZone(Order, frozen=True, kw_only=True):
-    """Put a device into a zone."""
-
-    zone_id: str
-    zone_name: str = ""
-    master_zone_id: str = ""
-    into_kaiser_id: str | None = None
-
-
-class SettleZone(Order, frozen=True, kw_only=True):
-    """Note what came of the order with the same correlation id."""
-
-    outcome: ZoneOutcome
-    detail: str = ""
-
-
-Command = Meet | Approve | Reject | Rename | SetBoard | Retire | RotateKey | AssignZone | SettleZone
 UNKNOWN: Final = DeviceState()
 
 
@@ -209,9 +163,7 @@ def decide(state: DeviceState, command: Command) -> Sequence[Fact]:
                 return ()
             return (DeviceRetired(reason=_short(reason, LONGEST_REASON, "reason"), **decided),)
         case RotateKey(key_id=key_id, digest=digest):
-            if state.standing != "approved":
-                words = f"the device is {state.standing}; only an approved one has a key"
-                raise RegistryError(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
+            _require_approved(state, "has a key")
             return (DeviceKeyIssued(key_id=key_id, digest=digest, **decided),)
         case AssignZone():
             return _zone_ordered(state, command, decided)
@@ -221,6 +173,29 @@ def decide(state: DeviceState, command: Command) -> Sequence[Fact]:
             if state.zone_outcome not in (None, "unanswered") or outcome == state.zone_outcome:
                 return ()  # a late answer counts, a second one does not
             return (ZoneSettled(zone_id=state.zone.zone_id, outcome=outcome, detail=detail, **decided),)
+        case OrderSubzone():
+            _require_approved(state, "has subzones")
+            return _subzone_ordered(state, command, decided)
+        case SettleSubzone(subzone_id=subzone_id, outcome=outcome, detail=detail):
+            known = state.subzones.get(subzone_id)
+            if known is None or not known.settles(command.correlation_id, outcome):
+                return ()
+            return (SubzoneSettled(subzone_id=subzone_id, outcome=outcome, detail=detail, **decided),)
+        case Configure(wanted=wanted):
+            _require_approved(state, "is configured")
+            return configured.ordered(state.config, wanted, state.board, state.generation, decided)
+        case LapseConfig(detail=detail):
+            if state.standing != "approved" or state.config.wanted is None or state.config.open:
+                return ()
+            return (ConfigLapsed(detail=detail, **decided),)
+        case SettleConfig(outcome=result, faults=faults, until_restart=unsaved):
+            if not state.config.settles(command.correlation_id, result):
+                return ()
+            return (ConfigSettled(outcome=result, faults=faults, until_restart=unsaved, **decided),)
+        case NoteHearing(hears=hears, detail=detail):
+            if hears == (not state.deaf_since):
+                return ()
+            return (DeviceHearing(detail=detail, **decided),) if hears else (DeviceDeafened(detail=detail, **decided),)
 
 
 def evolve(state: DeviceState, event: Fact) -> DeviceState:
@@ -242,7 +217,17 @@ def evolve(state: DeviceState, event: Fact) -> DeviceState:
         case ZoneOrdered():
             return replace(state, zone=event, zone_outcome=None)
         case ZoneSettled():
-            return replace(state, zone_outcome=event.outcome)
+            settled = replace(state, zone_outcome=event.outcome)
+            moved = event.outcome == "confirmed" and state.zone is not None
+            return replace(settled, subzones=subzones.moved(state.subzones, event.zone_id)) if moved else settled
+        case SubzoneOrdered() | SubzoneSettled():
+            return replace(state, subzones=subzones.after(state.subzones, event))
+        case ConfigOrdered() | ConfigLapsed() | ConfigSettled():
+            return replace(state, config=configured.after(state.config, event))
+        case DeviceDeafened():
+            return replace(state, deaf_since=event.at)
+        case DeviceHearing():
+            return replace(state, deaf_since=0)
         case DeviceKeyIssued():
             return replace(state, key_id=event.key_id, digest=event.digest)
 
@@ -253,10 +238,44 @@ def subject(event: Fact) -> str:
     return subjects.registry(event.kaiser_id, event.esp_id, token)
 
 
-def _zone_ordered(state: DeviceState, order: AssignZone, decided: dict[str, Any]) -> Sequence[Fact]:
+def _require_approved(state: DeviceState, what: str) -> None:
     if state.standing != "approved":
-        words = f"the device is {state.standing}; only an approved one is put into a zone"
+        words = f"the device is {state.standing}; only an approved one {what}"
         raise RegistryError(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
+
+
+def _subzone_ordered(state: DeviceState, order: OrderSubzone, decided: dict[str, Any]) -> Sequence[Fact]:
+    zone = state.zone.zone_id if state.zone is not None and state.zone_outcome == "confirmed" else ""
+    if order.gpios and not zone:
+        words = "the device is in no zone that it has confirmed, of which this could be a part"
+        raise RegistryError(Code.DEVICE_STATE_FORBIDS, words, "subzone_id")
+    ordered = SubzoneOrdered(
+        subzone_id=order.subzone_id,
+        subzone_name=order.subzone_name or order.subzone_id,
+        zone_id=zone,
+        gpios=sorted(order.gpios),
+        **decided,
+    )
+    known = state.subzones.get(order.subzone_id)
+    if known is None and not order.gpios:
+        return ()
+    if known is not None and known.outcome == "confirmed" and subzones.same(known.order, ordered) and not order.again:
+        return ()
+    taken = {
+        gpio: name for name, other in state.subzones.items() if name != order.subzone_id for gpio in other.order.gpios
+    }
+    for gpio in ordered.gpios:
+        if gpio in taken:
+            raise RegistryError(Code.GPIO_CONFLICT, f"pin {gpio} is in subzone {taken[gpio]!r}", "gpios")
+    try:
+        subzones.downlink(ordered, state.kaiser_id or zones.FALLBACK_KAISER_ID, state.generation, ordered.at)
+    except DownlinkForbiddenError as error:
+        raise RegistryError(Code.DOWNLINK_FORBIDDEN, error.reason, "subzone_id") from error
+    return (ordered,)
+
+
+def _zone_ordered(state: DeviceState, order: AssignZone, decided: dict[str, Any]) -> Sequence[Fact]:
+    _require_approved(state, "is put into a zone")
     ordered = ZoneOrdered(
         zone_id=order.zone_id,
         zone_name=order.zone_name or order.zone_id,

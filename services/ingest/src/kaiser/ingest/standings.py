@@ -7,13 +7,18 @@ import msgspec
 from psycopg import AsyncRawCursor
 
 from kaiser.contracts.events.device import DeviceRegistered
+from kaiser.contracts.events.equipment import ConfigLapsed, ConfigOrdered, ConfigSettled
 from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
+    DeviceDeafened,
+    DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    SubzoneOrdered,
+    SubzoneSettled,
     ZoneOrdered,
     ZoneSettled,
 )
@@ -23,8 +28,8 @@ from kaiser.timescale import Pool, timestamp_array
 
 CONSUMER: Final = "registry"
 """Its row in ``ingest.progress``."""
-NO_KEY: Final = 0
-SAME_KEY: Final = -1
+NONE: Final = 0
+SAME: Final = -1
 
 _STANDINGS: Final = statements.read("standings")
 
@@ -42,10 +47,12 @@ class Row(msgspec.Struct):
     reason: str = ""
     name: str = ""
     board: str | None = None
-    key_issued_at: int = SAME_KEY
+    key_issued_at: int = SAME
     zone_wanted: str = ""
     zone_state: str = ""
     zone_detail: str = ""
+    config_state: str = ""
+    deaf_since: int = SAME
 
 
 def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
@@ -67,17 +74,17 @@ def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
 def _merge(row: Row, fact: Fact) -> None:
     match fact:
         case DeviceRegistered():
-            row.key_issued_at = NO_KEY
+            row.key_issued_at = NONE
             row.generation = fact.generation
             row.state, row.at, row.by = "pending", fact.registered_at, ""
         case DeviceApproved():
             row.state, row.at, row.by, row.reason = "approved", fact.at, fact.by, ""
         case DeviceRejected():
             row.state, row.at, row.by, row.reason = "rejected", fact.at, fact.by, fact.reason
-            row.key_issued_at = NO_KEY
+            row.key_issued_at = NONE
         case DeviceRetired():
             row.state, row.at, row.by, row.reason = "retired", fact.at, fact.by, fact.reason
-            row.key_issued_at = NO_KEY
+            row.key_issued_at = NONE
         case DeviceRenamed():
             row.name = fact.name
         case DeviceBoardSet():
@@ -86,6 +93,16 @@ def _merge(row: Row, fact: Fact) -> None:
             row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, "ordered", ""
         case ZoneSettled():
             row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, fact.outcome, fact.detail
+        case ConfigOrdered() | ConfigLapsed():
+            row.config_state = "ordered"
+        case ConfigSettled():
+            row.config_state = fact.outcome
+        case DeviceDeafened():
+            row.deaf_since = fact.at
+        case DeviceHearing():
+            row.deaf_since = NONE
+        case SubzoneOrdered() | SubzoneSettled():
+            pass  # read from the log: query.ingest.equipment
         case DeviceKeyIssued():
             row.key_issued_at = fact.at
 
@@ -107,6 +124,8 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [row.zone_wanted for row in rows],
         [row.zone_state for row in rows],
         [row.zone_detail for row in rows],
+        [row.config_state for row in rows],
+        timestamp_array([row.deaf_since for row in rows]),
     )
 
 

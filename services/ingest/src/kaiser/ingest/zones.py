@@ -65,7 +65,9 @@ def answer(order: ZoneOrdered, ack: ZoneAck) -> Answer | None:
     """
     if ack.status == "error":
         return Answer("refused", ack.message or ack.reason_code or "the device gave no reason")
-    if ack.status == "zone_assigned" and ack.zone_id == order.zone_id:
+    if ack.status == "zone_assigned" and ack.zone_id == order.zone_id != "":
+        return Answer("confirmed", "")
+    if ack.status == "zone_removed" and not order.zone_id:
         return Answer("confirmed", "")
     return None
 

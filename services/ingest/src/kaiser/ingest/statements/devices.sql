@@ -1,16 +1,17 @@
 -- What was heard of devices, one row each, merged into what is known. Nothing older overwrites anything newer, so events
 -- may come again, and those of the two streams in any order.
 -- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
--- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators.
+-- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason.
 INSERT INTO ingest.devices AS d
     (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
-     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, state)
-SELECT *, 'pending'
+     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, state, booted_at)
+SELECT t.*, 'pending', CASE WHEN uptime_s IS NULL THEN 'epoch' ELSE beat_at - make_interval(secs => uptime_s) END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::text[],
     $9::timestamptz[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::integer[], $15::integer[],
-    $16::integer[]
-)
+    $16::integer[], $17::text[]
+) AS t (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
+        boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason)
 ON CONFLICT (esp_id) DO UPDATE SET
     kaiser_id = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.kaiser_id ELSE d.kaiser_id END,
     generation = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.generation ELSE d.generation END,
@@ -21,7 +22,8 @@ ON CONFLICT (esp_id) DO UPDATE SET
     offline_reason = CASE
         WHEN excluded.presence_at >= d.presence_at THEN excluded.offline_reason ELSE d.offline_reason
     END,
-    (beat_at, zone_id, boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count) = (
+    (beat_at, zone_id, boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason,
+     restarts, booted_at) = (
         SELECT CASE WHEN newer THEN excluded.beat_at ELSE d.beat_at END,
                CASE WHEN newer THEN excluded.zone_id ELSE d.zone_id END,
                CASE WHEN newer THEN excluded.boot ELSE d.boot END,
@@ -29,6 +31,14 @@ ON CONFLICT (esp_id) DO UPDATE SET
                CASE WHEN newer THEN excluded.heap_free_bytes ELSE d.heap_free_bytes END,
                CASE WHEN newer THEN excluded.wifi_rssi_dbm ELSE d.wifi_rssi_dbm END,
                CASE WHEN newer THEN excluded.sensor_count ELSE d.sensor_count END,
-               CASE WHEN newer THEN excluded.actuator_count ELSE d.actuator_count END
-        FROM (SELECT excluded.beat_at >= d.beat_at) AS x (newer)
+               CASE WHEN newer THEN excluded.actuator_count ELSE d.actuator_count END,
+               CASE WHEN newer THEN excluded.reset_reason ELSE d.reset_reason END,
+               d.restarts + anew::integer,
+               CASE WHEN anew OR newer AND d.booted_at = 'epoch' THEN excluded.booted_at
+                    WHEN newer THEN least(d.booted_at, excluded.booted_at)
+                    ELSE d.booted_at END
+        FROM (SELECT excluded.beat_at >= d.beat_at AND excluded.uptime_s IS NOT NULL) AS x (newer),
+             LATERAL (SELECT newer AND d.uptime_s IS NOT NULL AND (excluded.uptime_s < d.uptime_s
+                      OR excluded.uptime_s = d.uptime_s AND excluded.beat_at > d.beat_at + interval '30 seconds'
+                      OR excluded.boot <> d.boot AND excluded.boot <> '' AND d.boot <> '')) AS y (anew)
     )

@@ -1,18 +1,20 @@
 -- Decisions about devices, one row each, merged into what is known; what is there already changes nothing.
 -- Parameters: esp_id, kaiser_id, generation, time, state ('' for unchanged), who and why, name ('' for unchanged), board
 -- (null for unchanged), time of the key (before 1970 for unchanged, 1970 for none), sequence, zone that is
--- wanted, what came of it ('' for unchanged) and why; last sequence of all.
+-- wanted, what came of it ('' for unchanged) and why; what came of its equipment ('' for unchanged), since when it is deaf
+-- (before 1970 for unchanged, 1970 for not); last sequence of all.
 WITH decided AS (
     INSERT INTO ingest.devices AS d
         (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, zone_id, boot,
          state, state_since, state_by, state_reason, name, board, key_issued_at, registry_seq,
-         zone_wanted, zone_state, zone_detail)
+         zone_wanted, zone_state, zone_detail, config_state, deaf_since)
     SELECT esp_id, kaiser_id, generation, at, 'epoch', 'epoch', false, '', '',
-           state, at, who, why, name, board, key_issued_at, seq, zone_wanted, zone_state, zone_detail
+           state, at, who, why, name, board, key_issued_at, seq, zone_wanted, zone_state, zone_detail, config_state, deaf_since
     FROM unnest(
         $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::timestamptz[], $11::bigint[], $12::text[], $13::text[], $14::text[]
-    ) AS t (esp_id, kaiser_id, generation, at, state, who, why, name, board, key_issued_at, seq, zone_wanted, zone_state, zone_detail)
+        $9::text[], $10::timestamptz[], $11::bigint[], $12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[]
+    ) AS t (esp_id, kaiser_id, generation, at, state, who, why, name, board, key_issued_at, seq, zone_wanted, zone_state, zone_detail,
+        config_state, deaf_since)
     ON CONFLICT (esp_id) DO UPDATE SET
         state = CASE WHEN excluded.state = '' THEN d.state ELSE excluded.state END,
         state_since = CASE WHEN excluded.state = '' THEN d.state_since ELSE excluded.state_since END,
@@ -24,10 +26,12 @@ WITH decided AS (
         zone_wanted = CASE WHEN excluded.zone_state = '' THEN d.zone_wanted ELSE excluded.zone_wanted END,
         zone_state = CASE WHEN excluded.zone_state = '' THEN d.zone_state ELSE excluded.zone_state END,
         zone_detail = CASE WHEN excluded.zone_state = '' THEN d.zone_detail ELSE excluded.zone_detail END,
+        config_state = CASE WHEN excluded.config_state = '' THEN d.config_state ELSE excluded.config_state END,
+        deaf_since = CASE WHEN excluded.deaf_since < 'epoch' THEN d.deaf_since ELSE excluded.deaf_since END,
         registry_seq = excluded.registry_seq
     WHERE excluded.registry_seq > d.registry_seq
 )
 INSERT INTO ingest.progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
-VALUES ('registry', $15::bigint, 0, 0, 0, 0, now())
+VALUES ('registry', $17::bigint, 0, 0, 0, 0, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at
