@@ -10,15 +10,26 @@ import msgspec
 
 from kaiser.contracts import wire
 from kaiser.contracts.events.catalogue import SAID
-from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceReturned, DeviceSilent
+from kaiser.contracts.events.device import (
+    DeviceDiscovered,
+    DeviceRegistered,
+    DeviceRestarted,
+    DeviceReturned,
+    DeviceSilent,
+)
 from kaiser.contracts.events.downlink import DownlinkReported
+from kaiser.contracts.events.equipment import ConfigLapsed, ConfigOrdered, ConfigSettled
 from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
+    DeviceDeafened,
+    DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
     DeviceRenamed,
     DeviceRetired,
+    SubzoneOrdered,
+    SubzoneSettled,
     ZoneOrdered,
     ZoneSettled,
 )
@@ -114,6 +125,11 @@ SHOWN: Final[dict[str, Shown]] = {
     DeviceRetired.TYPE: Shown("device_retired", _as_it_is),
     DeviceRenamed.TYPE: Shown("device_renamed", _as_it_is),
     ZoneSettled.TYPE: Shown("zone_changed", _as_it_is),
+    SubzoneSettled.TYPE: Shown("subzone_changed", _as_it_is),
+    ConfigSettled.TYPE: Shown("config_changed", _as_it_is),
+    DeviceRestarted.TYPE: Shown("device_restarted", _as_it_is),
+    DeviceDeafened.TYPE: Shown("device_deaf", _as_it_is),
+    DeviceHearing.TYPE: Shown("device_hears", _as_it_is),
 }
 """Event type of the log to what clients see of it."""
 
@@ -129,6 +145,9 @@ NOT_SHOWN: Final = frozenset(
         DeviceKeyIssued.TYPE,  # nobody's business but the broker's
         DeviceBoardSet.TYPE,
         ZoneOrdered.TYPE,
+        SubzoneOrdered.TYPE,
+        ConfigOrdered.TYPE,
+        ConfigLapsed.TYPE,
     }
 )
 """Event types of the same streams that clients do not see, on purpose."""

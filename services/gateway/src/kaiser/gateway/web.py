@@ -8,7 +8,7 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.api import auth, devices, docs, export, problems, registry, sensors
+from kaiser.gateway.api import auth, devices, docs, equipment, export, problems, registry, sensors
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
@@ -45,6 +45,11 @@ def application(
             registry.rotate_key,
             registry.change,
             registry.assign_zone,
+            registry.leave_zone,
+            registry.order_subzone,
+            registry.dissolve_subzone,
+            equipment.equipment,
+            equipment.configure,
             sensors.sensors,
             sensors.latest,
             sensors.history,

@@ -6,7 +6,7 @@
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response, patch, post, put
+from litestar import Request, Response, delete, patch, post, put
 from litestar.datastructures import State
 from litestar.exceptions import ValidationException
 
@@ -58,6 +58,13 @@ class ZoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kaiser_id: Name | None = None
 
 
+class SubzoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which pins of a device are to be a part of its zone."""
+
+    gpios: Annotated[list[int], msgspec.Meta(min_length=1, max_length=32)]
+    subzone_name: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an order.
 
@@ -80,29 +87,29 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
 @post("/devices/{esp_id:str}/approve", status_code=200, tags=["devices"], guards=[requires("engineer")])
 async def approve(event_log: EventLog, request: By, esp_id: str, data: Approval) -> Response[DecisionView]:
     """Let a device take part. Its key is in the answer, this once."""
-    asked = commands.ApproveDevice(esp_id=esp_id, by=_who(request), name=data.name)
-    return await _decided(event_log, "approve_device", asked)
+    asked = commands.ApproveDevice(esp_id=esp_id, by=who_asks(request), name=data.name)
+    return await decided(event_log, "approve_device", asked)
 
 
 @post("/devices/{esp_id:str}/reject", status_code=200, tags=["devices"], guards=[requires("engineer")])
 async def reject(event_log: EventLog, request: By, esp_id: str, data: Reason) -> Response[DecisionView]:
     """Keep a device out: its key is void, and a ``head`` device stops for good when it hears of it."""
-    asked = commands.RejectDevice(esp_id=esp_id, by=_who(request), reason=data.reason)
-    return await _decided(event_log, "reject_device", asked)
+    asked = commands.RejectDevice(esp_id=esp_id, by=who_asks(request), reason=data.reason)
+    return await decided(event_log, "reject_device", asked)
 
 
 @post("/devices/{esp_id:str}/retire", status_code=200, tags=["devices"], guards=[requires("engineer")])
 async def retire(event_log: EventLog, request: By, esp_id: str, data: Reason) -> Response[DecisionView]:
     """Take a device out of use: its key is void, its history stays."""
-    asked = commands.RetireDevice(esp_id=esp_id, by=_who(request), reason=data.reason)
-    return await _decided(event_log, "retire_device", asked)
+    asked = commands.RetireDevice(esp_id=esp_id, by=who_asks(request), reason=data.reason)
+    return await decided(event_log, "retire_device", asked)
 
 
 @post("/devices/{esp_id:str}/key", status_code=200, tags=["devices"], guards=[requires("engineer")])
 async def rotate_key(event_log: EventLog, request: By, esp_id: str) -> Response[DecisionView]:
     """Give a device another key, which is in the answer, this once; the connection with the old one ends."""
-    asked = commands.RotateDeviceKey(esp_id=esp_id, by=_who(request))
-    return await _decided(event_log, "rotate_device_key", asked)
+    asked = commands.RotateDeviceKey(esp_id=esp_id, by=who_asks(request))
+    return await decided(event_log, "rotate_device_key", asked)
 
 
 @put("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"], guards=[requires("operator")])
@@ -110,19 +117,54 @@ async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneW
     """Order a device into a zone. It is told until it answers: ``zone_state`` of the device, event ``zone_changed``."""
     asked = commands.AssignZone(
         esp_id=esp_id,
-        by=_who(request),
+        by=who_asks(request),
         zone_id=data.zone_id,
         zone_name=data.zone_name,
         master_zone_id=data.master_zone_id,
         into_kaiser_id=data.kaiser_id,
     )
-    return await _decided(event_log, "assign_zone", asked)
+    return await decided(event_log, "assign_zone", asked)
+
+
+@delete("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"], guards=[requires("operator")])
+async def leave_zone(event_log: EventLog, request: By, esp_id: str) -> Response[DecisionView]:
+    """Take a ``head`` device out of its zone, with all of its subzones. ``dec`` firmware knows no way out."""
+    asked = commands.AssignZone(esp_id=esp_id, by=who_asks(request), zone_id="")
+    return await decided(event_log, "assign_zone", asked)
+
+
+@put(
+    "/devices/{esp_id:str}/subzones/{subzone_id:str}",
+    status_code=202,
+    tags=["devices"],
+    guards=[requires("operator")],
+)
+async def order_subzone(
+    event_log: EventLog, request: By, esp_id: str, subzone_id: str, data: SubzoneWish
+) -> Response[DecisionView]:
+    """Make pins of a device a subzone of its zone. It is told until it answers, and never to drop its outputs."""
+    asked = commands.OrderSubzone(
+        esp_id=esp_id, by=who_asks(request), subzone_id=subzone_id, subzone_name=data.subzone_name, gpios=data.gpios
+    )
+    return await decided(event_log, "order_subzone", asked)
+
+
+@delete(
+    "/devices/{esp_id:str}/subzones/{subzone_id:str}",
+    status_code=202,
+    tags=["devices"],
+    guards=[requires("operator")],
+)
+async def dissolve_subzone(event_log: EventLog, request: By, esp_id: str, subzone_id: str) -> Response[DecisionView]:
+    """Dissolve a subzone. ``dec`` firmware does it without an answer."""
+    asked = commands.OrderSubzone(esp_id=esp_id, by=who_asks(request), subzone_id=subzone_id, gpios=[])
+    return await decided(event_log, "order_subzone", asked)
 
 
 @patch("/devices/{esp_id:str}", tags=["devices"], guards=[requires("operator")])
 async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChanges) -> Response[DecisionView]:
     """Rename a device, or say which board it is."""
-    who = _who(request)
+    who = who_asks(request)
     orders: list[tuple[str, DeviceOrder]] = []
     if data.name is not None:
         orders.append(("rename_device", commands.RenameDevice(esp_id=esp_id, by=who, name=data.name)))
@@ -132,10 +174,11 @@ async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChan
         raise ValidationException("nothing to change", extra=[{"message": "give a name or a board", "key": ""}])
     for name, asked in orders[:-1]:
         await order(event_log, "ingest", name, asked, DeviceDecided)
-    return await _decided(event_log, *orders[-1])
+    return await decided(event_log, *orders[-1])
 
 
-async def _decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Response[DecisionView]:
+async def decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Response[DecisionView]:
+    """Order something of ingest, and show what it decided."""
     found = await order(event_log, "ingest", name, asked, DeviceDecided)
     view = DecisionView(
         esp_id=found.esp_id,
@@ -148,6 +191,7 @@ async def _decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Respon
     return Response(view, headers=NOT_STORED)
 
 
-def _who(request: By) -> str:
+def who_asks(request: By) -> str:
+    """User name of whoever sent a request."""
     principal: Principal = request.scope["user"]
     return principal.username

@@ -47,6 +47,12 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     zone_wanted: str
     zone_state: str
     zone_detail: str
+    config_state: str
+    deaf_since: datetime | None
+    booted_at: datetime | None
+    restarts: int
+    reset_reason: str
+    offline_since: datetime | None
 
 
 class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,8 +129,9 @@ def device(found: queries.Device) -> DeviceView:
         "first_seen_at": instant(found.first_seen_at),
         "last_seen_at": instant(found.last_seen_at),
         "state_since": instant(found.state_since),
-        "key_issued_at": instant(found.key_issued_at) if found.key_issued_at else None,
     }
+    for name in ("key_issued_at", "deaf_since", "booted_at", "offline_since"):
+        fields[name] = instant(fields[name]) if fields[name] else None
     return DeviceView(**fields)
 
 
