@@ -227,7 +227,7 @@ class Bench:
                 await log.publish_all([_an_hour(first + hour * 3_600_000_000, hour)])
         self._drain(before + 86_400)
         access = await token(self.layout)
-        query = f"from={first / 1e6}&to={(first + day_us) / 1e6}&resolution=1m&limit=1440"
+        query = f"from={first / 1e6}&to={(first + day_us) / 1e6}&resolution=1m&limit=1440&pending=true"
         path = f"/api/v1/sensors/ESP_ABCDEF/4/ds18b20/history?{query}"
         client = http.client.HTTPConnection(LOOPBACK, self.layout.ports.gateway)
         times = []

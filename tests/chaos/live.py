@@ -44,7 +44,7 @@ async def live_client(gateway: Service) -> AsyncIterator[Live]:
         token = answer.raise_for_status().json()["tokens"]["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     async with websockets.connect(f"ws://127.0.0.1:{port}/ws", additional_headers=headers, max_size=None) as socket:
-        await socket.send(json.dumps({"action": "subscribe", "filters": {"types": ["sensor_data"]}}))
+        await socket.send(json.dumps({"action": "subscribe", "filters": {"types": ["sensor_data"], "pending": True}}))
         for expected in ("authenticated", "subscribed"):
             assert json.loads(await socket.recv())["type"] == expected
         live = Live()

@@ -32,9 +32,9 @@ async def test_a_published_reading_is_pushed_and_can_be_asked_for(
         await _publish(mosquitto, {"raw": 352, "ts": at, "seq": 417})
         (pushed,) = await _pushed(socket)
     history = await _history(api, 1)
-    day = (await api.get(f"{SENSOR}/history")).json()
-    exported = await api.get(f"{SENSOR}/export.csv")
-    latest = (await api.get(f"{SENSOR}/latest")).json()
+    day = (await api.get(f"{SENSOR}/history?pending=true")).json()
+    exported = await api.get(f"{SENSOR}/export.csv?pending=true")
+    latest = (await api.get(f"{SENSOR}/latest?pending=true")).json()
     devices = (await api.get("/devices")).json()["items"]
 
     assert (pushed["esp_id"], pushed["gpio"], pushed["sensor_type"]) == (ESP, 4, "ds18b20")
@@ -70,7 +70,7 @@ async def test_a_reading_sent_again_is_one_reading(
 async def _live(gateway: Service, api: httpx.AsyncClient) -> AsyncIterator[websockets.ClientConnection]:
     """A WebSocket client that is subscribed to readings for the block."""
     token = api.headers["Authorization"].removeprefix("Bearer ")
-    subscribe = {"action": "subscribe", "filters": {"types": ["sensor_data"]}, "delivery": "immediate"}
+    subscribe = {"action": "subscribe", "filters": {"types": ["sensor_data"], "pending": True}, "delivery": "immediate"}
     async with websockets.connect(f"ws://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}/ws") as socket:
         for message, answer in (
             ({"action": "authenticate", "token": token}, "authenticated"),
@@ -113,7 +113,7 @@ async def _history(api: httpx.AsyncClient, count: int) -> list[dict[str, Any]]:
     """The sensor's readings, once there are so many: a row is committed some milliseconds after the push."""
     async with asyncio.timeout(LIMIT_S):
         while True:
-            answer = await api.get(f"{SENSOR}/history", params={"resolution": "raw"})
+            answer = await api.get(f"{SENSOR}/history", params={"resolution": "raw", "pending": True})
             if answer.is_success and len(readings := answer.json()["readings"]) >= count:
                 return readings
             await asyncio.sleep(0.02)

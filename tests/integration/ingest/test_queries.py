@@ -24,7 +24,9 @@ async def api(database):
 
 
 @pytest.fixture
-async def recorder(database):
+async def recorder(database, ask):
+    """Records readings of two approved devices."""
+    await add_devices(ask, "ESP_0A1B2C", "ESP_0A1B2D", state="approved")
     recorder = Recorder(database)
     yield recorder
     await recorder.close()
@@ -79,7 +81,7 @@ async def test_a_device_that_has_been_silent_for_minutes_is_offline(ask, ask_api
     assert (device["online"], device["offline_reason"]) == (False, "silent")
 
 
-async def test_a_question_about_nothing_known_has_a_stable_code(ask, recorder, ask_api):
+async def test_a_question_about_nothing_known_has_a_stable_code(ask, ask_api):
     assert await ask_api("device", esp_id="ESP_FFFFFF") == "ESP_DEVICE_NOT_FOUND"
     assert await ask_api("latest", **SENSOR) == "ESP_DEVICE_NOT_FOUND"
     await add_devices(ask, "ESP_0A1B2C")
@@ -109,6 +111,20 @@ async def test_sensors_come_with_their_latest_reading(recorder, ask_api):
     ]
     assert everything["items"][1]["latest"]["value"] == 0.0
     assert [s["esp_id"] for s in (await ask_api("sensors", zone_id="south"))["items"]] == ["ESP_0A1B2D"]
+
+
+@pytest.mark.parametrize("state", ["pending", "rejected"])
+async def test_readings_of_a_device_that_nobody_has_approved_are_kept_and_not_shown(ask, recorder, ask_api, state):
+    await recorder.record([readings({})], 1)
+    await ask("UPDATE ingest.devices SET state = %s RETURNING 1", state)
+    span = {"start": 0, "end": 2 * NOW_S * US}
+    assert await ask_api("latest", **SENSOR) == "DEVICE_STATE_FORBIDS"
+    assert await ask_api("history", **SENSOR, **span) == "DEVICE_STATE_FORBIDS"
+    assert (await ask_api("sensors"))["items"] == []
+    assert (await ask_api("latest", **SENSOR, pending=True))["value"] == 25.0
+    assert len((await ask_api("sensors", pending=True))["items"]) == 1
+    await ask("UPDATE ingest.devices SET state = 'retired' RETURNING 1")
+    assert (await ask_api("latest", **SENSOR))["value"] == 25.0
 
 
 async def test_of_two_probes_on_one_pin_the_address_must_say_which(recorder, ask_api):

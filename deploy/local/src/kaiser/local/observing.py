@@ -146,7 +146,7 @@ async def _read(log: EventLog, found: Observed) -> None:
 
 async def _watch(layout: Layout, found: Observed) -> None:
     access = await token(layout)
-    wanted: dict[str, Any] = {"types": ["sensor_data"]}
+    wanted: dict[str, Any] = {"types": ["sensor_data"], "pending": True}
     async with websockets.connect(f"ws://{LOOPBACK}:{layout.ports.gateway}/ws", max_size=None) as socket:
         await socket.send(json.dumps({"action": "authenticate", "token": access}))
         await socket.send(json.dumps({"action": "subscribe", "filters": wanted, "delivery": "immediate"}))

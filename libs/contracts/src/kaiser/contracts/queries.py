@@ -57,11 +57,16 @@ class EquipmentQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Sensors in the order of device, pin, type and address. ``query.ingest.sensors`` answers ``Page[Sensor]``."""
+    """Sensors in the order of device, pin, type and address. ``query.ingest.sensors`` answers ``Page[Sensor]``.
+
+    Attributes:
+        pending: With those of devices that nobody has approved.
+    """
 
     esp_id: str | None = None
     sensor_type: str | None = None
     zone_id: str | None = None
+    pending: bool = False
     limit: int = 100
     cursor: str | None = None
 
@@ -70,12 +75,16 @@ class LatestQuery(msgspec.Struct, frozen=True, kw_only=True):
     """The latest reading, by measured time. ``query.ingest.latest`` answers ``Reading``.
 
     Without an address, the sensor must be the only one of its type on its pin.
+
+    Attributes:
+        pending: Even if nobody has approved the device.
     """
 
     esp_id: str
     gpio: int
     sensor_type: str
     address: str | None = None
+    pending: bool = False
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,12 +97,14 @@ class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True):
             (UTC) beyond.
         limit: Points a page, 1 to 10,000.
         cursor: ``next_cursor`` of the page before.
+        pending: Even if nobody has approved the device.
     """
 
     esp_id: str
     gpio: int
     sensor_type: str
     address: str | None = None
+    pending: bool = False
     start: int
     end: int
     resolution: Resolution = "auto"

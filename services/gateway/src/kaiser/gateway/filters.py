@@ -14,11 +14,13 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         types: Event types, such as ``sensor_data``.
         esp_ids: Devices.
         sensor_types: Sensor types, of events that have one.
+        pending: With the readings of devices that nobody has approved; for those who may approve them.
     """
 
     types: frozenset[str] = frozenset()
     esp_ids: frozenset[str] = frozenset()
     sensor_types: frozenset[str] = frozenset()
+    pending: bool = False
 
     def wants_type(self, event_type: str) -> bool:
         """Whether any event of this type can be wanted."""
@@ -41,4 +43,6 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found = range(len(batch))
         if self.sensor_types:
             found = [row for row in found if batch.sensor_type[row] in self.sensor_types]
+        if not self.pending and True in batch.pending:
+            found = [row for row in found if not batch.pending[row]]
         return found

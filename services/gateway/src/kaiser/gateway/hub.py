@@ -67,13 +67,13 @@ class Hub:
 
     def readings(self, batch: Readings, seq: int) -> None:
         """Hand a batch of finished readings to those who want some of it."""
-        chunks: dict[tuple[frozenset[str], frozenset[str]], tuple[bytes, int]] = {}
+        chunks: dict[tuple[frozenset[str], frozenset[str], bool], tuple[bytes, int]] = {}
         encoded: dict[int, bytes] = {}
         rows_of: dict[str, list[int]] = {}
         for row, esp_id in enumerate(batch.esp_id):
             rows_of.setdefault(esp_id, []).append(row)
         for client, filters in self._wanting(SENSOR_DATA):
-            key = (filters.esp_ids, filters.sensor_types)
+            key = (filters.esp_ids, filters.sensor_types, filters.pending)
             if key not in chunks:
                 rows = filters.rows(batch, rows_of)
                 missing = [row for row in rows if row not in encoded]

@@ -11,6 +11,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from kaiser.contracts.codes import Code
+from kaiser.gateway.api.auth import may
 from kaiser.gateway.events import SENSOR_DATA, encode
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
@@ -148,6 +149,10 @@ class Connection:
                 case Subscribe(filters, _) if unknown := filters.types - KNOWN:
                     words = f"no such event types: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}"
                     await self._problem(Code.INVALID_PAYLOAD_FORMAT, words)
+                case Subscribe(filters, _) if filters.pending and not self._may_approve():
+                    await self._problem(
+                        Code.DEVICE_STATE_FORBIDS, "pending devices are shown to those who may approve them"
+                    )
                 case Subscribe(filters, delivery):
                     self._client.outbox.clear()
                     # The answer goes out before the first event that the new filter lets through
@@ -161,6 +166,9 @@ class Connection:
                     await self._say({"type": "pong", "time": time.time_ns() // 1000})
                 case Authenticate(token):
                     await self._renew(token)
+
+    def _may_approve(self) -> bool:
+        return self._principal is not None and may(self._principal, "engineer")
 
     async def _renew(self, token: str) -> None:
         """Go on with another token of the same user; a wrong one changes nothing."""

@@ -42,6 +42,9 @@ MOST_ROLLUPS: Final = 5_000
 """A reply is one NATS message of at most 1 MiB, so a page may be shorter than asked for; its cursor leads on."""
 MOST_ITEMS: Final = 1_000
 
+HIDDEN: Final = frozenset({"pending", "rejected"})
+"""States of a device in which its readings are kept and not shown, but to who asks for them in so many words."""
+
 SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
 
@@ -113,7 +116,7 @@ class Queries:
         limit = _limit(asked.limit, MOST_ITEMS)
         after = cursors.read(asked.cursor, (str, int, str, str)) or _NO_FACET
         wanted = (asked.esp_id, asked.sensor_type, asked.zone_id)
-        found = await self._rows(_SENSORS, (*after, *wanted, limit + 1))
+        found = await self._rows(_SENSORS, (*after, *wanted, limit + 1, asked.pending))
         items = [_sensor(row) for row in found[:limit]]
         last = items[-1] if len(found) > limit else None
         cursor = cursors.write(last.esp_id, last.gpio, last.sensor_type, last.address) if last else None
@@ -123,7 +126,7 @@ class Queries:
         """The latest reading of a sensor, by measured time.
 
         Raises:
-            Refusal: ESP_DEVICE_NOT_FOUND, SENSOR_NOT_FOUND or SENSOR_AMBIGUOUS.
+            Refusal: ESP_DEVICE_NOT_FOUND, DEVICE_STATE_FORBIDS, SENSOR_NOT_FOUND or SENSOR_AMBIGUOUS.
         """
         number, _ = await self._one_sensor(asked)
         found = await self._rows(_LATEST, (number,))
@@ -181,6 +184,9 @@ class Queries:
     async def _one_sensor(self, asked: LatestQuery | HistoryQuery) -> tuple[int, str]:
         """Id and unit of the sensor that a question means."""
         found = await self._rows(_ON_PIN, (asked.esp_id, asked.gpio, asked.sensor_type, asked.address))
+        if found and found[0][2] in HIDDEN and not asked.pending:
+            words = f"the device is {found[0][2]}; its readings are kept, and shown when it is approved"
+            raise Refusal(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
         if len(found) == 1:
             return found[0][0], found[0][1]
         if found:

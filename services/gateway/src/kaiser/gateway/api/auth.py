@@ -71,12 +71,17 @@ ROLES: Final = ("viewer", "operator", "engineer", "admin")
 """Each may do what those before it may."""
 
 
+def may(principal: Principal, role: str) -> bool:
+    """Whether a user has a role, or one above it."""
+    return ROLES.index(principal.role) >= ROLES.index(role)
+
+
 def requires(role: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
     """A guard that lets in users of a role and above; behind :func:`authenticated`."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         principal: Principal = connection.scope["user"]
-        if ROLES.index(principal.role) < ROLES.index(role):
+        if not may(principal, role):
             raise PermissionDeniedException(f"needs the role {role}; yours is {principal.role}")
 
     return guard

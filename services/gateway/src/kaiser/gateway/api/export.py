@@ -14,7 +14,7 @@ from kaiser.contracts import queries
 from kaiser.contracts.queries import Resolution
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
-from kaiser.gateway.api.sensors import Address, From, To, span
+from kaiser.gateway.api.sensors import Address, Asking, From, Pending, To, allowed, span
 from kaiser.gateway.asking import ask
 
 PAGE: Final = 2000
@@ -29,6 +29,7 @@ ROLLUP_COLUMNS: Final = ("start", "count", "errors", "minimum", "maximum", "mean
 @get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/export.csv", tags=["sensors"], summary="Export history")
 async def export(
     event_log: EventLog,
+    request: Asking,
     esp_id: str,
     gpio: int,
     sensor_type: str,
@@ -36,6 +37,7 @@ async def export(
     to: To = None,
     resolution: Resolution = "raw",
     address: Address = None,
+    pending: Pending = False,
 ) -> Stream:
     """Readings or rollups of one sensor as CSV, oldest first, all of the span; null is an empty field.
 
@@ -51,6 +53,7 @@ async def export(
         end=end,
         resolution=resolution,
         limit=PAGE,
+        pending=allowed(pending, request),
     )
     first = await ask(
         event_log, "ingest", "history", query, queries.History

@@ -2,17 +2,20 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import get
-from litestar.exceptions import ValidationException
+from litestar import Request, get
+from litestar.datastructures import State
+from litestar.exceptions import PermissionDeniedException, ValidationException
 from litestar.params import Parameter, QueryParameter
 
 from kaiser.contracts import queries
 from kaiser.contracts.queries import Resolution
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
+from kaiser.gateway.api.auth import may
 from kaiser.gateway.asking import ask
+from kaiser.gateway.tokens import Principal
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
 Points = Annotated[int, Parameter(ge=1, le=10_000, description="points a page; a page may hold fewer")]
@@ -23,6 +26,11 @@ Address = Annotated[
 From = Annotated[str | None, QueryParameter(name="from", description="ISO 8601 with offset, or unix seconds")]
 To = Annotated[str | None, Parameter(description="the same; now by default")]
 
+Pending = Annotated[
+    bool, Parameter(description="with devices that nobody has approved yet; for those who may approve them")
+]
+Asking = Request[Principal, Any, State]
+
 DAY_US = 86_400_000_000
 YEAR_9999_S = 253_370_764_800
 
@@ -30,29 +38,47 @@ YEAR_9999_S = 253_370_764_800
 @get("/sensors", tags=["sensors"], summary="List sensors")
 async def sensors(
     event_log: EventLog,
+    request: Asking,
     esp_id: str | None = None,
     sensor_type: str | None = None,
     zone_id: str | None = None,
     limit: Limit = 100,
     cursor: str | None = None,
+    pending: Pending = False,
 ) -> views.PageView[views.SensorView]:
     """Sensors with their latest readings, in the order of device, pin, type and address."""
-    query = queries.SensorsQuery(esp_id=esp_id, sensor_type=sensor_type, zone_id=zone_id, limit=limit, cursor=cursor)
+    query = queries.SensorsQuery(
+        esp_id=esp_id,
+        sensor_type=sensor_type,
+        zone_id=zone_id,
+        limit=limit,
+        cursor=cursor,
+        pending=allowed(pending, request),
+    )
     return views.page(await ask(event_log, "ingest", "sensors", query, queries.Page[queries.Sensor]), views.sensor)
 
 
 @get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/latest", tags=["sensors"], summary="Latest reading")
 async def latest(
-    event_log: EventLog, esp_id: str, gpio: int, sensor_type: str, address: Address = None
+    event_log: EventLog,
+    request: Asking,
+    esp_id: str,
+    gpio: int,
+    sensor_type: str,
+    address: Address = None,
+    pending: Pending = False,
 ) -> views.ReadingView:
     """The latest reading of one sensor, by measured time."""
-    query = queries.LatestQuery(esp_id=esp_id, gpio=gpio, sensor_type=sensor_type, address=address)
+    query = queries.LatestQuery(
+        esp_id=esp_id, gpio=gpio, sensor_type=sensor_type, address=address, pending=allowed(pending, request)
+    )
     return views.reading(await ask(event_log, "ingest", "latest", query, queries.Reading))
 
 
 @get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/history", tags=["sensors"], summary="History")
 async def history(
     event_log: EventLog,
+    request: Asking,
     esp_id: str,
     gpio: int,
     sensor_type: str,
@@ -62,6 +88,7 @@ async def history(
     limit: Points = 1000,
     cursor: str | None = None,
     address: Address = None,
+    pending: Pending = False,
 ) -> views.HistoryView:
     """Readings or rollups of one sensor, oldest first; the last day by default.
 
@@ -78,8 +105,20 @@ async def history(
         resolution=resolution,
         limit=limit,
         cursor=cursor,
+        pending=allowed(pending, request),
     )
     return views.history(await ask(event_log, "ingest", "history", query, queries.History))
+
+
+def allowed(pending: bool, request: Asking) -> bool:
+    """Whether pending devices are asked for.
+
+    Raises:
+        PermissionDeniedException: By somebody who may not approve them.
+    """
+    if pending and not may(request.scope["user"], "engineer"):
+        raise PermissionDeniedException("pending devices are shown to those who may approve them")
+    return pending
 
 
 def span(from_: str | None, to: str | None) -> tuple[int, int]:
