@@ -19,7 +19,7 @@ US = 1_000_000
 async def api(database):
     pool = Pool(database)
     await pool.open()
-    yield Api(questions(Queries(pool)))
+    yield Api(questions(Queries(pool, lambda _device, _pin, _address: 30)))
     await pool.close()
 
 
@@ -140,9 +140,31 @@ async def test_the_latest_reading_says_everything_that_is_known_of_it(recorder, 
     assert abs(stored_at / US - time.time()) < 10
     assert latest == {
         "reading_id": 1, "measured_at": NOW_S * US, "time_source": "device", "device_ts": NOW_S,
-        "received_at": NOW_S * US + 1, "raw": 400.0, "value": 25.0, "unit": "°C", "quality": "good", "zone_id": "north",
-        "subzone_id": "bench_a", "pending": False, "flags": "late",
+        "received_at": NOW_S * US + 1, "raw": 400.0, "value": 25.0, "unit": "°C", "quality": "stale",
+        "zone_id": "north", "subzone_id": "bench_a", "pending": False, "flags": "late",
     }  # fmt: skip
+
+
+async def test_a_sensor_is_stale_when_more_than_three_readings_are_missing(ask, recorder, ask_api):
+    await recorder.record([readings({})], 1)
+    for seconds, stale in ((100, False), (120, True)):
+        await ask("UPDATE ingest.latest SET received_at = now() - %s * interval '1 second' RETURNING 1", seconds)
+        (sensor,) = (await ask_api("sensors"))["items"]
+        assert (sensor["stale"], sensor["interval_s"]) == (stale, 30)
+        assert sensor["latest"]["quality"] == ("stale" if stale else "good")
+
+
+async def test_history_shows_its_gaps(recorder, ask_api):
+    at = [0, 30, 60, 600, 630]
+    await recorder.record(
+        [readings(*({"reading_id": i, "measured_at": (NOW_S + s) * US} for i, s in enumerate(at, 1)))], 1
+    )
+    span = {"start": NOW_S * US, "end": (NOW_S + 640) * US}
+    raw = await ask_api("history", **SENSOR, **span, resolution="raw")
+    assert raw["gaps"] == [{"start": (NOW_S + 60) * US, "end": (NOW_S + 600) * US}]
+    minutes = await ask_api("history", **SENSOR, **span, resolution="1m")
+    before, after = (rollup["start"] for rollup in minutes["rollups"][1:3])
+    assert minutes["gaps"][0] == {"start": before + 60 * US, "end": after}
 
 
 async def pages(ask_api, field, **question):
@@ -214,7 +236,7 @@ async def test_while_the_database_is_away_questions_are_answered_with_that(own_p
     await migrate(database, package="kaiser.ingest", schema="ingest")
     pool = Pool(database)
     await pool.open()
-    api = Api(questions(Queries(pool)))
+    api = Api(questions(Queries(pool, lambda _device, _pin, _address: 30)))
     assert (await api.answer("query.ingest.devices", b"")).problem is None
     getattr(own_postgres, fault)()
     began = time.monotonic()

@@ -209,7 +209,12 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sensor(msgspec.Struct, frozen=True, kw_only=True):
-    """A sensor and its latest reading."""
+    """A sensor and its latest reading.
+
+    Attributes:
+        interval_s: Seconds between two readings; None for a sensor that does not measure by itself.
+        stale: Whether it has been silent for longer than three of them; the quality of ``latest`` is ``stale`` then.
+    """
 
     sensor_id: int
     esp_id: str
@@ -218,6 +223,8 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     unit: str
     zone_id: str
+    interval_s: int | None = None
+    stale: bool = False
     latest: Reading | None = None
 
 
@@ -233,6 +240,13 @@ class Rollup(msgspec.Struct, frozen=True, kw_only=True):
     last: float | None
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A span without a reading, unix microseconds."""
+
+    start: int
+    end: int
+
+
 class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """Part of a list, and where the next part begins; ``next_cursor`` is null on the last."""
 
@@ -241,11 +255,16 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """A span of one sensor; exactly one of ``readings`` and ``rollups`` is filled, as ``resolution`` says."""
+    """A span of one sensor; exactly one of ``readings`` and ``rollups`` is filled, as ``resolution`` says.
+
+    Attributes:
+        gaps: Where readings are missing: more than three in a row, or a bucket without any.
+    """
 
     sensor_id: int
     unit: str
     resolution: Literal["raw", "1m", "1h", "1d"]
     readings: list[Reading] = []
     rollups: list[Rollup] = []
+    gaps: list[Gap] = []
     next_cursor: str | None = None

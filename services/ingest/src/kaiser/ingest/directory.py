@@ -20,6 +20,7 @@ from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation
 from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
 from kaiser.ingest.clocks import Clock, hear
 from kaiser.ingest.converting import Standing
+from kaiser.ingest.freshness import interval_s
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import event_of
 from kaiser.ingest.presence import HEARTBEAT, Beat
@@ -84,6 +85,10 @@ class Directory:
         """When a device was started at the latest, unix microseconds; 0 for unknown."""
         run = self._runs.get(esp_id)
         return run.booted_at if run else 0
+
+    def interval_s(self, esp_id: str, gpio: int, address: str) -> int | None:
+        """Seconds between two readings of a sensor; None for one that does not measure by itself."""
+        return interval_s(self.state(esp_id).config.wanted, self.place(esp_id)[1], gpio, address)
 
     def counts(self, esp_id: str) -> tuple[int | None, int | None]:
         """Sensors and actuators that a device says it has."""

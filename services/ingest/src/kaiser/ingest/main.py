@@ -72,8 +72,8 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        orders = Orders(log, settings.device_key.secret.encode())
-        api = Api(questions(Queries(pool)), commanded(orders))
+        orders, directory = Orders(log, settings.device_key.secret.encode()), Directory()
+        api = Api(questions(Queries(pool, directory.interval_s)), commanded(orders))
         await api.serve(log.nc)
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
@@ -81,7 +81,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
-        await _convert(wiring, orders)
+        await _convert(wiring, directory, orders)
         await frame.until_stopped()
         await pool.close()
 
@@ -106,9 +106,9 @@ class _Wiring:
         self.frame.spawn(name, consumer.run())
 
 
-async def _convert(wiring: _Wiring, orders: Orders) -> None:
+async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> None:
     """Start the live path."""
-    log, directory = wiring.log, Directory()
+    log = wiring.log
     register = consumers.RegisterDevices(Registrar(log, directory))
     wiring.frame.spawn("directory", directory.follow(log))
     await directory.wait_caught_up(CATCH_UP_S)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, LiteralString
 
 import msgspec
@@ -23,6 +23,7 @@ from kaiser.contracts.queries import (
     SensorsQuery,
 )
 from kaiser.ingest import cursors, statements
+from kaiser.ingest.freshness import gaps, stale_after_us
 from kaiser.ingest.standings import CONSUMER
 from kaiser.timescale import Instant, Pool
 
@@ -85,11 +86,21 @@ class Refusal(Exception):  # noqa: N818  # an answer, not a mistake of ours
         self.where = where
 
 
-class Queries:
-    """Answers from the tables of schema ``ingest``. Every method raises DatabaseAway while they are away."""
+IntervalOf = Callable[[str, int, str], int | None]
+"""Seconds between two readings of a sensor, by device, pin and address; None if it does not measure by itself."""
 
-    def __init__(self, pool: Pool) -> None:
+
+class Queries:
+    """Answers from the tables of schema ``ingest``. Every method raises DatabaseAway while they are away.
+
+    Args:
+        pool: Connections.
+        interval_of: How often a sensor is to speak, as the registry has it.
+    """
+
+    def __init__(self, pool: Pool, interval_of: IntervalOf) -> None:
         self._pool = pool
+        self._interval_of = interval_of
 
     async def devices(self, asked: DevicesQuery, now: int) -> Page[Device]:
         """Devices in the order of their ids."""
@@ -111,30 +122,32 @@ class Queries:
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
         return _device(found[0], now)
 
-    async def sensors(self, asked: SensorsQuery, now: int) -> Page[Sensor]:  # noqa: ARG002  # one face for all
+    async def sensors(self, asked: SensorsQuery, now: int) -> Page[Sensor]:
         """Sensors with their latest readings."""
         limit = _limit(asked.limit, MOST_ITEMS)
         after = cursors.read(asked.cursor, (str, int, str, str)) or _NO_FACET
         wanted = (asked.esp_id, asked.sensor_type, asked.zone_id)
         found = await self._rows(_SENSORS, (*after, *wanted, limit + 1, asked.pending))
-        items = [_sensor(row) for row in found[:limit]]
+        items = [self._sensor(row, now) for row in found[:limit]]
         last = items[-1] if len(found) > limit else None
         cursor = cursors.write(last.esp_id, last.gpio, last.sensor_type, last.address) if last else None
         return Page(items=items, next_cursor=cursor)
 
-    async def latest(self, asked: LatestQuery, now: int) -> Reading:  # noqa: ARG002
+    async def latest(self, asked: LatestQuery, now: int) -> Reading:
         """The latest reading of a sensor, by measured time.
 
         Raises:
             Refusal: ESP_DEVICE_NOT_FOUND, DEVICE_STATE_FORBIDS, SENSOR_NOT_FOUND or SENSOR_AMBIGUOUS.
         """
-        number, _ = await self._one_sensor(asked)
+        number, _, address = await self._one_sensor(asked)
         found = await self._rows(_LATEST, (number,))
         if not found:
             raise Refusal(Code.SENSOR_NOT_FOUND, "the sensor has no reading yet", "sensor_type")
-        return _reading(found[0])
+        latest = _reading(found[0])
+        every_s = self._interval_of(asked.esp_id, asked.gpio, address)
+        return _staled(latest) if _is_stale(every_s, latest, now) else latest
 
-    async def history(self, asked: HistoryQuery, now: int) -> History:  # noqa: ARG002
+    async def history(self, asked: HistoryQuery, now: int) -> History:
         """A span of one sensor, oldest first.
 
         Raises:
@@ -142,13 +155,28 @@ class Queries:
         """
         if asked.end <= asked.start:
             raise Refusal(Code.VALUE_OUT_OF_RANGE, "the end must be later than the start", "end")
-        number, unit = await self._one_sensor(asked)
+        number, unit, address = await self._one_sensor(asked)
         resolution = resolution_of(asked)
+        every_s = self._interval_of(asked.esp_id, asked.gpio, address)
+        span_end = min(asked.end, now)
         if resolution == "raw":
-            return await self._readings(asked, number, unit)
-        return await self._rollups(asked, number, unit, resolution)
+            found, start = await self._readings(asked, number, unit)
+            points = [reading.measured_at for reading in found.readings]
+            width, longest = 0, None if every_s is None else stale_after_us(every_s)
+        else:
+            found, start = await self._rollups(asked, number, unit, resolution)
+            points = [rollup.start for rollup in found.rollups]
+            width = _BUCKET_US[resolution]
+            longest = None if every_s is None else max(0, stale_after_us(every_s) - width)
+            span_end -= width if span_end == now else 0
+        if longest is None:
+            return found
+        if found.next_cursor is not None:
+            span_end = points[-1]
+        return msgspec.structs.replace(found, gaps=gaps(points, start, span_end, longest, width))
 
-    async def _readings(self, asked: HistoryQuery, number: int, unit: str) -> History:
+    async def _readings(self, asked: HistoryQuery, number: int, unit: str) -> tuple[History, int]:
+        """A page, and where it begins."""
         limit = _limit(asked.limit, MOST_POINTS, MOST_READINGS)
         at, after = cursors.read(asked.cursor, (int, int)) or (_FIRST_INSTANT, 0)
         span = (Instant(asked.start), Instant(asked.end), Instant(at), after)
@@ -156,9 +184,11 @@ class Queries:
         points = [_reading(row) for row in found[:limit]]
         more = len(found) > limit
         cursor = cursors.write(points[-1].measured_at, points[-1].reading_id) if more else None
-        return History(sensor_id=number, unit=unit, resolution="raw", readings=points, next_cursor=cursor)
+        page = History(sensor_id=number, unit=unit, resolution="raw", readings=points, next_cursor=cursor)
+        return page, at or asked.start
 
-    async def _rollups(self, asked: HistoryQuery, number: int, unit: str, resolution: Rolled) -> History:
+    async def _rollups(self, asked: HistoryQuery, number: int, unit: str, resolution: Rolled) -> tuple[History, int]:
+        """A page, and where it begins."""
         limit = _limit(asked.limit, MOST_POINTS, MOST_ROLLUPS)
         width = _BUCKET_US[resolution]
         (begin,) = cursors.read(asked.cursor, (int,)) or (asked.start // width * width,)
@@ -168,7 +198,8 @@ class Queries:
             for start, count, errors, low, high, mean, last in found[:limit]
         ]
         cursor = cursors.write(points[-1].start + width) if len(found) > limit else None
-        return History(sensor_id=number, unit=unit, resolution=resolution, rollups=points, next_cursor=cursor)
+        page = History(sensor_id=number, unit=unit, resolution=resolution, rollups=points, next_cursor=cursor)
+        return page, begin
 
     async def _caught_up(self, seq: int) -> None:
         """Return when the decisions of the registry up to an event are in the table."""
@@ -181,19 +212,28 @@ class Queries:
                 raise Refusal(Code.OPERATION_TIMEOUT, f"event {seq} is stored, but not in the table yet", "at_least")
             await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _one_sensor(self, asked: LatestQuery | HistoryQuery) -> tuple[int, str]:
-        """Id and unit of the sensor that a question means."""
+    async def _one_sensor(self, asked: LatestQuery | HistoryQuery) -> tuple[int, str, str]:
+        """Id, unit and address of the sensor that a question means."""
         found = await self._rows(_ON_PIN, (asked.esp_id, asked.gpio, asked.sensor_type, asked.address))
         if found and found[0][2] in HIDDEN and not asked.pending:
             words = f"the device is {found[0][2]}; its readings are kept, and shown when it is approved"
             raise Refusal(Code.DEVICE_STATE_FORBIDS, words, "esp_id")
         if len(found) == 1:
-            return found[0][0], found[0][1]
+            return found[0][0], found[0][1], found[0][3]
         if found:
             raise Refusal(Code.SENSOR_AMBIGUOUS, "several of this type are on this pin; give the address", "address")
         if not await self._rows(_DEVICE, (asked.esp_id,)):
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
         raise Refusal(Code.SENSOR_NOT_FOUND, f"the device has no such sensor on pin {asked.gpio}", "gpio")
+
+    def _sensor(self, row: Row, now: int) -> Sensor:
+        """A sensor with its latest reading, and whether that is old."""
+        sensor = _sensor(row)
+        every_s = self._interval_of(sensor.esp_id, sensor.gpio, sensor.address)
+        latest = sensor.latest
+        if latest is None or not _is_stale(every_s, latest, now):
+            return msgspec.structs.replace(sensor, interval_s=every_s)
+        return msgspec.structs.replace(sensor, interval_s=every_s, stale=True, latest=_staled(latest))
 
     async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
@@ -222,6 +262,15 @@ def _limit(asked: int, most: int, page: int | None = None) -> int:
 
 def _reading(row: Row) -> Reading:
     return Reading(**dict(zip(_READING_FIELDS, row, strict=True)))
+
+
+def _is_stale(every_s: int | None, latest: Reading, now: int) -> bool:
+    return every_s is not None and now - latest.received_at > stale_after_us(every_s)
+
+
+def _staled(reading: Reading) -> Reading:
+    """A reading that nothing followed. What it was worth when it came is in the history."""
+    return msgspec.structs.replace(reading, quality="stale")
 
 
 def _sensor(row: Row) -> Sensor:

@@ -75,7 +75,12 @@ class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorView(msgspec.Struct, frozen=True, kw_only=True):
-    """A sensor and its latest reading by measured time."""
+    """A sensor and its latest reading by measured time.
+
+    Attributes:
+        interval_s: Seconds between two readings; null for a sensor that does not measure by itself.
+        stale: Whether it has been silent for longer than three of them; the quality of ``latest`` is ``stale`` then.
+    """
 
     sensor_id: str
     esp_id: str
@@ -84,6 +89,8 @@ class SensorView(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     unit: str
     zone_id: str
+    interval_s: int | None
+    stale: bool
     latest: ReadingView | None
 
 
@@ -99,6 +106,13 @@ class RollupView(msgspec.Struct, frozen=True, kw_only=True):
     last: float | None
 
 
+class GapView(msgspec.Struct, frozen=True, kw_only=True):
+    """A span without a reading."""
+
+    start: datetime
+    end: datetime
+
+
 class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
     """A span of one sensor, oldest first: readings if ``resolution`` is raw, else rollups."""
 
@@ -107,6 +121,7 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str
     readings: list[ReadingView]
     rollups: list[RollupView]
+    gaps: list[GapView]
     next_cursor: str | None
 
 
@@ -170,6 +185,7 @@ def history(found: queries.History) -> HistoryView:
         resolution=found.resolution,
         readings=[reading(one) for one in found.readings],
         rollups=[_rollup(one) for one in found.rollups],
+        gaps=[GapView(start=instant(gap.start), end=instant(gap.end)) for gap in found.gaps],
         next_cursor=found.next_cursor,
     )
 

@@ -1,6 +1,6 @@
 -- Which sensors a question can mean: one, none, or several probes on one pin.
 -- Parameters: device, pin, type, address (null is any).
-SELECT s.sensor_id, coalesce(c.unit, ''), coalesce(d.state, 'pending')
+SELECT s.sensor_id, coalesce(c.unit, ''), coalesce(d.state, 'pending'), s.address
 FROM ingest.sensors s
 LEFT JOIN ingest.latest l USING (sensor_id)
 LEFT JOIN ingest.contexts c USING (context_id)
