@@ -13,6 +13,7 @@ from kaiser.eventlog import BatchConsumer, Event, Lease, connect, ensure_streams
 from kaiser.ingest.consumers import DEVICE_EVENTS, HEARTBEAT_EVENTS, REGISTRY, RegisterDevices, WriteDevices
 from kaiser.ingest.directory import SILENT_AFTER_US, Directory, Registrar
 from kaiser.ingest.presence import Presence
+from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.silence import note_silence
 from kaiser.timescale import Pool
 
@@ -170,6 +171,47 @@ async def test_a_last_will_takes_a_device_offline_until_it_returns(log, ask, wri
     await log.publish(returned(NOW + 2 * US, NOW + US))
     await eventually(lambda: online_is((True, None)))
     assert await ask("SELECT extract(epoch FROM last_seen_at)::bigint FROM ingest.devices") == [(NOW // US + 2,)]
+
+
+async def test_losses_within_minutes_of_each_other_are_counted(log, ask, writing):
+    for minute in range(3):
+        at = NOW + minute * 60 * US
+        await log.publish_all([said(LastWill(status="offline"), at), returned(at + US, at)])
+
+    async def counted():
+        return await ask("SELECT losses FROM ingest.devices") == [(3,)]
+
+    await eventually(counted)
+    await log.publish(said(LastWill(status="offline"), NOW + 3600 * US))
+    await eventually(lambda: ask("SELECT 1 FROM ingest.devices WHERE losses = 1"))
+
+
+async def test_a_restart_is_noted_and_counted(log, registering, writing, ask):
+    noting = asyncio.create_task(Restarts(log, registering).run())
+    await log.publish(beat(NOW, uptime=600))
+    await eventually(lambda: ask("SELECT 1 FROM ingest.devices WHERE uptime_s = 600"))
+    await log.publish(beat(NOW + 120 * US, uptime=60))
+
+    async def restarts():
+        return await ask("SELECT restarts, extract(epoch FROM booted_at)::bigint FROM ingest.devices")
+
+    await eventually(lambda: ask("SELECT 1 FROM ingest.devices WHERE restarts = 1"))
+    assert await restarts() == [(1, NOW // US + 60)]
+    found = [delivery async for delivery in replay(log, DEVICES.name, subjects=("device.*.*.restarted",))]
+    assert len(found) == 1
+    noting.cancel()
+
+
+async def test_a_thousand_devices_that_lose_power_at_once_are_written_in_one_go(log, ask, writing):
+    names = [f"ESP_{number:06X}" for number in range(1000)]
+    await log.publish_all([discovered(name) for name in names])
+
+    async def count(online):
+        return len(await ask(f"SELECT 1 FROM ingest.devices WHERE online = {online}")) == 1000
+
+    await eventually(lambda: count("true"))
+    await log.publish_all([said(LastWill(status="offline"), NOW + US, name) for name in names])
+    await eventually(lambda: count("false"))
 
 
 async def test_events_that_come_again_out_of_order_change_nothing(log, ask, writing):

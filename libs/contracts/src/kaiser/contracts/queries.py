@@ -121,6 +121,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         booted_at: When it was started at the latest.
         restarts: How often it was started anew since it was first heard.
         offline_since: 0 while it is online.
+        losses: How often the connection was lost since ``losses_since``, where one follows the other within minutes.
+        flapping: Whether that is too often to tell each time.
     """
 
     esp_id: str
@@ -154,6 +156,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int = 0
     reset_reason: str = ""
     offline_since: int = 0
+    losses: int = 0
+    losses_since: int = 0
+    flapping: bool = False
 
 
 class Subzone(msgspec.Struct, frozen=True, kw_only=True):

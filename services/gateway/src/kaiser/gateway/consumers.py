@@ -10,10 +10,11 @@ from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS
 from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
 from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
+from kaiser.gateway.damping import Damper
 from kaiser.gateway.events import SENSOR_DATA, Envelope, encode
 from kaiser.gateway.hub import TELEMETRY, Hub
 from kaiser.gateway.metrics import GatewayMetrics
-from kaiser.gateway.showing import SHOWN, show
+from kaiser.gateway.showing import PRESENCE, SHOWN, show
 from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class LiveReaders:
         self._hub = hub
         self._metrics = metrics
         self._readers: dict[str, OrderedReader] = {}
+        self._damper = Damper()
 
     def finding(self) -> Finding:
         """Whether every stream is read: the server says something each second, even where nothing is published."""
@@ -104,6 +106,12 @@ class LiveReaders:
         except msgspec.MsgspecError as error:
             log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
+        if delivery.type in PRESENCE:
+            verdict = self._damper.change(esp_id, at)
+            if verdict == "hide":
+                return
+            if verdict == "flapping":
+                fields |= {"status": "flapping", "reason": "it was lost and came back again and again"}
         encoded = encode(Envelope(shown.name, delivery.seq, at, fields))
         stream = delivery.stream
         self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=shown.urgent)

@@ -152,6 +152,9 @@ NOT_SHOWN: Final = frozenset(
 )
 """Event types of the same streams that clients do not see, on purpose."""
 
+PRESENCE: Final = frozenset({SAID[wire.LastWill].name, DeviceReturned.TYPE})
+"""Event types that tell of a change which may come again within seconds."""
+
 NAMES: Final = frozenset(shown.name for shown in SHOWN.values())
 
 _decode_body = msgspec.json.Decoder(Body).decode

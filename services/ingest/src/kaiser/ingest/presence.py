@@ -88,6 +88,7 @@ class Row(msgspec.Struct):
     offline_reason: str | None = None
     beat_at: int = NEVER
     beat: Beat | None = None
+    losses: int = 0
 
 
 def columns(rows: Sequence[Row]) -> tuple[object, ...]:
@@ -111,6 +112,7 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [beat and beat.sensor_count for beat in beats],
         [beat and beat.actuator_count for beat in beats],
         [beat.reset_reason if beat else "" for beat in beats],
+        [row.losses for row in rows],
     )
 
 
@@ -123,6 +125,7 @@ def merged(events: Iterable[Heard]) -> list[Row]:
             row = rows[said.esp_id] = Row(
                 said.esp_id, said.kaiser_id, said.generation, said.at, NEVER, said.at, online=True
             )
+        row.losses += said.offline_reason is not None
         row.first_seen_at = min(row.first_seen_at, said.at)
         if said.at >= row.presence_at:
             row.presence_at = said.at

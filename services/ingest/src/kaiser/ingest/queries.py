@@ -50,6 +50,10 @@ SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats: a device that says nothing for so long is offline, with or without a last will."""
 
 
+FLAPS: Final = 3
+FLAPPING_US: Final = 600_000_000
+"""A device that was lost so often, within minutes of each other, is unsteady for a while."""
+
 CATCH_UP_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.01
 
@@ -288,7 +292,9 @@ def _sensor(row: Row) -> Sensor:
 
 
 def _device(row: Row, now: int) -> Device:
-    device = Device(**dict(zip(Device.__struct_fields__, row, strict=True)))
+    device = Device(**dict(zip(Device.__struct_fields__, (*row, False), strict=True)))
+    if device.losses >= FLAPS and now - device.losses_since < FLAPPING_US:
+        device = msgspec.structs.replace(device, flapping=True)
     if device.online and now - device.last_seen_at > SILENT_AFTER_US:
         return msgspec.structs.replace(device, online=False, offline_reason="silent", offline_since=device.last_seen_at)
     return msgspec.structs.replace(device, offline_since=0) if device.online else device

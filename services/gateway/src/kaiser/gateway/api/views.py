@@ -53,6 +53,9 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
     reset_reason: str
     offline_since: datetime | None
+    losses: int
+    losses_since: datetime | None
+    flapping: bool
 
 
 class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +148,7 @@ def device(found: queries.Device) -> DeviceView:
         "last_seen_at": instant(found.last_seen_at),
         "state_since": instant(found.state_since),
     }
-    for name in ("key_issued_at", "deaf_since", "booted_at", "offline_since"):
+    for name in ("key_issued_at", "deaf_since", "booted_at", "offline_since", "losses_since"):
         fields[name] = instant(fields[name]) if fields[name] else None
     return DeviceView(**fields)
 

@@ -1,17 +1,19 @@
 -- What was heard of devices, one row each, merged into what is known. Nothing older overwrites anything newer, so events
 -- may come again, and those of the two streams in any order.
 -- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
--- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason.
+-- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason; times it was lost.
 INSERT INTO ingest.devices AS d
     (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
-     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, state, booted_at)
-SELECT t.*, 'pending', CASE WHEN uptime_s IS NULL THEN 'epoch' ELSE beat_at - make_interval(secs => uptime_s) END
+     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, losses, state, losses_since,
+     booted_at)
+SELECT t.*, 'pending', CASE WHEN losses > 0 THEN presence_at ELSE 'epoch' END,
+       CASE WHEN uptime_s IS NULL THEN 'epoch' ELSE beat_at - make_interval(secs => uptime_s) END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::text[],
     $9::timestamptz[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::integer[], $15::integer[],
-    $16::integer[], $17::text[]
+    $16::integer[], $17::text[], $18::integer[]
 ) AS t (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
-        boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason)
+        boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, losses)
 ON CONFLICT (esp_id) DO UPDATE SET
     kaiser_id = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.kaiser_id ELSE d.kaiser_id END,
     generation = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.generation ELSE d.generation END,
@@ -22,6 +24,12 @@ ON CONFLICT (esp_id) DO UPDATE SET
     offline_reason = CASE
         WHEN excluded.presence_at >= d.presence_at THEN excluded.offline_reason ELSE d.offline_reason
     END,
+    (losses, losses_since) = (
+        SELECT CASE WHEN NOT lost THEN d.losses WHEN again THEN d.losses + excluded.losses ELSE excluded.losses END,
+               CASE WHEN lost AND NOT again THEN excluded.losses_since ELSE d.losses_since END
+        FROM (SELECT excluded.losses > 0 AND excluded.presence_at > d.presence_at,
+                     d.losses_since > excluded.losses_since - interval '5 minutes') AS z (lost, again)
+    ),
     (beat_at, zone_id, boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason,
      restarts, booted_at) = (
         SELECT CASE WHEN newer THEN excluded.beat_at ELSE d.beat_at END,
