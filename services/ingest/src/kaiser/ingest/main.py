@@ -72,7 +72,9 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        orders, directory = Orders(log, settings.device_key.secret.encode()), Directory()
+        directory = Directory()
+        secret = settings.device_key.secret.encode()
+        orders = Orders(log, secret, lambda esp_id: directory.place(esp_id)[0])
         api = Api(questions(Queries(pool, directory.interval_s)), commanded(orders))
         await api.serve(log.nc)
         frame.on_stop(api.close)

@@ -1,5 +1,6 @@
 """What people order of the registry: decided on the log alone, with no database on the way."""
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -54,17 +55,25 @@ AGGREGATE: Final[Aggregate[DeviceState, Command, Fact]] = Aggregate(
 )
 
 
+def _unknown(_esp_id: str) -> str:
+    """Stands where nobody knows more than the registry."""
+    return ""
+
+
 class Orders:
     """Executes orders.
 
     Args:
         log: Where the registry is.
         secret: Secret of the site that keys are derived from.
+        kaiser_of: Kaiser id that a device talks under now; the registry has the one of its first message, which may be
+            one whose kaiser id is a fixed word (wire contract, section 3.2).
     """
 
-    def __init__(self, log: EventLog, secret: bytes) -> None:
+    def __init__(self, log: EventLog, secret: bytes, kaiser_of: Callable[[str], str] = _unknown) -> None:
         self._registry = Repository(log, DEVICES.name, AGGREGATE)
         self._secret = secret
+        self._kaiser_of = kaiser_of
 
     async def approve(self, asked: commands.ApproveDevice, now: int) -> DeviceDecided:
         """Approve a device; its key is in the answer."""
@@ -103,7 +112,7 @@ class Orders:
             zone_id=asked.zone_id,
             zone_name=asked.zone_name,
             master_zone_id=asked.master_zone_id,
-            into_kaiser_id=asked.into_kaiser_id,
+            into_kaiser_id=asked.into_kaiser_id or self._kaiser_of(asked.esp_id) or None,
         )
         return await self._execute(order)
 
