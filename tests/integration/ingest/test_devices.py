@@ -159,6 +159,9 @@ async def test_a_device_is_pending_and_online_from_its_discovery_and_tells_its_s
 
     await eventually(told)
     assert await ask(DEVICE) == [("pending", True, None, "north", "b1", 60, -61, 3)]
+    assert await ask("SELECT esp_id, uptime_s, heap_free_bytes, wifi_rssi_dbm FROM ingest.health") == [
+        (E, 60, 198_344, -61)
+    ]
     assert await ask("SELECT extract(epoch FROM last_seen_at)::bigint FROM ingest.devices") == [(NOW // US + 1,)]
 
 

@@ -68,6 +68,17 @@ async def test_devices_come_in_order_and_in_pages(ask, ask_api):
     assert first["items"][0]["online"] is True
 
 
+async def test_the_health_of_a_device_is_told_over_time_and_in_pages(ask, ask_api):
+    for minute in range(3):
+        at = NOW_S + 60 * minute
+        await ask(f"INSERT INTO ingest.health VALUES ('ESP_1', to_timestamp({at}), {60 * minute}, 9, -61) RETURNING 1")
+    span = {"esp_id": "ESP_1", "start": NOW_S * US, "end": (NOW_S + 121) * US, "limit": 2}
+    first = await ask_api("health", **span)
+    second = await ask_api("health", **span, cursor=first["next_cursor"])
+    assert [beat["uptime_s"] for beat in first["items"] + second["items"]] == [0, 60, 120]
+    assert second["next_cursor"] is None
+
+
 async def test_devices_may_be_chosen_by_state(ask, ask_api):
     await add_devices(ask, "ESP_000001")
     await add_devices(ask, "ESP_000002", state="approved")

@@ -90,7 +90,7 @@ async def test_two_instances_may_migrate_at_once(postgres):
     async with connected(postgres) as connection:
         hypertables = await rows(connection, "SELECT hypertable_name FROM timescaledb_information.hypertables")
         own = await rows(connection, "SELECT count(*) FROM ingest._yoyo_migration")
-    assert {name for (name,) in hypertables} == {"readings", "rollup_1m", "rollup_1h"}
+    assert {name for (name,) in hypertables} == {"readings", "rollup_1m", "rollup_1h", "health"}
     assert own == [(max(map(len, applied)),)]
 
 

@@ -158,6 +158,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     offline_since: int = 0
     losses: int = 0
     losses_since: int = 0
+    wifi_ip: str = ""
     flapping: bool = False
 
 
@@ -211,6 +212,32 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     subzone_id: str
     pending: bool
     flags: str
+
+
+class HealthQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Heartbeats of a device, oldest first. ``query.ingest.health`` answers ``Page[Health]``.
+
+    Attributes:
+        start: Unix microseconds, inclusive.
+        end: Unix microseconds, exclusive.
+        limit: Heartbeats a page, 1 to 10,000.
+        cursor: ``next_cursor`` of the page before.
+    """
+
+    esp_id: str
+    start: int
+    end: int
+    limit: int = 1000
+    cursor: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """What a heartbeat told; ``at`` in unix microseconds."""
+
+    at: int
+    uptime_s: int
+    heap_free_bytes: int
+    wifi_rssi_dbm: int
 
 
 class Sensor(msgspec.Struct, frozen=True, kw_only=True):

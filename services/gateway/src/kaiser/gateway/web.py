@@ -39,6 +39,7 @@ def application(
         route_handlers=[
             devices.devices,
             devices.device,
+            devices.health,
             registry.approve,
             registry.reject,
             registry.retire,

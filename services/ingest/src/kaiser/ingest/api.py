@@ -16,6 +16,7 @@ from kaiser.contracts.queries import (
     DeviceQuery,
     DevicesQuery,
     EquipmentQuery,
+    HealthQuery,
     HistoryQuery,
     LatestQuery,
     Problem,
@@ -51,6 +52,7 @@ def questions(queries: Queries) -> Requests:
     return {
         subjects.query("ingest", "devices"): (DevicesQuery, queries.devices),
         subjects.query("ingest", "device"): (DeviceQuery, queries.device),
+        subjects.query("ingest", "health"): (HealthQuery, queries.health),
         subjects.query("ingest", "sensors"): (SensorsQuery, queries.sensors),
         subjects.query("ingest", "latest"): (LatestQuery, queries.latest),
         subjects.query("ingest", "history"): (HistoryQuery, queries.history),

@@ -17,6 +17,7 @@ LOST: Final = SAID[LastWill].name
 ANNOUNCED: Final = SAID[SessionAnnounce].name
 
 _DEVICES: Final = statements.read("devices")
+_HEALTH: Final = statements.read("health")
 
 
 NEVER: Final = 0
@@ -36,6 +37,7 @@ class Beat(msgspec.Struct, frozen=True):
     time_valid: bool | None = None
     boot_sequence_id: str = ""
     reset_reason: str = ""
+    wifi_ip: str = ""
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +114,19 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [beat and beat.sensor_count for beat in beats],
         [beat and beat.actuator_count for beat in beats],
         [beat.reset_reason if beat else "" for beat in beats],
+        [beat.wifi_ip if beat else "" for beat in beats],
         [row.losses for row in rows],
+    )
+
+
+def health(beats: Sequence[tuple[str, int, Beat]]) -> tuple[object, ...]:
+    """The parameters of ``health.sql``."""
+    return (
+        [esp_id for esp_id, _, _ in beats],
+        timestamp_array([at for _, at, _ in beats]),
+        [beat.uptime for _, _, beat in beats],
+        [beat.heap_free for _, _, beat in beats],
+        [beat.wifi_rssi for _, _, beat in beats],
     )
 
 
@@ -152,7 +166,11 @@ class Presence:
             DatabaseAway: Nothing was written, or it is not known; the same may be given again.
             BadData: A value was refused.
         """
-        rows = merged(events)
-        if rows:
-            async with self._pool.connection() as connection:
-                await AsyncRawCursor(connection).execute(_DEVICES, columns(rows), prepare=True)
+        heard = list(events)
+        if not heard:
+            return
+        beats = [(said.esp_id, said.at, said.beat) for said in heard if said.beat is not None]
+        async with self._pool.connection() as connection, connection.transaction():
+            await AsyncRawCursor(connection).execute(_DEVICES, columns(merged(heard)), prepare=True)
+            if beats:
+                await AsyncRawCursor(connection).execute(_HEALTH, health(beats), prepare=True)

@@ -13,6 +13,8 @@ from kaiser.contracts.queries import (
     Device,
     DeviceQuery,
     DevicesQuery,
+    Health,
+    HealthQuery,
     History,
     HistoryQuery,
     LatestQuery,
@@ -62,6 +64,7 @@ _DEVICES: Final = statements.read("device_list")
 _DEVICE: Final = statements.read("device")
 _SENSORS: Final = statements.read("sensor_list")
 _ON_PIN: Final = statements.read("sensors_on_pin")
+_HEALTH: Final = statements.read("history_health")
 _LATEST: Final = statements.read("latest")
 _BUCKET_US: Final = {"1m": MINUTE_US, "1h": HOUR_US, "1d": DAY_US}
 _HISTORY: Final[dict[str, LiteralString]] = {name: statements.read(f"history_{name}") for name in ("raw", *_BUCKET_US)}
@@ -125,6 +128,20 @@ class Queries:
         if not found:
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
         return _device(found[0], now)
+
+    async def health(self, asked: HealthQuery, now: int) -> Page[Health]:  # noqa: ARG002  # one face for all
+        """Heartbeats of a device, oldest first.
+
+        Raises:
+            Refusal: VALUE_OUT_OF_RANGE.
+        """
+        if asked.end <= asked.start:
+            raise Refusal(Code.VALUE_OUT_OF_RANGE, "the end must be later than the start", "end")
+        limit = _limit(asked.limit, MOST_POINTS, MOST_ROLLUPS)
+        (start,) = cursors.read(asked.cursor, (int,)) or (asked.start,)
+        found = await self._rows(_HEALTH, (asked.esp_id, Instant(start), Instant(asked.end), limit + 1))
+        items = [Health(**dict(zip(Health.__struct_fields__, row, strict=True))) for row in found[:limit]]
+        return Page(items=items, next_cursor=cursors.write(items[-1].at + 1) if len(found) > limit else None)
 
     async def sensors(self, asked: SensorsQuery, now: int) -> Page[Sensor]:
         """Sensors with their latest readings."""

@@ -49,6 +49,14 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
                 segment_by="sensor_id",
                 order_by="bucket",
             ),
+            Lifetime(
+                table="ingest.health",
+                chunk_s=7 * DAY_S,
+                keep_s=self.readings_days * DAY_S or None,
+                compress_s=compress_s,
+                segment_by="esp_id",
+                order_by="at",
+            ),
             Lifetime(table="ingest.rollup_1h", chunk_s=90 * DAY_S, keep_s=self.hours_days * DAY_S or None),
         )
 

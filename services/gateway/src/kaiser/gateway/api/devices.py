@@ -8,6 +8,7 @@ from litestar.params import Parameter, QueryParameter
 from kaiser.contracts import queries
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
+from kaiser.gateway.api.sensors import From, Points, To, span
 from kaiser.gateway.asking import ask
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
@@ -37,3 +38,18 @@ async def device(
     """One device."""
     query = queries.DeviceQuery(esp_id=esp_id, at_least=at_least)
     return views.device(await ask(event_log, "ingest", "device", query, queries.Device))
+
+
+@get("/devices/{esp_id:str}/health", tags=["devices"], summary="Health over time")
+async def health(
+    event_log: EventLog,
+    esp_id: str,
+    from_: From = None,
+    to: To = None,
+    limit: Points = 1000,
+    cursor: str | None = None,
+) -> views.PageView[views.HealthView]:
+    """Signal strength, free heap and uptime of a device as its heartbeats told them; the last day by default."""
+    start, end = span(from_, to)
+    query = queries.HealthQuery(esp_id=esp_id, start=start, end=end, limit=limit, cursor=cursor)
+    return views.page(await ask(event_log, "ingest", "health", query, queries.Page[queries.Health]), views.health)

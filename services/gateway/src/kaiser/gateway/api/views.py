@@ -56,6 +56,16 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     losses: int
     losses_since: datetime | None
     flapping: bool
+    wifi_ip: str
+
+
+class HealthView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a heartbeat told."""
+
+    at: datetime
+    uptime_s: int
+    heap_free_bytes: int
+    wifi_rssi_dbm: int
 
 
 class ReadingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +161,11 @@ def device(found: queries.Device) -> DeviceView:
     for name in ("key_issued_at", "deaf_since", "booted_at", "offline_since", "losses_since"):
         fields[name] = instant(fields[name]) if fields[name] else None
     return DeviceView(**fields)
+
+
+def health(found: queries.Health) -> HealthView:
+    """Show a heartbeat."""
+    return HealthView(**(msgspec.structs.asdict(found) | {"at": instant(found.at)}))
 
 
 def reading(found: queries.Reading) -> ReadingView:

@@ -1,19 +1,19 @@
 -- What was heard of devices, one row each, merged into what is known. Nothing older overwrites anything newer, so events
 -- may come again, and those of the two streams in any order.
 -- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
--- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason; times it was lost.
+-- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason, address; times it was lost.
 INSERT INTO ingest.devices AS d
     (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
-     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, losses, state, losses_since,
-     booted_at)
+     boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, wifi_ip, losses, state,
+     losses_since, booted_at)
 SELECT t.*, 'pending', CASE WHEN losses > 0 THEN presence_at ELSE 'epoch' END,
        CASE WHEN uptime_s IS NULL THEN 'epoch' ELSE beat_at - make_interval(secs => uptime_s) END
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::text[],
     $9::timestamptz[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::integer[], $15::integer[],
-    $16::integer[], $17::text[], $18::integer[]
+    $16::integer[], $17::text[], $18::text[], $19::integer[]
 ) AS t (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
-        boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, losses)
+        boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, wifi_ip, losses)
 ON CONFLICT (esp_id) DO UPDATE SET
     kaiser_id = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.kaiser_id ELSE d.kaiser_id END,
     generation = CASE WHEN excluded.last_seen_at >= d.last_seen_at THEN excluded.generation ELSE d.generation END,
@@ -31,7 +31,7 @@ ON CONFLICT (esp_id) DO UPDATE SET
                      d.losses_since > excluded.losses_since - interval '5 minutes') AS z (lost, again)
     ),
     (beat_at, zone_id, boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason,
-     restarts, booted_at) = (
+     wifi_ip, restarts, booted_at) = (
         SELECT CASE WHEN newer THEN excluded.beat_at ELSE d.beat_at END,
                CASE WHEN newer THEN excluded.zone_id ELSE d.zone_id END,
                CASE WHEN newer THEN excluded.boot ELSE d.boot END,
@@ -41,6 +41,7 @@ ON CONFLICT (esp_id) DO UPDATE SET
                CASE WHEN newer THEN excluded.sensor_count ELSE d.sensor_count END,
                CASE WHEN newer THEN excluded.actuator_count ELSE d.actuator_count END,
                CASE WHEN newer THEN excluded.reset_reason ELSE d.reset_reason END,
+               CASE WHEN newer AND excluded.wifi_ip <> '' THEN excluded.wifi_ip ELSE d.wifi_ip END,
                d.restarts + anew::integer,
                CASE WHEN anew OR newer AND d.booted_at = 'epoch' THEN excluded.booted_at
                     WHEN newer THEN least(d.booted_at, excluded.booted_at)
