@@ -8,7 +8,7 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.api import auth, devices, docs, equipment, export, problems, registry, sensors
+from kaiser.gateway.api import auth, devices, docs, equipment, export, parquet, problems, registry, sensors
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
@@ -55,6 +55,7 @@ def application(
             sensors.latest,
             sensors.history,
             export.export,
+            parquet.export_parquet,
         ],
         guards=[auth.authenticated],
     )

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from typing import Final
 
 import msgspec
@@ -55,22 +55,37 @@ async def export(
         limit=PAGE,
         pending=allowed(pending, request),
     )
-    first = await ask(
-        event_log, "ingest", "history", query, queries.History
-    )  # so that a refusal is a problem, not a file
-    name = f"{esp_id}-{gpio}-{sensor_type}-{first.resolution}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Stream(_lines(event_log, query, first), media_type="text/csv; charset=utf-8", headers=headers)
+    following = pages(event_log, query)
+    first = await anext(following)  # so that a refusal is a problem, not a file
+    headers = attachment(query, first, "csv")
+    return Stream(_lines(first, following), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _lines(event_log: EventLog, query: queries.HistoryQuery, page: queries.History) -> AsyncIterator[bytes]:
-    yield _csv([READING_COLUMNS if page.resolution == "raw" else ROLLUP_COLUMNS])
+async def pages(event_log: EventLog, query: queries.HistoryQuery) -> AsyncGenerator[queries.History, None]:
+    """All of a span, a page at a time.
+
+    Raises:
+        ProblemError: The owner of the history refuses, or is away.
+    """
     while True:
-        yield _csv(_rows(views.history(page)))
+        page = await ask(event_log, "ingest", "history", query, queries.History)
+        yield page
         if page.next_cursor is None:
             return
         query = msgspec.structs.replace(query, cursor=page.next_cursor)
-        page = await ask(event_log, "ingest", "history", query, queries.History)
+
+
+def attachment(query: queries.HistoryQuery, page: queries.History, suffix: str) -> dict[str, str]:
+    """The header that names a file."""
+    name = NO_NAME.sub("_", f"{query.esp_id}-{query.gpio}-{query.sensor_type}-{page.resolution}.{suffix}")
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+async def _lines(first: queries.History, following: AsyncIterator[queries.History]) -> AsyncIterator[bytes]:
+    yield _csv([READING_COLUMNS if first.resolution == "raw" else ROLLUP_COLUMNS])
+    yield _csv(_rows(views.history(first)))
+    async for page in following:
+        yield _csv(_rows(views.history(page)))
 
 
 def _rows(page: views.HistoryView) -> Iterable[Iterable[object]]:
