@@ -21,6 +21,7 @@ from kaiser.fleet.spec import ActuatorSpec, DeviceSpec
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres, copy_cluster
 from kaiser.local.ephemeral_services import Service
+from kaiser.local.ports import free_port
 
 from .living import Tap, by_kind, living, now, tapped, until
 
@@ -38,6 +39,7 @@ class Suite(NamedTuple):
     mosquitto: Mosquitto
     bridge: Service
     gateway: Service
+    processing_port: int
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +50,13 @@ def suite(infra_tree, postgres_template, servers_folder, tmp_path_factory) -> It
     postgres = Postgres(infra_tree, copy_cluster(postgres_template, folder / "postgres"), fsync=False)
     bridge = ephemeral_services.bridge(folder / "bridge", mosquitto, nats)
     gateway = ephemeral_services.gateway(folder / "gateway", nats, postgres)
-    started = [mosquitto, nats, postgres, bridge, ephemeral_services.ingest(folder / "ingest", nats, postgres), gateway]
+    port = free_port()
+    ingest = ephemeral_services.ingest(folder / "ingest", nats, postgres, processing_port=port)
+    started = [mosquitto, nats, postgres, bridge, ingest, gateway]
     try:
         for server in started:
             server.start()
-        yield Suite(mosquitto, bridge, gateway)
+        yield Suite(mosquitto, bridge, gateway, port)
     finally:
         for server in reversed(started):
             server.kill()
@@ -131,6 +135,17 @@ async def test_trap_3_a_device_without_the_http_endpoint_is_heard_as_far_as_it_s
     async with living(suite.mosquitto, api, spec) as (_, seen):
         reading = await until(lambda: seen.latest(32, "ph"), lambda found: found is not None)
         assert (reading["unit"], reading["value"] is not None) == ("pH", True)
+
+
+async def test_trap_3_a_dec_device_gets_its_values_in_the_one_form_that_its_parser_reads(suite, api, tap) -> None:
+    spec = DeviceSpec(
+        esp_id="ESP_03DEC1", generation="dec", sensors=(PH,), processing_at=("127.0.0.1", suite.processing_port)
+    )
+    async with living(suite.mosquitto, api, spec) as (_, seen):
+        reading = await until(lambda: seen.latest(32, "ph"), lambda found: found is not None)
+        said = [json.loads(line.payload) for line in by_kind(tap)[UplinkKind.SENSOR_DATA]][-1]
+    assert (said["unit"], said["quality"]) == ("pH", "fair")
+    assert said["value"] == pytest.approx(reading["value"], abs=0.1)
 
 
 @BOTH

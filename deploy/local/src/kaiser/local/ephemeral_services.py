@@ -62,9 +62,9 @@ def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridg
     return Service("bridge", folder, environment | _event_log("bridge", nats) | extra)
 
 
-def ingest(folder: Path, nats: Nats, postgres: Postgres) -> Service:
-    """An ingest."""
-    environment = {"KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET}
+def ingest(folder: Path, nats: Nats, postgres: Postgres, *, processing_port: int = 0) -> Service:
+    """An ingest; ``dec`` devices may ask it for values on a port."""
+    environment = {"KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET, "KAISER_PROCESSING_PORT": str(processing_port)}
     return Service("ingest", folder, environment | _event_log("ingest", nats) | _database("ingest", postgres))
 
 

@@ -43,6 +43,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
         boot_count: How often it was started before, ``head`` only.
         value_is_nan: Whether ``dec`` writes ``nan`` for every value.
         processing: How the server's HTTP endpoint does that ``dec`` asks for each value (wire contract, 4.2).
+        processing_at: Host and port of a real one, which is then asked; each call blocks the process.
         production: Whether it is an ``esp32_prod`` build of ``head``, which refuses emergency orders without a token.
         emergency_token: Its own token, ``head`` only.
         broadcast_token: The site's token, ``head`` only.
@@ -62,6 +63,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
     boot_count: int = 1
     value_is_nan: bool = False
     processing: Literal["answers", "fails"] = "answers"
+    processing_at: tuple[str, int] | None = None
     production: bool = False
     emergency_token: str = ""
     broadcast_token: str = ""

@@ -25,7 +25,7 @@ from kaiser.ingest.orders import SOURCE
 from kaiser.ingest.pacing import Pace
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorded, Recorder
-from kaiser.ingest.sensors import Sensors
+from kaiser.ingest.sensors import Facet, Sensor, Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
 from kaiser.physics import families
@@ -138,6 +138,10 @@ class Converter:
         self._sensors = Sensors(families())
         self._most_bytes = largest_bytes - HEADROOM_BYTES
         self._metrics = metrics
+
+    def sensor(self, facet: Facet) -> Sensor:
+        """A sensor as readings are converted by it."""
+        return self._sensors[facet]
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Convert batches and return when what came of them is stored.

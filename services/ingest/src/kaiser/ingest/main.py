@@ -29,10 +29,11 @@ from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.presence import Presence
+from kaiser.ingest.processing import Processing
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.restarting import Restarts
-from kaiser.ingest.settings import IngestSettings
+from kaiser.ingest.settings import IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import keep_trimmed
@@ -83,7 +84,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
-        await _convert(wiring, directory, orders)
+        await _convert(wiring, directory, orders, settings.processing)
         await frame.until_stopped()
         await pool.close()
 
@@ -108,7 +109,7 @@ class _Wiring:
         self.frame.spawn(name, consumer.run())
 
 
-async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> None:
+async def _convert(wiring: _Wiring, directory: Directory, orders: Orders, processing: ProcessingSettings) -> None:
     """Start the live path."""
     log = wiring.log
     register = consumers.RegisterDevices(Registrar(log, directory))
@@ -122,6 +123,9 @@ async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> Non
         met=register.met,
         largest_bytes=int(log.nc.max_payload),
     )
+    if processing.port:
+        endpoint = Processing(converter.sensor, lambda: int(time.time()))
+        wiring.frame.spawn("processing", endpoint.serve(processing.host, processing.port))
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)

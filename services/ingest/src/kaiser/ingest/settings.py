@@ -61,12 +61,25 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
         )
 
 
+class ProcessingSettings(Struct, frozen=True, kw_only=True):
+    """Where ``dec`` devices may ask for the value of a count; the firmware knows port 8000 only.
+
+    Attributes:
+        host: Address to listen on.
+        port: 0 is off.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
 class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     """Everything that ingest can be told."""
 
     pg: PostgresSettings
     retention: RetentionSettings
     device_key: DeviceKeySettings
+    processing: ProcessingSettings
 
     def database(self) -> Database:
         """Where its tables are."""

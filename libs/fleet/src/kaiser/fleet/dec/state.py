@@ -8,7 +8,7 @@ from typing import Any, Final
 from kaiser.fleet.drivers import Actuator
 from kaiser.fleet.firmware import Firmware
 from kaiser.fleet.message import Outgoing
-from kaiser.fleet.processing import Processing
+from kaiser.fleet.processing import Processed, Processing
 from kaiser.fleet.sensors import SensorSpec
 from kaiser.fleet.text import b, f2, fields, s, u32
 
@@ -31,7 +31,7 @@ class DecState(Firmware):
         self.deaf = False
         self.subzones: dict[str, list[int]] = {}
         self._ring: deque[Outgoing] = deque(maxlen=RING)
-        self._processing = Processing(answers=self.spec.processing == "answers")
+        self._processing = Processing(answers=self.spec.processing == "answers", address=self.spec.processing_at)
 
     @property
     def measuring(self) -> bool:
@@ -53,11 +53,20 @@ class DecState(Firmware):
 
     def tell_reading(self, sensor: SensorSpec, raw: int, ts: int) -> None:
         """After the server's HTTP answer; without one there is no message, or the count goes out as it is."""
-        said = self._processing.ask(self.clock.uptime_s)
+        said = self._processing.ask(
+            self.clock.uptime_s,
+            esp_id=self.esp_id,
+            gpio=sensor.gpio,
+            sensor_type=sensor.sensor_type,
+            raw_value=raw % (1 << 32),
+            timestamp=self.clock.uptime_ms,
+        )
         if said == "nothing":
             return
-        processed = said == "value"
-        value = sensor.preview(raw) if processed else float(raw % (1 << 32))
+        if said == "value":
+            said = Processed(sensor.preview(raw), sensor.unit, "good")
+        elif said == "raw":
+            said = Processed(float(raw % (1 << 32)), "raw", "fair")
         payload = fields(
             esp_id=s(self.esp_id),
             zone_id=s(self.zone_id),
@@ -65,9 +74,9 @@ class DecState(Firmware):
             gpio=str(sensor.gpio),
             sensor_type=s(sensor.sensor_type),
             raw=u32(raw),
-            value=f2(math.nan if self.spec.value_is_nan else value),
-            unit=s(sensor.unit if processed else "raw"),
-            quality=s("good" if processed else "fair"),
+            value=f2(math.nan if self.spec.value_is_nan else said.value),
+            unit=s(said.unit),
+            quality=s(said.quality),
             ts=str(ts),
             raw_mode="true",
         )
