@@ -23,7 +23,8 @@ from kaiser.eventlog import (
     replay_batches,
 )
 from kaiser.ingest import consumers, zoning
-from kaiser.ingest.api import Api, commanded, questions
+from kaiser.ingest.api import Api, calibrated, commanded, questions
+from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
@@ -37,6 +38,7 @@ from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
+from kaiser.physics import families
 from kaiser.service import Frame, State
 from kaiser.service.health import Finding
 from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, read_edition, wait_for_database
@@ -72,10 +74,12 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        directory = Directory()
+        directory, known = Directory(), families()
         secret = settings.device_key.secret.encode()
         orders = Orders(log, secret, lambda esp_id: directory.place(esp_id)[0])
-        api = Api(questions(Queries(pool, directory.interval_s)), commanded(orders))
+        asked = Queries(pool, directory.interval_s)
+        calibrations = Calibrations(log, orders, known, asked.latest)
+        api = Api(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
