@@ -123,6 +123,7 @@ async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> Non
         directory.standings,
         await _remembered(log),
         metrics=wiring.metrics,
+        sensors=directory.sensors,
         met=register.met,
         largest_bytes=int(log.nc.max_payload),
     )

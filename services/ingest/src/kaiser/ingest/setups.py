@@ -50,12 +50,14 @@ class Reader(msgspec.Struct, frozen=True):
         unit: Of the values.
         convert: None where nobody knows more than the count.
         compensate_from: Sensor whose temperature goes into ``convert``.
+        source: Id of that sensor; 0 for none.
     """
 
     since: int
     unit: str
     convert: Conversion | None
     compensate_from: SensorKey | None = None
+    source: int = 0
 
 
 def after(setups: Setups, setup: Setup) -> Setups:
