@@ -32,6 +32,7 @@ from kaiser.ingest.orders import Orders
 from kaiser.ingest.presence import Presence
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
+from kaiser.ingest.recomputing import Recomputing
 from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings
 from kaiser.ingest.silence import note_silence
@@ -87,7 +88,10 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
-        await _convert(wiring, directory, orders)
+        lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
+        again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
+        frame.spawn("recomputing", again.run())
+        await _convert(wiring, directory, orders, lease)
         await frame.until_stopped()
         await pool.close()
 
@@ -112,7 +116,7 @@ class _Wiring:
         self.frame.spawn(name, consumer.run())
 
 
-async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> None:
+async def _convert(wiring: _Wiring, directory: Directory, orders: Orders, lease: Callable[[str], Lease]) -> None:
     """Start the live path."""
     log = wiring.log
     register = consumers.RegisterDevices(Registrar(log, directory))
@@ -130,7 +134,6 @@ async def _convert(wiring: _Wiring, directory: Directory, orders: Orders) -> Non
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
-    lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
     wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
     wiring.frame.spawn("restarts", Restarts(log, directory).run())
     wiring.frame.spawn("configuring", Configuring(log, directory, orders, lease("configuring")).run())

@@ -12,7 +12,7 @@ import xxhash
 from kaiser.contracts.events.calibration import SensorKey
 from kaiser.ingest import setups
 from kaiser.ingest.sensor_directory import SensorDirectory
-from kaiser.ingest.setups import Reader
+from kaiser.ingest.setups import Reader, reader_at
 from kaiser.physics import Conversion, Families
 from kaiser.physics.family import CELSIUS, Scale
 
@@ -44,7 +44,7 @@ class Sensor(msgspec.Struct, frozen=True):
 
     def reader(self, at: int) -> Reader:
         """How it is read at a measured time, unix microseconds."""
-        return next((reader for reader in reversed(self.readers) if at >= reader.since), self.readers[0])
+        return reader_at(self.readers, at)
 
 
 def sensor_id(esp_id: str, gpio: int, sensor_type: str, address: str) -> int:

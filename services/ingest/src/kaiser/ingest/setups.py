@@ -84,6 +84,11 @@ def readers(known: Families, sensor_type: str, setups: Sequence[Setup]) -> list[
     return [reader(known, sensor_type, setup) for setup in given]
 
 
+def reader_at(readers: Sequence[Reader], moment: int) -> Reader:
+    """How a sensor was read at a moment; readers are oldest first."""
+    return next((reader for reader in reversed(readers) if moment >= reader.since), readers[0])
+
+
 def reader(known: Families, sensor_type: str, setup: Setup) -> Reader:
     """How to read a sensor by a setup; what cannot be made any more makes errors of all readings."""
     family = family_of(known, sensor_type, setup.family)
