@@ -68,6 +68,18 @@ async def _shown(api: httpx.AsyncClient) -> dict[str, Any]:
     return (await api.get(f"{SENSOR}/calibration")).raise_for_status().json()
 
 
+async def _recomputes(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    return (await _shown(api))["recomputes"]
+
+
+async def _raw_history(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    return (await api.get(f"{SENSOR}/history?resolution=raw")).raise_for_status().json()["readings"]
+
+
+def _counts(readings: list[dict[str, Any]]) -> dict[str, float]:
+    return {reading["reading_id"]: reading["raw"] for reading in readings}
+
+
 async def _calibrate(api: httpx.AsyncClient) -> dict[str, Any]:
     """What comes of the buffers 7 and 4: the count of the first is the sensor's own."""
     started = (await api.post(f"{SENSOR}/calibration", json={"kind": "ph"})).raise_for_status().json()
@@ -105,6 +117,23 @@ async def test_an_electrode_is_calibrated_and_its_history_made_anew(
         live = await _until(lambda: _latest(api), lambda reading: reading["quality"] == "good")
         assert live["value"] == pytest.approx(7.0, abs=0.1)
         assert live["flags"] == []
+
+        before = await _raw_history(api)
+        assert {reading["quality"] for reading in before[:2]} != {"good"}
+        span = {"from": before[0]["measured_at"], "calibration": done["session_id"]}
+        ordered = await api.post(f"{SENSOR}/calibration/recompute", json=span)
+        assert (ordered.status_code, ordered.json()["changed"]) == (202, True)
+        twice = await api.post(f"{SENSOR}/calibration/recompute", json=span)
+        assert (twice.status_code, twice.json()["code"]) == (409, "RECOMPUTE_RUNNING")
+        (settled,) = await _until(lambda: _recomputes(api), lambda found: found[0]["finished_at"] is not None)
+        assert settled["by"] == "admin"
+        assert settled["rows"] >= settled["changed"] > 0
+        after = await _raw_history(api)
+        assert {reading["quality"] for reading in after} == {"good"}
+        assert [reading["value"] for reading in after] == pytest.approx([7.0] * len(after), abs=0.1)
+        assert _counts(before).items() <= _counts(after).items()
+        (minute, *_) = (await api.get(f"{SENSOR}/history?resolution=1m")).json()["rollups"]
+        assert (minute["minimum"], minute["maximum"]) == (pytest.approx(7, abs=0.1), pytest.approx(7, abs=0.1))
 
 
 async def test_what_can_not_be_calibrated_is_refused_with_a_code_and_a_field(
