@@ -9,7 +9,7 @@ import pytest
 from kaiser.contracts import generate
 from kaiser.contracts.events.catalogue import CATALOGUE
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICE_SAID, PERMISSIONS, STREAMS
+from kaiser.contracts.streams import DEVICE_CALIBRATION, DEVICE_REGISTRY, DEVICE_SAID, PERMISSIONS, STREAMS
 
 FOLDER = Path(__file__).parents[2] / "contracts"
 
@@ -50,7 +50,8 @@ def test_every_subject_belongs_to_one_stream_and_its_writer_may_write_it() -> No
 
 def test_the_two_writers_of_devices_share_no_subject() -> None:
     said = [f"device.god.ESP_1.{event}".split(".") for event in DEVICE_SAID]
-    assert not any(_matches(DEVICE_REGISTRY.split("."), levels) for levels in said)
+    for written in (DEVICE_REGISTRY, DEVICE_CALIBRATION):
+        assert not any(_matches(written.split("."), levels) for levels in said)
 
 
 def test_the_asyncapi_document_names_every_event_and_its_references_lead_somewhere() -> None:

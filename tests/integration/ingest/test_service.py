@@ -142,7 +142,7 @@ async def test_a_raw_reading_becomes_a_row_and_can_be_asked_for(ingest, log, sto
     await eventually(ingest.ready)
     await log.publish(raw(0, 10))
     await eventually(stored(range(10)))
-    question = b'{"esp_id": "ESP_0A1B2C", "gpio": 4, "sensor_type": "count"}'
+    question = b'{"esp_id": "ESP_0A1B2C", "gpio": 4, "sensor_type": "count", "pending": true}'
     answer = await log.nc.request("query.ingest.latest", question, timeout=3)
     assert msgspec.json.decode(answer.data)["ok"]["unit"] == "raw"
 

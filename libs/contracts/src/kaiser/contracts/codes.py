@@ -50,6 +50,11 @@ class Code(StrEnum):
     SENSOR_AMBIGUOUS = "SENSOR_AMBIGUOUS"
     DEVICE_STATE_FORBIDS = "DEVICE_STATE_FORBIDS"
     GPIO_CONFLICT = "GPIO_CONFLICT"
+    CALIBRATION_NOT_FOUND = "CALIBRATION_NOT_FOUND"
+    CALIBRATION_OPEN = "CALIBRATION_OPEN"
+    CALIBRATION_REFUSED = "CALIBRATION_REFUSED"
+    READING_TOO_OLD = "READING_TOO_OLD"
+    RECOMPUTE_RUNNING = "RECOMPUTE_RUNNING"
     INVALID_BUS_ADDRESS = "INVALID_BUS_ADDRESS"
 
 
@@ -91,6 +96,11 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.SENSOR_AMBIGUOUS: 5909,
     Code.DEVICE_STATE_FORBIDS: 5910,
     Code.INVALID_BUS_ADDRESS: 5911,
+    Code.CALIBRATION_NOT_FOUND: 5920,
+    Code.CALIBRATION_OPEN: 5921,
+    Code.CALIBRATION_REFUSED: 5922,
+    Code.READING_TOO_OLD: 5923,
+    Code.RECOMPUTE_RUNNING: 5924,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -134,6 +144,11 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.DEVICE_STATE_FORBIDS: "What the registry holds of the device does not allow this.",
     Code.INVALID_BUS_ADDRESS: "No chip of this kind answers at this address of its bus.",
     Code.GPIO_CONFLICT: "The pin is in use already, by another item or by the board.",
+    Code.CALIBRATION_NOT_FOUND: "The sensor has no such calibration, or none is open.",
+    Code.CALIBRATION_OPEN: "A calibration of this sensor is open; finish or abandon it first.",
+    Code.CALIBRATION_REFUSED: "No calibration can come of this; the detail begins with the reason's own name.",
+    Code.READING_TOO_OLD: "The sensor's latest reading is too old to stand for now.",
+    Code.RECOMPUTE_RUNNING: "The history of this sensor is being recomputed; wait for its end.",
 }
 """One line for operators."""
 

@@ -3,8 +3,11 @@
 Every reply is a :class:`kaiser.contracts.queries.Reply`. Who asks is said by the gateway, which has authenticated them.
 """
 
+from typing import Any
+
 import msgspec
 
+from kaiser.contracts.events.calibration import THAT_DAY, CalibrationKind, FoundCalibration, SensorKey
 from kaiser.contracts.events.equipment import Equipment
 from kaiser.contracts.events.registry import Board
 
@@ -110,3 +113,103 @@ class DeviceDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     seq: int
     changed: bool
     key: str = ""
+
+
+class SensorOrder(DeviceOrder, frozen=True, kw_only=True):
+    """What every order about a sensor says. All of them answer ``CalibrationDecided``.
+
+    Attributes:
+        sensor: Sensor of the device.
+    """
+
+    sensor: SensorKey
+
+
+class SetSensorParameters(SensorOrder, frozen=True, kw_only=True):
+    """Read a sensor with these parameters from now on. ``command.ingest.set_sensor_parameters``.
+
+    Attributes:
+        family: Family of a sensor whose type nobody knows; empty for that of the type.
+        parameters: All that differ from the family's defaults.
+        compensate_from: Sensor of the same device whose temperature compensates this one; None for none.
+    """
+
+    family: str = ""
+    parameters: dict[str, Any] = {}
+    compensate_from: SensorKey | None = None
+
+
+class StartCalibration(SensorOrder, frozen=True, kw_only=True):
+    """Begin to calibrate a sensor. ``command.ingest.start_calibration``."""
+
+    kind: CalibrationKind
+
+
+class TakeCalibrationPoint(SensorOrder, frozen=True, kw_only=True):
+    """Say what a sensor should show now. ``command.ingest.take_calibration_point``.
+
+    Attributes:
+        reference: In the unit of the sensor.
+        raw: Count; None for that of the latest reading, which has to be of the last minute.
+        temperature_c: Of the medium, °C; None for that of the compensating sensor, if there is one.
+    """
+
+    reference: float
+    raw: float | None = None
+    temperature_c: float | None = None
+
+
+class FinishCalibration(SensorOrder, frozen=True, kw_only=True):
+    """Fit the points, and convert with what comes of it. ``command.ingest.finish_calibration``.
+
+    Attributes:
+        valid_from: Readings measured from then on, unix microseconds, not in the future; None for from now on.
+    """
+
+    valid_from: int | None = None
+
+
+class AbandonCalibration(SensorOrder, frozen=True, kw_only=True):
+    """Let a calibration come to nothing. ``command.ingest.abandon_calibration``."""
+
+    reason: str = ""
+
+
+class RecomputeReadings(SensorOrder, frozen=True, kw_only=True):
+    """Make values of stored readings anew from their counts. ``command.ingest.recompute_readings``.
+
+    Answers before that is done.
+
+    Attributes:
+        start: First measured time, unix microseconds.
+        end: End of the span, exclusive; not in the future.
+        calibration: Session of a finished calibration, or ``that_day``: what was in force at each measured time.
+    """
+
+    start: int
+    end: int
+    calibration: str = THAT_DAY
+
+
+class CalibrationDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of an order about a sensor.
+
+    Attributes:
+        esp_id: Device.
+        sensor: Sensor.
+        seq: Sequence in DEVICES of the last event about the sensors of the device.
+        changed: Whether anything had to happen.
+        session_id: Calibration that it was about; empty for none.
+        points: Points that it has by now.
+        calibration: What was found; None unless it was finished.
+        recompute_id: Of the order to recompute; empty for none.
+    """
+
+    esp_id: str
+    sensor: SensorKey
+    seq: int
+    changed: bool
+    session_id: str = ""
+    points: int = 0
+    calibration: FoundCalibration | None = None
+    recompute_id: str = ""

@@ -3,10 +3,11 @@
 Every reply is a :class:`Reply`: either ``ok`` holds the answer, or ``problem`` says what was wrong.
 """
 
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from kaiser.contracts.events.calibration import CalibrationKind, FoundCalibration, SensorKey
 from kaiser.contracts.events.equipment import ConfigFault, Equipment
 
 T = TypeVar("T")
@@ -300,3 +301,82 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     rollups: list[Rollup] = []
     gaps: list[Gap] = []
     next_cursor: str | None = None
+
+
+class CalibrationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sensor is read and calibrated. ``query.ingest.calibration`` answers ``SensorCalibration``, from the log."""
+
+    esp_id: str
+    sensor: SensorKey
+
+
+class CalibrationPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of a calibration, as in ``CalibrationPointTaken``."""
+
+    raw: float
+    reference: float
+    temperature_c: float | None
+    reading_id: int | None
+    at: int
+
+
+class CalibrationSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One calibration of a sensor; times in unix microseconds, 0 for never.
+
+    Attributes:
+        state: ``open``, ``finished`` or ``abandoned``.
+        valid_from: Since when it counts, if it was finished.
+    """
+
+    session_id: str
+    state: Literal["open", "finished", "abandoned"]
+    kind: CalibrationKind
+    family: str
+    parameters: dict[str, Any]
+    by: str
+    started_at: int
+    ended_at: int = 0
+    reason: str = ""
+    points: list[CalibrationPoint] = []
+    valid_from: int = 0
+    calibration: FoundCalibration | None = None
+
+
+class Recompute(msgspec.Struct, frozen=True, kw_only=True):
+    """An order to make values anew; ``finished_at`` is 0 while it is at work."""
+
+    recompute_id: str
+    start: int
+    end: int
+    calibration: str
+    by: str
+    ordered_at: int
+    finished_at: int = 0
+    rows: int = 0
+    changed: int = 0
+
+
+class SensorCalibration(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sensor is read and calibrated.
+
+    Attributes:
+        family: Name of its family.
+        unit: Of its values.
+        parameters: Those that differ from the family's defaults.
+        compensate_from: Sensor whose temperature compensates this one.
+        in_force: Session whose calibration is in force now; None for none.
+        sessions: All of them, oldest first; the last hundred.
+        recomputes: The last hundred orders to recompute, oldest first.
+        seq: Sequence in DEVICES of the last event about the sensors of the device; 0 for none.
+    """
+
+    esp_id: str
+    sensor: SensorKey
+    family: str
+    unit: str
+    parameters: dict[str, Any]
+    compensate_from: SensorKey | None
+    in_force: CalibrationSession | None
+    sessions: list[CalibrationSession]
+    recomputes: list[Recompute]
+    seq: int

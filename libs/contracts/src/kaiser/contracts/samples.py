@@ -7,6 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
+from kaiser.contracts.events.calibration import (
+    CalibrationAbandoned,
+    CalibrationFinished,
+    CalibrationPointTaken,
+    CalibrationStarted,
+    FoundCalibration,
+    RecomputeFinished,
+    RecomputeOrdered,
+    SensorKey,
+    SensorParametersSet,
+)
 from kaiser.contracts.events.catalogue import SAID, EventType
 from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
 from kaiser.contracts.events.device import (
@@ -55,6 +66,9 @@ _DECIDED: Final[dict[str, Any]] = {
     "by": "admin",
     "correlation_id": "c-4711",
 }  # fields of all decisions
+
+_PROBE: Final = SensorKey(gpio=34, sensor_type="ph")
+_SESSION: Final = "cal-4711"
 
 MORE_MESSAGES: Final[tuple[Line, ...]] = (
     {
@@ -145,6 +159,45 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     ),
     DeviceDeafened.TYPE: DeviceDeafened(detail="no answer to its configuration", **_DECIDED),
     DeviceHearing.TYPE: DeviceHearing(detail="started anew", **_DECIDED),
+    SensorParametersSet.TYPE: SensorParametersSet(
+        sensor=_PROBE,
+        parameters={"volts_per_ph": -0.1775},
+        compensate_from=SensorKey(gpio=4, sensor_type="ds18b20", address="28FF641E8C160350"),
+        **_DECIDED,
+    ),
+    CalibrationStarted.TYPE: CalibrationStarted(
+        session_id=_SESSION, sensor=_PROBE, family="ph", kind="ph", parameters={"volts_per_ph": -0.1775}, **_DECIDED
+    ),
+    CalibrationPointTaken.TYPE: CalibrationPointTaken(
+        session_id=_SESSION,
+        raw=1861,
+        reference=7.0,
+        temperature_c=22.0,
+        reading_id=5_046_263_217_083_427_511,
+        **_DECIDED,
+    ),
+    CalibrationFinished.TYPE: CalibrationFinished(
+        session_id=_SESSION,
+        sensor=_PROBE,
+        family="ph",
+        parameters={"volts_per_ph": -0.1775},
+        calibration=FoundCalibration(
+            family="ph",
+            kind="ph",
+            coefficients={"shape": "electrode", "volts_per_ph": -0.178, "neutral_v": 1.5},
+            residuals=[0.0, 0.0],
+            rms=0.0,
+        ),
+        valid_from=AT,
+        **_DECIDED,
+    ),
+    CalibrationAbandoned.TYPE: CalibrationAbandoned(session_id=_SESSION, reason="buffer spilled", **_DECIDED),
+    RecomputeOrdered.TYPE: RecomputeOrdered(
+        recompute_id="rec-17", sensor=_PROBE, start=AT - 86_400_000_000, end=AT, calibration=_SESSION, **_DECIDED
+    ),
+    RecomputeFinished.TYPE: RecomputeFinished(
+        recompute_id="rec-17", sensor=_PROBE, rows=2880, changed=2874, **_DECIDED
+    ),
     DownlinkRequested.TYPE: DownlinkRequested(
         topic="kaiser/god/esp/ESP_9F03D4/sensor/4/command",
         payload='{"request_id":"m-77","timeout_ms":5000,"command":"measure"}',

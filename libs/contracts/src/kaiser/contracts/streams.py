@@ -107,10 +107,14 @@ DEVICE_SAID: Final = (
     "downlink_expired",
     "downlink_refused",
 )
-"""Last tokens of the DEVICES subjects that the bridge writes; ingest writes those of :data:`DEVICE_REGISTRY`."""
+"""Last tokens of the DEVICES subjects that the bridge writes; ingest writes those of :data:`DEVICE_REGISTRY`, and those
+of :data:`DEVICE_CALIBRATION`."""
 
 DEVICE_REGISTRY: Final = "device.*.*.registry.>"
 """Decisions about devices, which ingest writes."""
+
+DEVICE_CALIBRATION: Final = "device.*.*.calibration.>"
+"""Decisions about the parameters and the calibration of sensors, which ingest writes."""
 
 PERMISSIONS: Final[dict[str, Permissions]] = {
     "bridge": Permissions(
@@ -135,6 +139,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         publishes=(
             "telemetry.reading.>",
             DEVICE_REGISTRY,
+            DEVICE_CALIBRATION,
             "device.*.*.silent",
             "device.*.*.restarted",
             "downlink.>",

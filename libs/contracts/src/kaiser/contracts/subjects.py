@@ -81,6 +81,16 @@ def registry_of(esp_id: str) -> str:
     return f"device.*.{token(esp_id)}.registry.>"
 
 
+def calibration(kaiser_id: str, esp_id: str, event: str) -> str:
+    """A decision about the parameters or the calibration of a sensor of one device."""
+    return f"device.{token(kaiser_id)}.{token(esp_id)}.calibration.{event}"
+
+
+def calibration_of(esp_id: str) -> str:
+    """Filter for all decisions about the sensors of one device, whatever kaiser id it talked under: its aggregate."""
+    return f"device.*.{token(esp_id)}.calibration.>"
+
+
 def heartbeat(kaiser_id: str, esp_id: str) -> str:
     """The heartbeats of one device."""
     return f"heartbeat.{token(kaiser_id)}.{token(esp_id)}"

@@ -8,7 +8,18 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.api import auth, devices, docs, equipment, export, parquet, problems, registry, sensors
+from kaiser.gateway.api import (
+    auth,
+    calibration,
+    devices,
+    docs,
+    equipment,
+    export,
+    parquet,
+    problems,
+    registry,
+    sensors,
+)
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
@@ -56,6 +67,13 @@ def application(
             sensors.history,
             export.export,
             parquet.export_parquet,
+            calibration.calibration,
+            calibration.set_parameters,
+            calibration.start,
+            calibration.take_point,
+            calibration.finish,
+            calibration.abandon,
+            calibration.recompute,
         ],
         guards=[auth.authenticated],
     )

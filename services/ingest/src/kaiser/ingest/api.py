@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 from kaiser.contracts import commands, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
+    CalibrationQuery,
     DeviceQuery,
     DevicesQuery,
     EquipmentQuery,
@@ -24,6 +25,7 @@ from kaiser.contracts.queries import (
     SensorsQuery,
 )
 from kaiser.eventlog import now_us
+from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.cursors import BadCursorError
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.queries import Queries, Refusal
@@ -75,11 +77,27 @@ def commanded(orders: Orders) -> Requests:
     }
 
 
+def calibrated(calibrations: Calibrations) -> Requests:
+    """What may be ordered and asked about parameters and calibrations of sensors."""
+    return {
+        subjects.command("ingest", "set_sensor_parameters"): (
+            commands.SetSensorParameters,
+            calibrations.set_parameters,
+        ),
+        subjects.command("ingest", "start_calibration"): (commands.StartCalibration, calibrations.start),
+        subjects.command("ingest", "take_calibration_point"): (commands.TakeCalibrationPoint, calibrations.take_point),
+        subjects.command("ingest", "finish_calibration"): (commands.FinishCalibration, calibrations.finish),
+        subjects.command("ingest", "abandon_calibration"): (commands.AbandonCalibration, calibrations.abandon),
+        subjects.command("ingest", "recompute_readings"): (commands.RecomputeReadings, calibrations.recompute),
+        subjects.query("ingest", "calibration"): (CalibrationQuery, calibrations.shown),
+    }
+
+
 class Api:
     """Answers questions and orders until it is closed."""
 
     def __init__(self, *asked: Requests) -> None:
-        """Serve what :func:`questions` and :func:`commanded` give."""
+        """Serve what :func:`questions`, :func:`commanded` and :func:`calibrated` give."""
         self._answers = {
             name: (msgspec.json.Decoder(kind), answer)
             for requests in asked

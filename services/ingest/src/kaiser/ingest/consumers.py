@@ -17,7 +17,7 @@ from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS, TELEM
 from kaiser.contracts.wire import LastWill, SessionAnnounce
 from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable, now_us
 from kaiser.ingest import orders
-from kaiser.ingest.converting import Converted, Standing, convert
+from kaiser.ingest.converting import Converted, Standing, Temperatures, convert
 from kaiser.ingest.directory import Registrar
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.metrics import IngestMetrics
@@ -25,6 +25,7 @@ from kaiser.ingest.orders import SOURCE
 from kaiser.ingest.pacing import Pace
 from kaiser.ingest.presence import ANNOUNCED, HEARTBEAT, LOST, Beat, Presence, heard
 from kaiser.ingest.projections import Recorded, Recorder
+from kaiser.ingest.sensor_directory import SensorDirectory
 from kaiser.ingest.sensors import Facet, Sensor, Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
@@ -118,6 +119,7 @@ class Converter:
         window: Window,
         *,
         metrics: IngestMetrics,
+        sensors: SensorDirectory | None = None,
         met: Callable[[Meet], None] = _nobody,
         largest_bytes: int = 1024 * 1024,
     ) -> None:
@@ -128,6 +130,7 @@ class Converter:
             standings: Devices by id; kept up to date by whoever knows them.
             window: Server-dated readings of the last minutes.
             metrics: Counts.
+            sensors: Parameters and calibrations; kept up to date by whoever knows them. None for none.
             met: Told of devices that are not registered.
             largest_bytes: Largest message that the server accepts.
         """
@@ -135,13 +138,14 @@ class Converter:
         self._standings = standings
         self._window = window
         self._met = met
-        self._sensors = Sensors(families())
+        self._sensors = Sensors(families(), sensors)
+        self._temperatures: Temperatures = {}
         self._most_bytes = largest_bytes - HEADROOM_BYTES
         self._metrics = metrics
 
     def sensor(self, facet: Facet) -> Sensor:
         """A sensor as readings are converted by it."""
-        return self._sensors[facet]
+        return self._sensors.peek(facet)
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Convert batches and return when what came of them is stored.
@@ -171,7 +175,7 @@ class Converter:
         try:
             for esp_id in set(raw.esp_id).difference(self._standings):
                 self._met(_meeting(raw, esp_id))
-            return convert(raw, raw_id, self._sensors, self._standings, self._window)
+            return convert(raw, raw_id, self._sensors, self._standings, self._window, self._temperatures)
         except (AttributeError, ValueError) as error:  # of another type, or columns of different length
             raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, f"not a batch of raw readings: {error}") from error
 

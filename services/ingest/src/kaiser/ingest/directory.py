@@ -12,10 +12,11 @@ import msgspec
 import structlog
 
 from kaiser.contracts import subjects
+from kaiser.contracts.events.calibration import CALIBRATION_EVENTS
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceRegistered, DeviceRestarted, DeviceSaid, DeviceSilent, Generation
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
-from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS
+from kaiser.contracts.streams import DEVICE_CALIBRATION, DEVICE_REGISTRY, DEVICES, HEARTBEATS
 from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
 from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
 from kaiser.ingest.clocks import Clock, hear
@@ -26,17 +27,19 @@ from kaiser.ingest.orders import event_of
 from kaiser.ingest.presence import HEARTBEAT, Beat
 from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, decide, evolve
 from kaiser.ingest.restarts import Run, restart, run_of
+from kaiser.ingest.sensor_directory import SensorDirectory
 
 _log = structlog.get_logger(__name__)
 
 BEATS: Final = ("heartbeat.>",)
 SILENT: Final = "device.*.*.silent"
+REGISTRATIONS: Final = (DEVICE_REGISTRY, DEVICE_CALIBRATION, SILENT)
 SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats."""
 
 _decoder = EventDecoder(
     {HEARTBEAT: DeviceSaid[Beat], DeviceSilent.TYPE: DeviceSilent}
-    | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS)}
+    | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS, *CALIBRATION_EVENTS)}
 )
 
 
@@ -45,6 +48,7 @@ class Directory:
 
     Attributes:
         standings: What the converter asks, by device id. A device that is registered is in it.
+        sensors: Parameters and calibrations of their sensors.
         on_decided: Called with every decision, once it is known here.
         on_beat: Called with the id of every device whose heartbeat came, and whether that showed that it was started
             anew; once that is known here.
@@ -52,6 +56,7 @@ class Directory:
 
     def __init__(self) -> None:
         self.standings: dict[str, Standing] = {}
+        self.sensors = SensorDirectory()
         self.on_decided: list[Callable[[Fact], None]] = []
         self.on_beat: list[Callable[[str, DeviceRestarted | None], None]] = []
         self._devices: dict[str, DeviceState] = {}
@@ -153,7 +158,7 @@ class Directory:
 
     async def follow(self, log: EventLog) -> None:
         """Read both streams from where they matter, and on, until cancelled."""
-        registrations = OrderedReader(log, DEVICES.name, subjects=(DEVICE_REGISTRY, SILENT), start="all")
+        registrations = OrderedReader(log, DEVICES.name, subjects=REGISTRATIONS, start="all")
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(registrations, self._registrations_known))
@@ -187,6 +192,8 @@ class Directory:
             self.beaten(event)
         elif isinstance(event, DeviceSilent):
             self.noted(event)
+        elif isinstance(event, CALIBRATION_EVENTS):
+            self.sensors.decided(event)
         else:
             self.decided(event)
 

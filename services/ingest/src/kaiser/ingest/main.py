@@ -23,7 +23,8 @@ from kaiser.eventlog import (
     replay_batches,
 )
 from kaiser.ingest import consumers, zoning
-from kaiser.ingest.api import Api, commanded, questions
+from kaiser.ingest.api import Api, calibrated, commanded, questions
+from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.metrics import IngestMetrics
@@ -32,12 +33,14 @@ from kaiser.ingest.presence import Presence
 from kaiser.ingest.processing import Processing
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
+from kaiser.ingest.recomputing import Recomputing
 from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
+from kaiser.physics import families
 from kaiser.service import Frame, State
 from kaiser.service.health import Finding
 from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, read_edition, wait_for_database
@@ -73,10 +76,12 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await pool.open()
-        directory = Directory()
+        directory, known = Directory(), families()
         secret = settings.device_key.secret.encode()
         orders = Orders(log, secret, lambda esp_id: directory.place(esp_id)[0])
-        api = Api(questions(Queries(pool, directory.interval_s)), commanded(orders))
+        asked = Queries(pool, directory.interval_s)
+        calibrations = Calibrations(log, orders, known, asked.latest)
+        api = Api(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
@@ -84,7 +89,10 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
-        await _convert(wiring, directory, orders, settings.processing)
+        lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
+        again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
+        frame.spawn("recomputing", again.run())
+        await _convert(wiring, directory, orders, lease, settings.processing)
         await frame.until_stopped()
         await pool.close()
 
@@ -109,7 +117,13 @@ class _Wiring:
         self.frame.spawn(name, consumer.run())
 
 
-async def _convert(wiring: _Wiring, directory: Directory, orders: Orders, processing: ProcessingSettings) -> None:
+async def _convert(
+    wiring: _Wiring,
+    directory: Directory,
+    orders: Orders,
+    lease: Callable[[str], Lease],
+    processing: ProcessingSettings,
+) -> None:
     """Start the live path."""
     log = wiring.log
     register = consumers.RegisterDevices(Registrar(log, directory))
@@ -120,6 +134,7 @@ async def _convert(wiring: _Wiring, directory: Directory, orders: Orders, proces
         directory.standings,
         await _remembered(log),
         metrics=wiring.metrics,
+        sensors=directory.sensors,
         met=register.met,
         largest_bytes=int(log.nc.max_payload),
     )
@@ -129,7 +144,6 @@ async def _convert(wiring: _Wiring, directory: Directory, orders: Orders, proces
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
     wiring.consume("converter", consumers.CONVERTER, converter.handle)
-    lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
     wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
     wiring.frame.spawn("restarts", Restarts(log, directory).run())
     wiring.frame.spawn("configuring", Configuring(log, directory, orders, lease("configuring")).run())

@@ -194,6 +194,17 @@ class Orders:
             seq=loaded.last_seq,
         )
 
+    async def device(self, esp_id: str) -> DeviceState:
+        """What the registry holds of a device, as the log has it now.
+
+        Raises:
+            RegistryError: ESP_DEVICE_NOT_FOUND.
+        """
+        state = (await self._registry.load(subjects.registry_of(esp_id))).state
+        if not state.registered:
+            raise RegistryError(Code.ESP_DEVICE_NOT_FOUND, f"no device {esp_id!r} was ever heard", "esp_id")
+        return state
+
     def _new_key(self, esp_id: str) -> tuple[str, str]:
         key_id = devicekeys.new_key_id()
         return key_id, devicekeys.derive(self._secret, esp_id, key_id)

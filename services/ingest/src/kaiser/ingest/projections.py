@@ -155,8 +155,7 @@ class Recorder:
     async def _introduce(self, connection: AsyncConnection, rows: Readings) -> None:
         """Tell the database of sensors and contexts that it may not have; before, not within, the transaction."""
         if untold := self._contexts.untold:
-            described = zip(*((number, *map(_storable, context)) for number, context in untold.items()), strict=True)
-            await _execute(connection, _CONTEXTS, described)
+            await write_contexts(connection, untold)
             self._contexts.untold = {}
         met = set(rows.sensor_id)
         if strange := met - self._sensors:
@@ -167,6 +166,12 @@ class Recorder:
             if len(self._sensors) >= _MOST_KNOWN:
                 self._sensors.clear()
             self._sensors |= met
+
+
+async def write_contexts(connection: AsyncConnection, untold: Mapping[int, Context]) -> None:
+    """Tell the database of contexts, by their ids."""
+    described = zip(*((number, *map(_storable, context)) for number, context in untold.items()), strict=True)
+    await _execute(connection, _CONTEXTS, described)
 
 
 async def _execute(connection: AsyncConnection, statement: LiteralString, columns: Iterable[object]) -> None:

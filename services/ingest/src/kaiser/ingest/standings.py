@@ -74,7 +74,7 @@ def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
 def _merge(row: Row, fact: Fact) -> None:
     match fact:
         case DeviceRegistered():
-            row.key_issued_at = NONE
+            row.key_issued_at = row.deaf_since = NONE
             row.generation = fact.generation
             row.state, row.at, row.by = "pending", fact.registered_at, ""
         case DeviceApproved():

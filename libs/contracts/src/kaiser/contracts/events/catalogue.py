@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from kaiser.contracts import subjects, wire
+from kaiser.contracts.events.calibration import CALIBRATION_EVENTS
 from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
@@ -16,7 +17,7 @@ from kaiser.contracts.events.device import (
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
-from kaiser.contracts.events.registry import REGISTRY_EVENTS, RegistryEvent
+from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE, UplinkTopic
 
@@ -74,13 +75,13 @@ def _actuator(message: type[msgspec.Struct], event: str, summary: str) -> EventT
     return _said(message, f"actuator.{event}", f"actuator.{{kaiser}}.{{esp}}.{{gpio}}.{event}", "ACTUATORS", summary)
 
 
-def _decided(event: type[RegistryEvent]) -> EventType:
+def _decided(event: type[Any], aggregate: str) -> EventType:
     assert event.__doc__
     return EventType(
         name=event.TYPE,
         summary=event.__doc__.splitlines()[0],
         body=event,
-        subject=f"device.{{kaiser}}.{{esp}}.registry.{event.EVENT}",
+        subject=f"device.{{kaiser}}.{{esp}}.{aggregate}.{event.EVENT}",
         stream="DEVICES",
         writer="ingest",
     )
@@ -172,7 +173,8 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         stream="DEVICES",
         writer="ingest",
     ),
-    *map(_decided, REGISTRY_EVENTS),
+    *(_decided(event, "registry") for event in REGISTRY_EVENTS),
+    *(_decided(event, "calibration") for event in CALIBRATION_EVENTS),
     *SAID.values(),
     EventType(
         name=DownlinkRequested.TYPE,

@@ -127,11 +127,11 @@ def span(from_: str | None, to: str | None) -> tuple[int, int]:
     Raises:
         ValidationException: One is no time, or has no offset.
     """
-    end = _instant(to, "to") if to else time.time_ns() // 1000
-    return _instant(from_, "from") if from_ else end - DAY_US, end
+    end = instant_of(to, "to") if to else time.time_ns() // 1000
+    return instant_of(from_, "from") if from_ else end - DAY_US, end
 
 
-def _instant(text: str, name: str) -> int:
+def instant_of(text: str, name: str) -> int:
     """Unix microseconds of an instant.
 
     Raises:
