@@ -9,6 +9,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from kaiser.contracts import wire
+from kaiser.contracts.events.calibration import (
+    CalibrationAbandoned,
+    CalibrationFinished,
+    CalibrationPointTaken,
+    CalibrationStarted,
+    RecomputeFinished,
+    RecomputeOrdered,
+    SensorParametersSet,
+)
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
@@ -130,6 +139,9 @@ SHOWN: Final[dict[str, Shown]] = {
     DeviceRestarted.TYPE: Shown("device_restarted", _as_it_is),
     DeviceDeafened.TYPE: Shown("device_deaf", _as_it_is),
     DeviceHearing.TYPE: Shown("device_hears", _as_it_is),
+    SensorParametersSet.TYPE: Shown("sensor_parameters_set", _as_it_is),
+    CalibrationFinished.TYPE: Shown("sensor_calibrated", _as_it_is),
+    RecomputeFinished.TYPE: Shown("readings_recomputed", _as_it_is),
 }
 """Event type of the log to what clients see of it."""
 
@@ -148,6 +160,10 @@ NOT_SHOWN: Final = frozenset(
         SubzoneOrdered.TYPE,
         ConfigOrdered.TYPE,
         ConfigLapsed.TYPE,
+        CalibrationStarted.TYPE,  # of whoever stands at the tank; what comes of it is shown
+        CalibrationPointTaken.TYPE,
+        CalibrationAbandoned.TYPE,
+        RecomputeOrdered.TYPE,
     }
 )
 """Event types of the same streams that clients do not see, on purpose."""

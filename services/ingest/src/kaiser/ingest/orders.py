@@ -195,7 +195,7 @@ class Orders:
         )
 
     async def device(self, esp_id: str) -> DeviceState:
-        """What the registry holds of a device, as the log has it now.
+        """What the registry holds of a device, as the log has it now, with the kaiser id that it talks under.
 
         Raises:
             RegistryError: ESP_DEVICE_NOT_FOUND.
@@ -203,7 +203,7 @@ class Orders:
         state = (await self._registry.load(subjects.registry_of(esp_id))).state
         if not state.registered:
             raise RegistryError(Code.ESP_DEVICE_NOT_FOUND, f"no device {esp_id!r} was ever heard", "esp_id")
-        return state
+        return msgspec.structs.replace(state, kaiser_id=self._kaiser_of(esp_id) or state.kaiser_id)
 
     def _new_key(self, esp_id: str) -> tuple[str, str]:
         key_id = devicekeys.new_key_id()
