@@ -17,8 +17,9 @@ from pathlib import Path
 
 import msgspec
 
+from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.ingest.api import Api
+from kaiser.ingest.api import Api, questions
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.sensors import sensor_id
@@ -28,6 +29,7 @@ from kaiser.timescale import Database, Pool, connect, migrate
 
 DAY_S = 86_400
 US = 1_000_000
+HISTORY = subjects.query("ingest", "history")
 
 FILL = """
 INSERT INTO ingest.rollup_1m (sensor_id, bucket, count, errors, total, minimum, maximum, last,
@@ -68,7 +70,7 @@ async def run(arguments: argparse.Namespace, server: Postgres) -> None:
     await connection.close()
     pool = Pool(database)
     await pool.open()
-    api, chance = Api(Queries(pool)), random.Random(1)
+    api, chance = Api(questions(Queries(pool, lambda _device, _pin, _address: 1))), random.Random(1)
     taken = []
     for _ in range(arguments.questions):
         esp_id, gpio, sensor_type, address = chance.choice(facets)
@@ -76,7 +78,7 @@ async def run(arguments: argparse.Namespace, server: Postgres) -> None:
         question = {"esp_id": esp_id, "gpio": gpio, "sensor_type": sensor_type, "address": address, "limit": 1440,
                     "start": day * US, "end": (day + DAY_S) * US}  # fmt: skip
         began = time.perf_counter()
-        reply = await api.answer("history", msgspec.json.encode(question))
+        reply = await api.answer(HISTORY, msgspec.json.encode(question))
         body = msgspec.json.encode(reply)
         taken.append((time.perf_counter() - began) * 1000)
         if reply.ok is None or len(reply.ok.rollups) != 1440:

@@ -49,7 +49,7 @@ class Site:
         self.log = log
         self.directory = Directory()
         self.orders = orders
-        self.calibrations = Calibrations(log, orders, known, Queries(pool).latest)
+        self.calibrations = Calibrations(log, orders, known, Queries(pool, self.directory.interval_s).latest)
         self.again = Recomputing(
             pool,
             known,
