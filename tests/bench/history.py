@@ -75,8 +75,8 @@ async def run(arguments: argparse.Namespace, server: Postgres) -> None:
     for _ in range(arguments.questions):
         esp_id, gpio, sensor_type, address = chance.choice(facets)
         day = start_s + chance.randrange(arguments.days) * DAY_S
-        question = {"esp_id": esp_id, "gpio": gpio, "sensor_type": sensor_type, "address": address, "limit": 1440, "pending": True,
-                    "start": day * US, "end": (day + DAY_S) * US}  # fmt: skip
+        question = {"esp_id": esp_id, "gpio": gpio, "sensor_type": sensor_type, "address": address, "limit": 1440,
+                    "start": day * US, "end": (day + DAY_S) * US, "pending": True}  # fmt: skip
         began = time.perf_counter()
         reply = await api.answer(HISTORY, msgspec.json.encode(question))
         body = msgspec.json.encode(reply)
