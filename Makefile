@@ -16,7 +16,8 @@ help: ## These lines
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Ports: KAISER_MQTT_PORT 1883, KAISER_NATS_PORT 4222, KAISER_PG_PORT 5433, KAISER_GATEWAY_PORT 8080,"
-	@echo "       KAISER_BRIDGE_HEALTH_PORT 8081, KAISER_INGEST_HEALTH_PORT 8082, KAISER_GATEWAY_HEALTH_PORT 8083"
+	@echo "       KAISER_BRIDGE_HEALTH_PORT 8081, KAISER_INGEST_HEALTH_PORT 8082, KAISER_GATEWAY_HEALTH_PORT 8083,"
+	@echo "       KAISER_ACTUATOR_HEALTH_PORT 8084, KAISER_SAFETY_HEALTH_PORT 8085"
 	@echo "Paths: KAISER_HOME .kaiser (data, logs, passwords), KAISER_TREE .kaiser/tree (PostgreSQL, Mosquitto)"
 
 venv:

@@ -48,4 +48,10 @@ def test_a_heartbeat_says_online_and_a_last_will_offline():
 
 def test_what_is_about_safety_does_not_wait_for_a_frame():
     urgent = {shown.name for shown in SHOWN.values() if shown.urgent}
-    assert urgent == {"actuator_alert", "emergency_acked", "emergency_answered", "recovery_confirmed"}
+    assert urgent == {
+        "actuator_alert",
+        "actuator_lease_lost",
+        "emergency_acked",
+        "emergency_answered",
+        "recovery_confirmed",
+    }

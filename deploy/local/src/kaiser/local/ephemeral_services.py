@@ -11,7 +11,7 @@ from kaiser.local.readiness import service_is_ready
 
 JWT_SECRET: Final = "only-for-tests-" * 3
 DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
-_ROLES: Final = {"ingest": "kaiser_ingest", "gateway": "kaiser_gateway"}
+_ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "gateway")}
 
 
 class Service(Server):
@@ -66,6 +66,18 @@ def ingest(folder: Path, nats: Nats, postgres: Postgres, *, processing_port: int
     """An ingest; ``dec`` devices may ask it for values on a port."""
     environment = {"KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET, "KAISER_PROCESSING_PORT": str(processing_port)}
     return Service("ingest", folder, environment | _event_log("ingest", nats) | _database("ingest", postgres))
+
+
+def actuator(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+    """An actuator service; ``options`` are further variables, ``answer_s="1"`` is ``KAISER_ACTUATOR_ANSWER_S=1``."""
+    environment = {f"KAISER_ACTUATOR_{key.upper()}": value for key, value in options.items()}
+    return Service("actuator", folder, environment | _event_log("actuator", nats) | _database("actuator", postgres))
+
+
+def safety(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+    """A safety service; ``options`` as :func:`actuator` has them."""
+    environment = {f"KAISER_SAFETY_{key.upper()}": value for key, value in options.items()}
+    return Service("safety", folder, environment | _event_log("safety", nats) | _database("safety", postgres))
 
 
 def gateway(folder: Path, nats: Nats, postgres: Postgres) -> Service:

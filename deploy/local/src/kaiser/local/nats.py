@@ -70,6 +70,7 @@ def _granted(user: str) -> dict[str, object]:
     publish = [
         *permissions.publishes,
         *permissions.asks,
+        *permissions.says,
         *(f"$KV.{bucket}.>" for bucket in permissions.buckets),
         *("$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.FC.>"),
         *(subject for stream in (*permissions.owns, *buckets) for subject in _defining(stream)),
@@ -79,7 +80,7 @@ def _granted(user: str) -> dict[str, object]:
     return {
         "permissions": {
             "publish": {"allow": publish},
-            "subscribe": {"allow": ["_INBOX.>", "$JS.EVENT.ADVISORY.>", *permissions.answers]},
+            "subscribe": {"allow": ["_INBOX.>", "$JS.EVENT.ADVISORY.>", *permissions.hears, *permissions.answers]},
             # An answer goes to the asker's inbox, which nobody may otherwise publish to.
             "allow_responses": bool(permissions.answers),
         }

@@ -23,6 +23,8 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     bridge_health: int = 8081
     ingest_health: int = 8082
     gateway_health: int = 8083
+    actuator_health: int = 8084
+    safety_health: int = 8085
 
 
 VARIABLES: Final = {
@@ -33,6 +35,8 @@ VARIABLES: Final = {
     "bridge_health": "KAISER_BRIDGE_HEALTH_PORT",
     "ingest_health": "KAISER_INGEST_HEALTH_PORT",
     "gateway_health": "KAISER_GATEWAY_HEALTH_PORT",
+    "actuator_health": "KAISER_ACTUATOR_HEALTH_PORT",
+    "safety_health": "KAISER_SAFETY_HEALTH_PORT",
 }
 
 

@@ -17,7 +17,12 @@ from kaiser.local.tree import Tree
 
 SUPERUSER: Final = "postgres"
 OWNER: Final = "kaiser_admin"
-SCHEMAS: Final = {"ingest": "kaiser_ingest", "gateway": "kaiser_gateway"}
+SCHEMAS: Final = {
+    "ingest": "kaiser_ingest",
+    "actuator": "kaiser_actuator",
+    "safety": "kaiser_safety",
+    "gateway": "kaiser_gateway",
+}
 """The role that owns each schema; it reaches no other."""
 ROLES: Final = (SUPERUSER, OWNER, *SCHEMAS.values())
 DATABASE: Final = "kaiser"

@@ -35,7 +35,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SERVERS = ("postgres", "mosquitto", "nats")
-SERVICES = ("bridge", "ingest", "gateway")
+SERVICES = ("bridge", "ingest", "actuator", "safety", "gateway")
 EVERYTHING = (*SERVERS, *SERVICES)
 
 
@@ -78,6 +78,8 @@ def _services(layout: Layout) -> list[Program]:
     return [
         _service("bridge", layout, ports.bridge_health, device_keys | bridge),
         _service("ingest", layout, ports.ingest_health, device_keys | _database(layout, "ingest")),
+        _service("actuator", layout, ports.actuator_health, _database(layout, "actuator")),
+        _service("safety", layout, ports.safety_health, _database(layout, "safety")),
         _service("gateway", layout, ports.gateway_health, _database(layout, "gateway") | gateway),
     ]
 

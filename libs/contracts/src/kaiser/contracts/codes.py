@@ -56,6 +56,36 @@ class Code(StrEnum):
     READING_TOO_OLD = "READING_TOO_OLD"
     RECOMPUTE_RUNNING = "RECOMPUTE_RUNNING"
     INVALID_BUS_ADDRESS = "INVALID_BUS_ADDRESS"
+    ACTUATOR_NOT_FOUND = "ACTUATOR_NOT_FOUND"
+    COMMAND_NOT_FOUND = "COMMAND_NOT_FOUND"
+    COMMAND_NOT_FOR_TYPE = "COMMAND_NOT_FOR_TYPE"
+    COMMAND_EXPIRED = "COMMAND_EXPIRED"
+    COMMAND_REFUSED = "COMMAND_REFUSED"
+    COMMAND_UNVERIFIED = "COMMAND_UNVERIFIED"
+    COMMAND_ENDED = "COMMAND_ENDED"
+    IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    STATE_UNKNOWN = "STATE_UNKNOWN"
+    DEVICE_DEAF = "DEVICE_DEAF"
+    SAFETY_UNAVAILABLE = "SAFETY_UNAVAILABLE"
+    EMERGENCY_ACTIVE = "EMERGENCY_ACTIVE"
+    EMERGENCY_NOT_FOUND = "EMERGENCY_NOT_FOUND"
+    EMERGENCY_UNCONFIRMED = "EMERGENCY_UNCONFIRMED"
+    LEVEL_NOT_ALLOWED = "LEVEL_NOT_ALLOWED"
+    RUN_TOO_LONG = "RUN_TOO_LONG"
+    COOLING_DOWN = "COOLING_DOWN"
+    TOO_MANY_STARTS = "TOO_MANY_STARTS"
+    DUTY_CYCLE_EXCEEDED = "DUTY_CYCLE_EXCEEDED"
+    OUTSIDE_ALLOWED_HOURS = "OUTSIDE_ALLOWED_HOURS"
+    INTERLOCKED = "INTERLOCKED"
+    POWER_BUDGET_EXCEEDED = "POWER_BUDGET_EXCEEDED"
+    SENSOR_NOT_FRESH = "SENSOR_NOT_FRESH"
+    SENSOR_OUT_OF_BAND = "SENSOR_OUT_OF_BAND"
+    SAFE_MODE = "SAFE_MODE"
+    INTERLOCK_NOT_FOUND = "INTERLOCK_NOT_FOUND"
+    INTERLOCK_CONTRADICTION = "INTERLOCK_CONTRADICTION"
+    ALERT_NOT_FOUND = "ALERT_NOT_FOUND"
+    CONFIG_RESET = "CONFIG_RESET"
+    TYPE_UNKNOWN = "TYPE_UNKNOWN"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -101,6 +131,36 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.CALIBRATION_REFUSED: 5922,
     Code.READING_TOO_OLD: 5923,
     Code.RECOMPUTE_RUNNING: 5924,
+    Code.ACTUATOR_NOT_FOUND: 5930,
+    Code.COMMAND_NOT_FOUND: 5931,
+    Code.COMMAND_NOT_FOR_TYPE: 5932,
+    Code.COMMAND_EXPIRED: 5933,
+    Code.COMMAND_REFUSED: 5934,
+    Code.COMMAND_UNVERIFIED: 5935,
+    Code.COMMAND_ENDED: 5936,
+    Code.IDEMPOTENCY_CONFLICT: 5937,
+    Code.STATE_UNKNOWN: 5938,
+    Code.DEVICE_DEAF: 5939,
+    Code.SAFETY_UNAVAILABLE: 5940,
+    Code.EMERGENCY_ACTIVE: 5941,
+    Code.EMERGENCY_NOT_FOUND: 5942,
+    Code.EMERGENCY_UNCONFIRMED: 5943,
+    Code.LEVEL_NOT_ALLOWED: 5950,
+    Code.RUN_TOO_LONG: 5951,
+    Code.COOLING_DOWN: 5952,
+    Code.TOO_MANY_STARTS: 5953,
+    Code.DUTY_CYCLE_EXCEEDED: 5954,
+    Code.OUTSIDE_ALLOWED_HOURS: 5955,
+    Code.INTERLOCKED: 5956,
+    Code.POWER_BUDGET_EXCEEDED: 5957,
+    Code.SENSOR_NOT_FRESH: 5958,
+    Code.SENSOR_OUT_OF_BAND: 5959,
+    Code.SAFE_MODE: 5960,
+    Code.INTERLOCK_NOT_FOUND: 5961,
+    Code.INTERLOCK_CONTRADICTION: 5962,
+    Code.ALERT_NOT_FOUND: 5963,
+    Code.CONFIG_RESET: 5964,
+    Code.TYPE_UNKNOWN: 5965,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -149,6 +209,36 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.CALIBRATION_REFUSED: "No calibration can come of this; the detail begins with the reason's own name.",
     Code.READING_TOO_OLD: "The sensor's latest reading is too old to stand for now.",
     Code.RECOMPUTE_RUNNING: "The history of this sensor is being recomputed; wait for its end.",
+    Code.ACTUATOR_NOT_FOUND: "The device has no such actuator.",
+    Code.COMMAND_NOT_FOUND: "There is no such command, or it is too long ago.",
+    Code.COMMAND_NOT_FOR_TYPE: "This type of actuator does not do that.",
+    Code.COMMAND_EXPIRED: "The command had no end before its deadline.",
+    Code.COMMAND_REFUSED: "The device refused the command.",
+    Code.COMMAND_UNVERIFIED: "The device said that it did it, and its status shows otherwise.",
+    Code.COMMAND_ENDED: "The command has come to its end already.",
+    Code.IDEMPOTENCY_CONFLICT: "The idempotency key was used for another command.",
+    Code.STATE_UNKNOWN: "What the actuator does now is not known, so this cannot be decided.",
+    Code.DEVICE_DEAF: "The device speaks and does not hear; it has to be power-cycled.",
+    Code.SAFETY_UNAVAILABLE: "Safety does not answer, and without it nothing is switched on.",
+    Code.EMERGENCY_ACTIVE: "An emergency stop is in force here.",
+    Code.EMERGENCY_NOT_FOUND: "There is no such emergency stop, or it was released.",
+    Code.EMERGENCY_UNCONFIRMED: "Not every actuator in the scope has said that it is off.",
+    Code.LEVEL_NOT_ALLOWED: "The limits of the actuator do not allow this level.",
+    Code.RUN_TOO_LONG: "The actuator may not run for so long at a time.",
+    Code.COOLING_DOWN: "The actuator has to pause longer between two runs.",
+    Code.TOO_MANY_STARTS: "The actuator was started too often in the last hour.",
+    Code.DUTY_CYCLE_EXCEEDED: "The actuator has been on for too large a share of the time.",
+    Code.OUTSIDE_ALLOWED_HOURS: "The actuator may not be on at this time of day.",
+    Code.INTERLOCKED: "Another actuator forbids it.",
+    Code.POWER_BUDGET_EXCEEDED: "The zone would draw more than its budget.",
+    Code.SENSOR_NOT_FRESH: "A sensor that has to be watched has said nothing for too long.",
+    Code.SENSOR_OUT_OF_BAND: "A sensor that has to be watched is outside of its band.",
+    Code.SAFE_MODE: "The device is in safe mode.",
+    Code.INTERLOCK_NOT_FOUND: "There is no such interlock.",
+    Code.INTERLOCK_CONTRADICTION: "With these interlocks an actuator could never be switched on, or never be left on.",
+    Code.ALERT_NOT_FOUND: "There is no such alert, or it is over.",
+    Code.CONFIG_RESET: "A configuration was sent to the device, which switches its outputs to their defaults.",
+    Code.TYPE_UNKNOWN: "Nobody said which type of actuator this is.",
 }
 """One line for operators."""
 

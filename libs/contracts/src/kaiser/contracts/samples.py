@@ -7,6 +7,16 @@ from typing import Any, Final
 
 import msgspec
 
+from kaiser.contracts.events.actuation import (
+    CommandAcknowledged,
+    CommandAnsweredLate,
+    CommandDispatched,
+    CommandEnded,
+    CommandRequested,
+    ShadowDrifted,
+    ShadowPolicySet,
+    ShadowSettled,
+)
 from kaiser.contracts.events.calibration import (
     CalibrationAbandoned,
     CalibrationFinished,
@@ -53,6 +63,27 @@ from kaiser.contracts.events.registry import (
     ZoneOrdered,
     ZoneSettled,
 )
+from kaiser.contracts.events.safeguards import (
+    ActuatorRef,
+    ActuatorStopped,
+    AlertCleared,
+    AlertFolded,
+    AlertRaised,
+    AtMost,
+    CommandApproved,
+    CommandRejected,
+    DutyCycle,
+    EmergencyReleased,
+    EmergencyRequested,
+    Hours,
+    InterlockRemoved,
+    InterlockSet,
+    LeaseLost,
+    Limits,
+    LimitsSet,
+    Scope,
+    StopConfirmed,
+)
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.uplink import Accepted, decode_uplink, looks_like_head
 
@@ -66,6 +97,19 @@ _DECIDED: Final[dict[str, Any]] = {
     "by": "admin",
     "correlation_id": "c-4711",
 }  # fields of all decisions
+
+_PIN: Final[dict[str, Any]] = {**_PLACE, "gpio": 25}
+_COMMAND: Final[dict[str, Any]] = {**_PIN, "at": AT, "command_id": "cmd-4711", "correlation_id": "c-4711"}
+_BY_ADMIN: Final[dict[str, Any]] = {"at": AT, "by": "admin", "correlation_id": "c-4711"}
+_BY_KAISER: Final[dict[str, Any]] = {"at": AT, "by": "kaiser", "correlation_id": "c-4711"}
+_DECISION: Final[dict[str, Any]] = {**_BY_KAISER, "command_id": "cmd-4711", "esp_id": "ESP_9F03D4", "gpio": 25}
+_ALERT: Final[dict[str, Any]] = {
+    **_BY_KAISER,
+    "alert_id": "alert-17",
+    "esp_id": "ESP_9F03D4",
+    "gpio": 25,
+    "kind": "hardware_error",
+}
 
 _PROBE: Final = SensorKey(gpio=34, sensor_type="ph")
 _SESSION: Final = "cal-4711"
@@ -214,6 +258,93 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         reported_at=AT,
         **_PLACE,
     ),
+    CommandRequested.TYPE: CommandRequested(
+        action="ON",
+        asked="TOGGLE",
+        level=1.0,
+        duration_s=600,
+        source="user",
+        by="admin",
+        reason="dry bench",
+        idempotency_key="watering-2026-04-29",
+        deadline_at=AT + 30_000_000,
+        **_COMMAND,
+    ),
+    CommandDispatched.TYPE: CommandDispatched(attempt=1, answer_by=AT + 5_000_000, decision_seq=812, **_COMMAND),
+    CommandAcknowledged.TYPE: CommandAcknowledged(by_message="response", detail="Command executed", **_COMMAND),
+    CommandEnded.TYPE: CommandEnded(
+        outcome="rejected",
+        code="COOLING_DOWN",
+        detail="paused for 12 s of 60",
+        rule="min_off",
+        decision_seq=812,
+        **_COMMAND,
+    ),
+    CommandAnsweredLate.TYPE: CommandAnsweredLate(success=True, detail="Command executed", **_COMMAND),
+    ShadowPolicySet.TYPE: ShadowPolicySet(policy="reassert", by="admin", reason="must run", at=AT, **_PIN),
+    ShadowDrifted.TYPE: ShadowDrifted(desired=1.0, reported=0.0, policy="reassert", at=AT, **_PIN),
+    ShadowSettled.TYPE: ShadowSettled(desired=1.0, how="reported", at=AT, **_PIN),
+    LeaseLost.TYPE: LeaseLost(heard_at=AT - 10_000_000, at=AT, **_PIN),
+    LimitsSet.TYPE: LimitsSet(
+        esp_id="ESP_9F03D4",
+        gpio=25,
+        limits=Limits(
+            max_on_s=900,
+            min_off_s=60,
+            starts_per_hour=12,
+            duty_cycle=DutyCycle(share=0.5, window_s=3600),
+            allowed_hours=(Hours("06:00", "21:30"),),
+            time_zone="Europe/Berlin",
+            power_w=450.0,
+        ),
+        reason="the tank holds 15 minutes",
+        **_BY_ADMIN,
+    ),
+    InterlockSet.TYPE: InterlockSet(
+        interlock_id="heater-or-fan",
+        rule=AtMost(1, (ActuatorRef("ESP_9F03D4", 25), ActuatorRef("ESP_9F03D4", 26))),
+        reason="they work against each other",
+        **_BY_ADMIN,
+    ),
+    InterlockRemoved.TYPE: InterlockRemoved(interlock_id="heater-or-fan", reason="the heater is gone", **_BY_ADMIN),
+    CommandApproved.TYPE: CommandApproved(
+        action="ON",
+        level=1.0,
+        rule="clear",
+        saw={"reported": 0.0, "off_for_s": 3605.2},
+        valid_until=AT + 5_000_000,
+        max_on_s=900,
+        **_DECISION,
+    ),
+    CommandRejected.TYPE: CommandRejected(
+        action="ON",
+        level=1.0,
+        rule="min_off",
+        saw={"off_for_s": 12.0, "min_off_s": 60},
+        code="COOLING_DOWN",
+        detail="paused for 12 s of 60",
+        retry_at=AT + 48_000_000,
+        **_DECISION,
+    ),
+    ActuatorStopped.TYPE: ActuatorStopped(
+        stop_id="stop-31",
+        rule="max_on",
+        code="RUN_TOO_LONG",
+        detail="has been on for 900 s",
+        saw={"on_for_s": 900.0, "max_on_s": 900},
+        **_PIN,
+        **_BY_KAISER,
+    ),
+    StopConfirmed.TYPE: StopConfirmed(stop_id="stop-31", esp_id="ESP_9F03D4", gpio=25, tries=1, **_BY_KAISER),
+    EmergencyRequested.TYPE: EmergencyRequested(
+        emergency_id="emergency-3", scope=Scope(kind="zone", zone_id="north_tent"), reason="water leak", **_BY_ADMIN
+    ),
+    EmergencyReleased.TYPE: EmergencyReleased(
+        emergency_id="emergency-3", scope=Scope(kind="zone", zone_id="north_tent"), reason="mended", **_BY_ADMIN
+    ),
+    AlertRaised.TYPE: AlertRaised(kaiser_id="god", severity="error", detail="driver fault", acted="stopped", **_ALERT),
+    AlertFolded.TYPE: AlertFolded(count=40, last_at=AT + 60_000_000, **_ALERT),
+    AlertCleared.TYPE: AlertCleared(reason="pump replaced", **_ALERT),
     UserCreated.TYPE: UserCreated(
         user_id="admin",
         username="admin",

@@ -56,6 +56,7 @@ HEARTBEATS = StreamSpec(
     discard="old",
 )
 ACTUATORS = StreamSpec(name="ACTUATORS", subjects=("actuator.>",))
+SAFETY = StreamSpec(name="SAFETY", subjects=("safety.>",))
 IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",))
 DOWNLINK = StreamSpec(
     name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=256 * MIB, allow_msg_ttl=True
@@ -64,7 +65,7 @@ DEADLETTER = StreamSpec(
     name="DEADLETTER", subjects=("deadletter.>",), max_age_s=30 * DAY_S, max_bytes=512 * MIB, discard="old"
 )
 
-STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, IDENTITY, DOWNLINK, DEADLETTER)
+STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, SAFETY, IDENTITY, DOWNLINK, DEADLETTER)
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -75,6 +76,8 @@ class Permissions(msgspec.Struct, frozen=True):
         owns: Streams that it makes and keeps as defined; whoever writes to a stream may, so that any may start first.
         reads: Streams that it consumes.
         trims: Streams that it makes room in, which only what all consumers have acknowledged leaves.
+        says: Subjects that it publishes to and nobody keeps: signs of life.
+        hears: Such subjects of others that it listens to.
         answers: Request subjects that it answers.
         asks: Request subjects that it asks.
         buckets: Key-value buckets that it uses.
@@ -84,6 +87,8 @@ class Permissions(msgspec.Struct, frozen=True):
     owns: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     trims: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
@@ -113,6 +118,30 @@ of :data:`DEVICE_CALIBRATION`."""
 DEVICE_REGISTRY: Final = "device.*.*.registry.>"
 """Decisions about devices, which ingest writes."""
 
+COMMANDS: Final = "actuator.*.*.*.command.>"
+"""Commands and what became of them, which the actuator service writes."""
+
+SHADOWS: Final = "actuator.*.*.*.shadow.>"
+"""What is done where desired and reported states differ, which the actuator service writes."""
+
+ACTUATOR_SAID: Final = (
+    "status",
+    "response",
+    "alert",
+    "emergency_acked",
+    "emergency_answered",
+    "recovery_confirmed",
+    "lease_lost",
+)
+"""Last tokens of the ACTUATORS subjects that the bridge writes; the actuator service writes those of :data:`COMMANDS`
+and :data:`SHADOWS`."""
+
+SAFETY_ALIVE: Final = "alive.safety"
+"""Safety says here each second that it decides; the bridge switches off what may not stay on without it."""
+
+EMERGENCY_REQUESTED: Final = "safety.emergency.requested"
+"""The one subject of SAFETY that the gateway writes to: a stop waits for nobody."""
+
 DEVICE_CALIBRATION: Final = "device.*.*.calibration.>"
 """Decisions about the parameters and the calibration of sensors, which ingest writes."""
 
@@ -123,16 +152,12 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             *(f"device.*.*.{event}" for event in DEVICE_SAID),
             "heartbeat.>",
             "health.>",
-            "actuator.*.*.*.status",
-            "actuator.*.*.*.response",
-            "actuator.*.*.*.alert",
-            "actuator.*.*.*.emergency_acked",
-            "actuator.*.*.*.emergency_answered",
-            "actuator.*.*.*.recovery_confirmed",
+            *(f"actuator.*.*.*.{event}" for event in ACTUATOR_SAID),
             "deadletter.bridge",
         ),
         owns=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "DOWNLINK", "DEADLETTER"),
-        reads=("TELEMETRY_RAW", "DEVICES", "DOWNLINK"),
+        reads=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "DOWNLINK"),
+        hears=(SAFETY_ALIVE,),
         buckets=("bridge",),
     ),
     "ingest": Permissions(
@@ -151,10 +176,26 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         answers=("query.ingest.>", "command.ingest.>"),
         buckets=("ingest",),
     ),
+    "actuator": Permissions(
+        publishes=(COMMANDS, SHADOWS, "downlink.>", "deadletter.actuator"),
+        owns=("ACTUATORS", "DOWNLINK", "DEADLETTER"),
+        reads=("ACTUATORS", "DEVICES", "HEARTBEATS", "SAFETY"),
+        answers=("query.actuator.>", "command.actuator.>"),
+        buckets=("actuator",),
+    ),
+    "safety": Permissions(
+        publishes=("safety.>", "downlink.>", "deadletter.safety"),
+        owns=("SAFETY", "DOWNLINK", "DEADLETTER"),
+        reads=("ACTUATORS", "DEVICES", "HEARTBEATS", "TELEMETRY", "SAFETY"),
+        says=(SAFETY_ALIVE,),
+        answers=("query.safety.>", "command.safety.>"),
+        asks=("command.ingest.configure_again",),
+        buckets=("safety",),
+    ),
     "gateway": Permissions(
-        publishes=("identity.>", "deadletter.gateway"),
+        publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
         owns=("IDENTITY", "DEADLETTER"),
-        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "IDENTITY"),
+        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "IDENTITY"),
         asks=("query.>", "command.>"),
     ),
 }

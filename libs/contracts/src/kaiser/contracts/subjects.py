@@ -106,6 +106,36 @@ def actuator(kaiser_id: str, esp_id: str, gpio: int, event: str) -> str:
     return f"actuator.{token(kaiser_id)}.{token(esp_id)}.{gpio}.{event}"
 
 
+def command_event(kaiser_id: str, esp_id: str, gpio: int, event: str) -> str:
+    """An event of a command to one actuator."""
+    return actuator(kaiser_id, esp_id, gpio, f"command.{event}")
+
+
+def commands_of(esp_id: str, gpio: int) -> str:
+    """Filter for all commands to one actuator, whatever kaiser id its device talked under: its aggregate."""
+    return f"actuator.*.{token(esp_id)}.{gpio}.command.>"
+
+
+def shadow_event(kaiser_id: str, esp_id: str, gpio: int, event: str) -> str:
+    """An event of the shadow of one actuator."""
+    return actuator(kaiser_id, esp_id, gpio, f"shadow.{event}")
+
+
+def safety(kind: str, esp_id: str, gpio: int) -> str:
+    """An event of safety about one actuator; ``kind`` is ``limits``, ``decision``, ``stop`` or ``alert``."""
+    return f"safety.{kind}.{token(esp_id)}.{gpio}"
+
+
+def interlock(interlock_id: str) -> str:
+    """An event of one interlock."""
+    return f"safety.interlock.{token(interlock_id)}"
+
+
+def emergency(event: str) -> str:
+    """An event of emergency stops: ``requested`` or ``released``."""
+    return f"safety.emergency.{event}"
+
+
 def downlink(kaiser_id: str, esp_id: str, kind: str) -> str:
     """A message on its way to a device. The broadcast goes to the device id ``broadcast``."""
     return f"downlink.{token(kaiser_id)}.{token(esp_id)}.{kind}"

@@ -9,6 +9,16 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from kaiser.contracts import wire
+from kaiser.contracts.events.actuation import (
+    CommandAcknowledged,
+    CommandAnsweredLate,
+    CommandDispatched,
+    CommandEnded,
+    CommandRequested,
+    ShadowDrifted,
+    ShadowPolicySet,
+    ShadowSettled,
+)
 from kaiser.contracts.events.calibration import (
     CalibrationAbandoned,
     CalibrationFinished,
@@ -42,6 +52,7 @@ from kaiser.contracts.events.registry import (
     ZoneOrdered,
     ZoneSettled,
 )
+from kaiser.contracts.events.safeguards import LeaseLost
 from kaiser.gateway.events import ESP_HEALTH
 
 Fields = dict[str, Any]  # fields of an event's body, which differ by its type
@@ -109,7 +120,30 @@ def _config_response(message: Fields) -> Fields:
     return fields | {"config_type": fields.get("type", ""), "error_description": fields["message"] if failed else None}
 
 
+def _in_state(state: str) -> Callable[[Fields], Fields]:
+    """A step in the life of a command."""
+
+    def fields(message: Fields) -> Fields:
+        return message | {"state": state}
+
+    return fields
+
+
+def _ended(message: Fields) -> Fields:
+    return message | {"state": message["outcome"]}
+
+
+COMMAND: Final = "command"
+
 SHOWN: Final[dict[str, Shown]] = {
+    CommandRequested.TYPE: Shown(COMMAND, _in_state("requested")),
+    CommandDispatched.TYPE: Shown(COMMAND, _in_state("dispatched")),
+    CommandAcknowledged.TYPE: Shown(COMMAND, _in_state("acknowledged")),
+    CommandEnded.TYPE: Shown(COMMAND, _ended),
+    CommandAnsweredLate.TYPE: Shown("command_answered_late", _as_it_is),
+    ShadowDrifted.TYPE: Shown("actuator_drifted", _as_it_is),
+    ShadowSettled.TYPE: Shown("actuator_settled", _as_it_is),
+    LeaseLost.TYPE: Shown("actuator_lease_lost", _as_it_is, urgent=True),
     SAID[wire.Heartbeat].name: Shown(ESP_HEALTH, _heartbeat),
     SAID[wire.LastWill].name: Shown(ESP_HEALTH, _lost),
     DeviceReturned.TYPE: Shown(ESP_HEALTH, _returned),
@@ -154,6 +188,7 @@ NOT_SHOWN: Final = frozenset(
         SAID[wire.SensorResponse].name,
         SAID[wire.OnewireScanResult].name,
         DownlinkReported.TYPE,
+        ShadowPolicySet.TYPE,
         DeviceKeyIssued.TYPE,  # nobody's business but the broker's
         DeviceBoardSet.TYPE,
         ZoneOrdered.TYPE,

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from kaiser.contracts import subjects, wire
+from kaiser.contracts.events.actuation import COMMAND_EVENTS, SHADOW_EVENTS
 from kaiser.contracts.events.calibration import CALIBRATION_EVENTS
 from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.events.device import (
@@ -18,6 +19,17 @@ from kaiser.contracts.events.device import (
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
+from kaiser.contracts.events.safeguards import (
+    ALERT_EVENTS,
+    DECISION_EVENTS,
+    STOP_EVENTS,
+    EmergencyReleased,
+    EmergencyRequested,
+    InterlockRemoved,
+    InterlockSet,
+    LeaseLost,
+    LimitsSet,
+)
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE, UplinkTopic
 
@@ -85,6 +97,24 @@ def _decided(event: type[Any], aggregate: str) -> EventType:
         stream="DEVICES",
         writer="ingest",
     )
+
+
+def _acted(event: type[Any], aggregate: str) -> EventType:
+    assert event.__doc__
+    return EventType(
+        name=event.TYPE,
+        summary=event.__doc__.splitlines()[0],
+        body=event,
+        subject=f"actuator.{{kaiser}}.{{esp}}.{{gpio}}.{aggregate}.{event.EVENT}",
+        stream="ACTUATORS",
+        writer="actuator",
+    )
+
+
+def _safeguard(event: type[Any], subject: str, *, writer: str = "safety") -> EventType:
+    assert event.__doc__
+    summary = event.__doc__.splitlines()[0].partition(" Subject ``")[0]
+    return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="SAFETY", writer=writer)
 
 
 SAID: Final[dict[type[msgspec.Struct], EventType]] = {
@@ -176,6 +206,24 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *(_decided(event, "registry") for event in REGISTRY_EVENTS),
     *(_decided(event, "calibration") for event in CALIBRATION_EVENTS),
     *SAID.values(),
+    *(_acted(event, "command") for event in COMMAND_EVENTS),
+    *(_acted(event, "shadow") for event in SHADOW_EVENTS),
+    EventType(
+        name=LeaseLost.TYPE,
+        summary="The bridge heard nothing of safety for too long, and switches an actuator off by itself.",
+        body=LeaseLost,
+        subject="actuator.{kaiser}.{esp}.{gpio}.lease_lost",
+        stream="ACTUATORS",
+        writer="bridge",
+    ),
+    _safeguard(LimitsSet, "safety.limits.{esp}.{gpio}"),
+    _safeguard(InterlockSet, "safety.interlock.{interlock}"),
+    _safeguard(InterlockRemoved, "safety.interlock.{interlock}"),
+    *(_safeguard(event, "safety.decision.{esp}.{gpio}") for event in DECISION_EVENTS),
+    *(_safeguard(event, "safety.stop.{esp}.{gpio}") for event in STOP_EVENTS),
+    _safeguard(EmergencyRequested, "safety.emergency.requested", writer="gateway"),
+    _safeguard(EmergencyReleased, "safety.emergency.released"),
+    *(_safeguard(event, "safety.alert.{esp}.{gpio}") for event in ALERT_EVENTS),
     EventType(
         name=DownlinkRequested.TYPE,
         summary="A message is to be sent to a device.",

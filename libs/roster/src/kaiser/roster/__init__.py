@@ -1,0 +1,6 @@
+"""The devices of a site, as the log has them: where they are, what hangs on them, whether they are there."""
+
+from kaiser.roster.following import Roster
+from kaiser.roster.member import STRANGER, Member
+
+__all__ = ("STRANGER", "Member", "Roster")

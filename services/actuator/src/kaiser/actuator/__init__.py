@@ -1,0 +1,1 @@
+"""Actuator: the life of every command, and the shadow of every actuator."""

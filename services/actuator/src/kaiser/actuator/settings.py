@@ -1,0 +1,14 @@
+"""Settings of actuator, from the environment."""
+
+from kaiser.service import CommonSettings, PostgresSettings
+from kaiser.timescale import Database
+
+
+class ActuatorSettings(CommonSettings, frozen=True, kw_only=True):
+    """Everything that actuator reads from the environment."""
+
+    pg: PostgresSettings
+
+    def database(self) -> Database:
+        """Its database."""
+        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-actuator")
