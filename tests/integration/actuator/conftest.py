@@ -4,6 +4,7 @@ It plays them by their events, which are the interface; with the rights of every
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -143,6 +144,32 @@ class Site:
         return ends[0]
 
     # requests
+
+    async def eventually(self, check: Callable[[], Awaitable[Any]], within_s: float = 15.0) -> Any:
+        """What ``check`` returns, once it is true; a refusal is none."""
+        end = time.monotonic() + within_s
+        while True:
+            with contextlib.suppress(RefusedError):
+                if value := await check():
+                    return value
+            assert time.monotonic() < end, "it never came true"
+            await asyncio.sleep(0.02)
+
+    async def refusal(self, *asked: Any, **more: Any) -> str:
+        """The code that a command is refused with; empty where it is not."""
+        try:
+            await self.send(*asked, **more)
+        except RefusedError as error:
+            return error.problem.code
+        return ""
+
+    async def until_refused(self, code: str, *asked: Any, **more: Any) -> None:
+        """Wait until a command is refused for this reason."""
+
+        async def refused() -> bool:
+            return await self.refusal(*asked, **more) == code
+
+        await self.eventually(refused)
 
     async def ask(self, subject: str, asked: msgspec.Struct, answer: Any, timeout_s: float = 5.0) -> Any:
         message = await self.log.nc.request(subject, msgspec.json.encode(asked), timeout=timeout_s)
@@ -324,13 +351,8 @@ async def there(site: Site, service: Service) -> Site:
 
 async def known(site: Site, esp_id: str, *, online: bool = True) -> None:
     """Wait until the service knows that a device is there, or gone."""
-    end = time.monotonic() + 10
-    while True:
-        try:
-            found = await site.actuator(esp_id, PUMP)
-        except RefusedError:
-            found = None
-        if found is not None and found.online == online:
-            return
-        assert time.monotonic() < end, "the service never learnt of the device"
-        await asyncio.sleep(0.02)
+
+    async def check() -> bool:
+        return (await site.actuator(esp_id, PUMP)).online == online
+
+    await site.eventually(check)

@@ -1,7 +1,9 @@
 """Commands while processes and servers die."""
 
 import asyncio
+import contextlib
 
+import nats.errors
 import psycopg
 import pytest
 
@@ -59,14 +61,17 @@ async def test_what_was_under_way_at_a_kill_comes_to_its_one_end(there, service)
     assert len([fact for fact in there.facts if isinstance(fact, CommandEnded)]) == 2
 
 
-async def test_a_decision_that_was_made_while_the_service_was_dead_is_carried_out_when_it_is_back(there, new_service):
-    slow = new_service(decide_s="30").start()
-    there.safety = False
-    command = await there.send(DEC, PUMP, "ON")
-    asked = (await there.until(lambda: there.of(command.command_id, CommandRequested)))[0]
-    del slow
-    await there.approve(asked)
-    await there.sent(command.command_id)
+async def test_a_decision_that_was_made_while_the_service_was_dead_is_carried_out_when_it_is_back(site, new_service):
+    service = new_service(decide_s="60").start()
+    await site.meet(DEC)
+    await known(site, DEC)
+    site.safety = False
+    command = await site.send(DEC, PUMP, "ON", timeout_s=60)
+    asked = (await site.until(lambda: site.of(command.command_id, CommandRequested)))[0]
+    service.kill()
+    await site.approve(asked)
+    service.start()
+    await site.sent(command.command_id)
 
 
 async def test_the_same_key_is_the_same_command_after_a_restart(there, service):
@@ -105,12 +110,12 @@ async def test_a_restart_of_the_log_amid_commands_loses_none(there, nats_server)
     await there.log.wait_connected()
     await there.status(DEC, PUMP, 0)
     assert (await there.ended(first.command_id)).outcome == "succeeded"
-    while True:
-        try:
-            second = await there.send(DEC, DIMMER, "ON", idempotency_key="k", timeout_s=20)
-            break
-        except Exception as error:  # noqa: BLE001 - the service reconnects in its own time
-            assert not isinstance(error, RefusedError), error
+
+    async def again():
+        with contextlib.suppress(nats.errors.Error):  # the service connects again in its own time
+            return await there.send(DEC, DIMMER, "ON", idempotency_key="k", timeout_s=20)
+
+    second = await there.eventually(again)
     await there.sent(second.command_id)
     await there.status(DEC, DIMMER, 255)
     assert (await there.ended(second.command_id)).outcome == "succeeded"
@@ -145,13 +150,11 @@ async def test_commands_go_on_while_the_database_is_away_and_are_in_its_tables_a
             await alone.page(name, asked, item)
         assert caught.value.problem.code == "DATABASE_ERROR"
     own_postgres.start()
-    while True:
-        try:
-            if (await alone.page("commands", actuation.CommandsQuery(), actuation.Command)).items:
-                break
-        except RefusedError as error:
-            assert error.problem.code == "DATABASE_ERROR"
-        await asyncio.sleep(0.1)
+
+    async def listed():
+        return (await alone.page("commands", actuation.CommandsQuery(), actuation.Command)).items
+
+    await alone.eventually(listed)
 
 
 async def test_tables_that_were_dropped_are_made_anew_from_the_log(there, service, postgres):
@@ -163,16 +166,14 @@ async def test_tables_that_were_dropped_are_made_anew_from_the_log(there, servic
         async with await psycopg.AsyncConnection.connect(postgres.dsn("kaiser_actuator")) as connection:
             commands = await connection.execute("SELECT * FROM actuator.commands ORDER BY command_id")
             states = await connection.execute("SELECT * FROM actuator.states ORDER BY esp_id, gpio, at")
-            return [*(await commands.fetchall()), *(await states.fetchall())]
+            found = [*(await commands.fetchall()), *(await states.fetchall())]
+            return found if len(found) >= 5 else []
 
-    while len(before := await rows()) < 5:
-        await asyncio.sleep(0.05)
+    before = await there.eventually(rows)
     service.kill()
     async with await psycopg.AsyncConnection.connect(postgres.dsn("kaiser_actuator"), autocommit=True) as connection:
         await connection.execute("TRUNCATE actuator.commands, actuator.states, actuator.latest, actuator.progress")
     for durable in ("actuator-commands", "actuator-states"):
         await there.log.js.delete_consumer("ACTUATORS", durable)
     service.start()
-    while len(after := await rows()) < 5:
-        await asyncio.sleep(0.05)
-    assert after == before
+    assert await there.eventually(rows) == before

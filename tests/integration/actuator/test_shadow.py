@@ -1,7 +1,5 @@
 """Desired and reported states: drift, policies, history."""
 
-import asyncio
-
 from kaiser.contracts import actuation
 from kaiser.contracts.events.actuation import CommandRequested, ShadowDrifted, ShadowPolicySet, ShadowSettled
 from kaiser.eventlog import now_us
@@ -77,16 +75,23 @@ async def test_lists_and_history_come_from_the_tables_a_page_at_a_time(there):
     commands = [await on(there, DEC, PUMP), await on(there, DEC, VALVE), await on(there, HEAD, PUMP)]
     for pwm in (255, 255, 0, 0, 255):
         await there.status(DEC, PUMP, pwm)
-    asked = actuation.CommandsQuery(limit=2)
-    while len((page := await there.page("commands", asked, actuation.Command)).items) < 2 or page.next_cursor is None:
-        await asyncio.sleep(0.05)
+
+    async def first_page():
+        page = await there.page("commands", actuation.CommandsQuery(limit=2), actuation.Command)
+        return page if page.next_cursor is not None else None
+
+    page = await there.eventually(first_page)
     rest = await there.page("commands", actuation.CommandsQuery(limit=2, cursor=page.next_cursor), actuation.Command)
     assert [one.command_id for one in (*page.items, *rest.items)] == [one.command_id for one in reversed(commands)]
     mine = actuation.CommandsQuery(esp_id=DEC, gpio=VALVE)
     assert [one.gpio for one in (await there.page("commands", mine, actuation.Command)).items] == [VALVE]
     states = actuation.StatesQuery(esp_id=DEC, gpio=PUMP, start=start, end=now_us() + US)
-    while len((found := await there.page("states", states, actuation.ReportedState)).items) < 3:
-        await asyncio.sleep(0.05)
+
+    async def history():
+        found = await there.page("states", states, actuation.ReportedState)
+        return found if len(found.items) >= 3 else None
+
+    found = await there.eventually(history)
     assert [one.level for one in found.items] == [1.0, 0.0, 1.0]
     later = actuation.StatesQuery(esp_id=DEC, gpio=PUMP, start=found.items[1].at + 1, end=now_us() + US)
     assert [one.level for one in (await there.page("states", later, actuation.ReportedState)).items] == [0.0, 1.0]
@@ -95,10 +100,12 @@ async def test_lists_and_history_come_from_the_tables_a_page_at_a_time(there):
 async def test_a_command_reads_the_same_from_memory_and_from_the_table(there, service):
     command = await on(there, DEC, PUMP)
     remembered = await there.command(command.command_id)
-    page = actuation.CommandsQuery(esp_id=DEC)
-    while [one.state for one in (await there.page("commands", page, actuation.Command)).items] != ["succeeded"]:
-        await asyncio.sleep(0.05)
-    assert (await there.page("commands", page, actuation.Command)).items == [remembered]
+
+    async def listed():
+        page = await there.page("commands", actuation.CommandsQuery(outcome="succeeded"), actuation.Command)
+        return page.items
+
+    assert await there.eventually(listed) == [remembered]
 
 
 async def test_all_actuators_are_listed_a_page_at_a_time(there):

@@ -1,20 +1,8 @@
 """Stops and emergency stops, as the actuator service takes them."""
 
-import pytest
-
 from kaiser.contracts.events.actuation import ShadowSettled
 
-from .conftest import DEC, DIMMER, HEAD, PUMP, RefusedError
-
-
-async def latched(site, esp_id: str) -> None:
-    """Wait until a command is refused because of the stop."""
-    while True:
-        try:
-            await site.send(esp_id, PUMP, "ON", timeout_s=1)
-        except RefusedError as error:
-            assert error.problem.code == "EMERGENCY_ACTIVE"
-            return
+from .conftest import DEC, DIMMER, HEAD, PUMP
 
 
 async def test_a_stop_of_safety_ends_what_has_the_actuator_on(there):
@@ -40,29 +28,20 @@ async def test_an_emergency_ends_open_commands_in_its_scope_and_refuses_new_ones
     end = await there.ended(covered.command_id)
     assert (end.outcome, end.code) == ("superseded", "EMERGENCY_ACTIVE")
     await there.until(lambda: [one for one in there.facts if isinstance(one, ShadowSettled) and one.gpio == DIMMER])
-    with pytest.raises(RefusedError) as caught:
-        await there.send(DEC, PUMP, "ON")
-    assert caught.value.problem.code == "EMERGENCY_ACTIVE"
+    assert await there.refusal(DEC, PUMP, "ON") == "EMERGENCY_ACTIVE"
     off = await there.send(DEC, PUMP, "OFF")
     await there.sent(off.command_id)
     await there.status(HEAD, PUMP, 255)
     assert (await there.ended(other.command_id)).outcome == "succeeded"
     await there.release(emergency_id, kind="device", esp_id=DEC)
-    while True:
-        try:
-            again = await there.send(DEC, PUMP, "ON")
-            break
-        except RefusedError as error:
-            assert error.problem.code == "EMERGENCY_ACTIVE"
+    again = await there.eventually(lambda: there.send(DEC, PUMP, "ON"))
     await there.sent(again.command_id)
 
 
 async def test_an_emergency_is_in_force_after_a_restart(there, service):
     await there.emergency(kind="site")
-    await latched(there, DEC)
+    await there.until_refused("EMERGENCY_ACTIVE", DEC, PUMP, "ON", timeout_s=1)
     service.kill()
     service.start()
     for esp_id in (DEC, HEAD):
-        with pytest.raises(RefusedError) as caught:
-            await there.send(esp_id, PUMP, "ON")
-        assert caught.value.problem.code == "EMERGENCY_ACTIVE"
+        assert await there.refusal(esp_id, PUMP, "ON") == "EMERGENCY_ACTIVE"

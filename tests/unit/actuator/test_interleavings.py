@@ -124,6 +124,10 @@ class Interleavings(RuleBasedStateMachine):
     def crash(self) -> None:
         self.world.crash()
 
+    @rule(stored=st.integers(min_value=1, max_value=3))
+    def crash_amid_a_decision(self, stored) -> None:
+        self.world.stored_before_death = stored
+
     @invariant()
     def promises_hold(self) -> None:
         if hasattr(self, "world"):
@@ -131,6 +135,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
+            self.world.stored_before_death = 0
             self.world.crash()
             self.world.finish()
             self.world.crash()
@@ -161,6 +166,7 @@ def _live(world: World, dice: random.Random) -> None:
         (1, lambda: world.cancel(some)),
         (25, lambda: world.wait(dice.choice((0.1, 1, 5, 40)))),
         (1, lambda: world.set_clock(dice.uniform(-600, 600))),
+        (2, lambda: setattr(world, "stored_before_death", dice.randrange(1, 4))),
     )  # fmt: skip
     dice.choices([what for _, what in happenings], [weight for weight, _ in happenings])[0]()
 
@@ -171,6 +177,7 @@ def _soak(seed: int, commands: int) -> World:
     while len(world.requested) < commands:
         _live(world, dice)
         world.check_state()
+    world.stored_before_death = 0
     world.crash()
     world.finish()
     return world

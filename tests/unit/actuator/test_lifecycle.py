@@ -590,3 +590,27 @@ def test_an_end_says_to_whom_and_when(world):
     assert (end.esp_id, end.gpio, end.kaiser_id, end.correlation_id, end.at) == (
         "ESP_0A1B2C", 25, "god", "c1", world.wall,
     )  # fmt: skip
+
+
+# deaths amid a decision
+
+
+def test_an_off_that_was_requested_and_not_sent_before_a_death_is_sent_after_it(world):
+    first = running(world)
+    world.stored_before_death = 1
+    off = world.ask("OFF")
+    assert off not in world.tries
+    world.wait(2.1)
+    assert len(world.tries[off]) == 1
+    assert world.ends[first].outcome == "succeeded"
+
+
+def test_a_drift_that_was_said_and_not_settled_before_a_death_is_settled_after_it(world):
+    world.policy("accept")
+    running(world)
+    world.status(0.0)
+    world.stored_before_death = 1
+    world.wait(3.1)
+    assert world.stored_before_death == 0
+    assert isinstance(world.facts[-1], ShadowSettled)
+    assert len(drifts(world)) == 1

@@ -63,6 +63,7 @@ class World:
         self.log: list[Written] = []
         self.facts: list[Fact] = []
         self.requested: dict[str, CommandRequested] = {}
+        self.requested_last: dict[str, CommandRequested] = {}
         self.ends: dict[str, CommandEnded] = {}
         self.tries: dict[str, list[CommandDispatched]] = {}
         self.approvals: dict[int, Approve] = {}
@@ -81,17 +82,24 @@ class World:
             patience=PATIENCE,
         )
         self.seen_at = 0
+        self.stored_before_death = 0
+        """Of the next decision that has more events, so many are stored."""
 
     # what happens
 
     def put(self, intent: Intent) -> Sequence[Fact]:
-        """Decide, check, take in."""
+        """Decide, check, take in; the process may die before all of it is stored."""
         facts = decide(self.state, intent)
+        dies = 0 < self.stored_before_death < len(facts)
+        if dies:
+            facts, self.stored_before_death = facts[: self.stored_before_death], 0
         for fact in facts:
             self.check(fact)
             self.log.append((fact.TYPE, encode(fact)))
             self.facts.append(fact)
             self.state = evolve(self.state, fact)
+        if dies:
+            self.crash()
         self.plan()
         return facts
 
@@ -106,7 +114,7 @@ class World:
             facts = self.put(request)
         except Refusal as refusal:
             return refusal.code
-        if request.key:
+        if request.key in self.state.keys:
             meant = self.state.keys[request.key].command_id
             assert self.keys.setdefault(request.key, meant) == meant, "the same key became another command"
             assert meant == command_id if facts else meant in self.requested
@@ -231,6 +239,7 @@ class World:
             case CommandRequested():
                 assert fact.command_id not in self.ends
                 before = self.requested.setdefault(fact.command_id, fact)
+                self.requested_last[fact.command_id] = fact
                 assert before is fact or before.held_until > 0, "requested twice"
                 assert fact.action == "OFF" or not self.around.latched, "asked for in an emergency"
             case CommandDispatched():
@@ -259,6 +268,7 @@ class World:
         approval = self.approvals[fact.decision_seq]
         assert approval.command_id == fact.command_id, "sent by the leave for another one"
         assert approval.valid_until > self.wall, "sent after the leave had lapsed"
+        assert fact.attempt > 1 or self.requested_last[fact.command_id].deadline_at > self.wall, "sent too late"
         assert not self.around.latched, "switched on in an emergency"
         assert self.around.online or fact.attempt > 1, "switched on while its device was away"
 

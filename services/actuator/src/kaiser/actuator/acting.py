@@ -38,10 +38,16 @@ class Acting:
             Refusal: A request is refused.
             LogFull: The log takes no more. What was stored is sent at the next try.
         """
-        decided = await self.book.execute(key, intent)
-        for _, fact in decided.events:
-            if isinstance(fact, CommandDispatched):
-                await self._send(key, decided.state, fact)
+
+        async def then(decided: Decided) -> None:
+            for _, fact in decided.events:
+                if isinstance(fact, CommandDispatched) and (failure := await self._send(key, decided.state, fact)):
+                    failures.append(failure)
+
+        failures: list[HearDownlink] = []
+        decided = await self.book.execute(key, intent, then)
+        for failure in failures:
+            await self.book.execute(key, failure)
         return decided
 
     async def send_again(self, key: Key) -> None:
@@ -58,10 +64,11 @@ class Acting:
             return
         await self._send(key, self.book.state(key), _last_try(sent, around.kaiser_id))
 
-    async def _send(self, key: Key, state: ActuatorState, tried: CommandDispatched) -> None:
+    async def _send(self, key: Key, state: ActuatorState, tried: CommandDispatched) -> HearDownlink | None:
+        """Hand a try to the bridge; what to make of it where the device cannot be told."""
         sent = state.sent
         if sent is None or sent.id != tried.command_id:
-            return  # overtaken
+            return None  # overtaken
         around = self.surroundings.around(key)
         member = self.surroundings.roster.get(key.esp_id)
         prime = sending.needs_priming(
@@ -71,11 +78,11 @@ class Acting:
             events = sending.messages(sent.request, tried, around.generation, prime=prime)
         except DownlinkForbiddenError as error:
             _log.error("a command cannot be told to its device", command_id=sent.id, reason=str(error))
-            await self.put(key, HearDownlink(at=now_us(), command_id=sent.id, code=error.code, detail=str(error)))
-            return
+            return HearDownlink(at=now_us(), command_id=sent.id, code=error.code, detail=str(error))
         await self._log.publish_all(events)
         if tried.attempt == 1:
             self._metrics.asked_to_sent_s.observe((now_us() - sent.request.at) / 1e6)
+        return None
 
 
 def _last_try(sent: Sent, kaiser_id: str) -> CommandDispatched:

@@ -149,16 +149,16 @@ class Clockwork:
     def _happened(self, key: Key, event: Fact, seq: int) -> None:
         """An event of an actuator: other moments count now, and its status may have come before it."""
         del event, seq
-        page = self._acting.book.page(key)
-        if page.state.sent is not None and self._acting.surroundings.shadow(key).seq > page.sent_seq:
+        book = self._acting.book
+        if book.state(key).sent is not None and self._acting.surroundings.shadow(key).seq > book.sent_seq(key):
             self._look(key)
         self._plan(key)
 
     def _told(self, key: Key, seq: int) -> None:
         """A status."""
-        page = self._acting.book.page(key)
-        state = page.state
-        if (state.sent is not None and seq > page.sent_seq) or state.drift is not None:
+        book = self._acting.book
+        state = book.state(key)
+        if (state.sent is not None and seq > book.sent_seq(key)) or state.drift is not None:
             self._look(key)
         self._plan(key)
 

@@ -174,9 +174,14 @@ class HearDownlink(msgspec.Struct, frozen=True, kw_only=True):
 DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insist", "drift"]
 """What time makes due.
 
-``decide``: safety has not decided. ``hold``: the device did not come. ``answer``: the device has not answered a try.
-``settle``: the status ought to show it by now. ``deadline``: no end in time. ``off``: a duration is over. ``insist``:
-an OFF at the end of a duration was not seen to work. ``drift``: desired and reported state have differed for a while.
+- ``decide``: safety has not decided; or an OFF, which needs no leave, was not sent.
+- ``hold``: the device did not come.
+- ``answer``: the device has not answered a try.
+- ``settle``: the status ought to show it by now.
+- ``deadline``: no end in time.
+- ``off``: a duration is over.
+- ``insist``: an OFF at the end of a duration was not seen to work.
+- ``drift``: desired and reported state have differed for a while.
 """
 
 
@@ -209,6 +214,13 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
 
 class Arrive(msgspec.Struct, frozen=True, kw_only=True):
     """The device is there: what was held for it goes on its way."""
+
+    at: int
+    around: Around
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision was stored in part: do the rest of it."""
 
     at: int
     around: Around
@@ -261,6 +273,7 @@ Intent = (
     | HearDownlink
     | Pass
     | Arrive
+    | Resume
     | Stop
     | Cancel
     | SetPolicy

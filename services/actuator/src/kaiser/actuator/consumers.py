@@ -199,7 +199,7 @@ class Answers:
                 detail=message.message,
                 value=message.value,
                 correlation_id=message.correlation_id,
-                older=seq < book.page(key).sent_seq,
+                older=seq < book.sent_seq(key),
             )
             await self._acting.put(key, heard)
 

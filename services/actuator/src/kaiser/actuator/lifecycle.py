@@ -21,11 +21,12 @@ from kaiser.actuator.commands import (
     Intent,
     Pass,
     Reject,
+    Resume,
     SetPolicy,
     Stop,
 )
 from kaiser.actuator.overdue import overdue
-from kaiser.actuator.requesting import request, send_off
+from kaiser.actuator.requesting import request, resume, send_off
 from kaiser.actuator.state import NEW, ActuatorState, Fact, Waiting, evolve
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, SHADOW_EVENTS, ShadowPolicySet, ShadowSettled
@@ -61,6 +62,8 @@ def decide(state: ActuatorState, intent: Intent) -> Sequence[Fact]:
             return overdue(state, intent)
         case Arrive():
             return _arrived(state, intent)
+        case Resume():
+            return resume(state, intent.at, intent.around)
         case Stop():
             return _stopped(state, intent)
         case Cancel():
@@ -78,8 +81,9 @@ def _approved(state: ActuatorState, approval: Approve) -> Sequence[Fact]:
     if around.latched:
         words = f"emergency stop {around.latched} is in force here"
         return (facts.ended(waiting, at, "superseded", Code.EMERGENCY_ACTIVE, words),)
-    if approval.valid_until <= at:
-        return (facts.ended(waiting, at, "expired", Code.COMMAND_EXPIRED, "safety's approval had lapsed"),)
+    if min(approval.valid_until, waiting.request.deadline_at) <= at:
+        words = "the deadline had passed, or safety's approval had lapsed"
+        return (facts.ended(waiting, at, "expired", Code.COMMAND_EXPIRED, words),)
     if not around.online:
         return (facts.ended(waiting, at, "failed", Code.ESP_OFFLINE, "the device went away before it was told"),)
     events: list[Fact] = []

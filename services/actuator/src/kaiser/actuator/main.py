@@ -1,5 +1,7 @@
 """Wires the actuator service: what decides, which needs the log alone, and tables, when the database is there."""
 
+import asyncio
+import contextlib
 import os
 import socket
 from typing import Final
@@ -29,6 +31,10 @@ from kaiser.timescale import Pool, Retention
 
 LEASE_TTL_S: Final = 2
 """What is due waits so long at most when the instance that had the lease was killed."""
+
+
+EMERGENCIES_S: Final = 5.0
+"""Emergency stops are waited for so long at the start."""
 
 
 async def serve(frame: Frame, settings: ActuatorSettings) -> None:
@@ -67,6 +73,9 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     frame.spawn("book", book.follow())
     await surroundings.wait_caught_up()
     await book.wait_caught_up()
+    with contextlib.suppress(TimeoutError):  # where safety never ran there is no such stream, and OFF is to go through
+        async with asyncio.timeout(EMERGENCIES_S):
+            await surroundings.wait_emergencies()
     orders = Orders(log, acting, archive)
     queries = Queries(pool, book, surroundings, archive, orders)
     answerer = Answerer(SERVICE, commanded(orders), questions(queries))

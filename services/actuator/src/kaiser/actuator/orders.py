@@ -84,9 +84,9 @@ class Orders:
 
     def actuator(self, key: Key) -> Actuator:
         """An actuator as it is known now."""
-        surroundings, page = self._acting.surroundings, self._acting.book.page(key)
+        surroundings, book = self._acting.surroundings, self._acting.book
         member, shadow = surroundings.roster.get(key.esp_id), surroundings.shadow(key)
-        return views.actuator(key.esp_id, key.gpio, page.state, shadow, member, page.last_seq)
+        return views.actuator(key.esp_id, key.gpio, book.state(key), shadow, member, book.last_seq(key))
 
     async def _command(self, key: Key, command_id: str) -> Command:
         """A command of an actuator: from memory, else from the log, which forgets none."""

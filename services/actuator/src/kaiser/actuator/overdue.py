@@ -10,8 +10,8 @@ from typing import Final
 from kaiser.actuator import facts
 from kaiser.actuator.commands import Around, Ask, Pass
 from kaiser.actuator.hearing import agrees
-from kaiser.actuator.requesting import request
-from kaiser.actuator.state import HOUR_US, ActuatorState, Fact, Sent, Waiting, Wanted
+from kaiser.actuator.requesting import request, send_late_off
+from kaiser.actuator.state import HOUR_US, ActuatorState, Fact, Sent, Waiting, Wanted, is_said, is_to_settle
 from kaiser.contracts.codes import Code
 from kaiser.contracts.refusals import Refusal
 
@@ -24,7 +24,7 @@ def overdue(state: ActuatorState, passed: Pass) -> Sequence[Fact]:
     """What has to happen now."""
     due, waiting, sent = passed.due, state.waiting, state.sent
     if due.kind in ("decide", "hold"):
-        return _never_sent(waiting, passed) if waiting is not None and waiting.id == due.command_id else ()
+        return _never_sent(state, waiting, passed) if waiting is not None and waiting.id == due.command_id else ()
     if due.kind in ("answer", "settle", "deadline"):
         return _unanswered(sent, passed) if sent is not None and sent.id == due.command_id else ()
     wanted = state.wanted
@@ -35,13 +35,15 @@ def overdue(state: ActuatorState, passed: Pass) -> Sequence[Fact]:
     return _drifted(state, wanted, passed)
 
 
-def _never_sent(waiting: Waiting, passed: Pass) -> Sequence[Fact]:
+def _never_sent(state: ActuatorState, waiting: Waiting, passed: Pass) -> Sequence[Fact]:
     if passed.due.kind == "hold":
         if not waiting.held:
             return ()
         return (facts.ended(waiting, passed.at, "expired", Code.COMMAND_EXPIRED, "the device did not come in time"),)
     if waiting.held or waiting.request.at != passed.due.since:
         return ()
+    if waiting.request.action == "OFF":
+        return send_late_off(state, waiting, passed.at, passed.around)
     words = "safety did not decide in time, and without it nothing is switched on"
     return (facts.ended(waiting, passed.at, "failed", Code.SAFETY_UNAVAILABLE, words),)
 
@@ -104,16 +106,18 @@ def _drifted(state: ActuatorState, wanted: Wanted, passed: Pass) -> Sequence[Fac
     around, at = passed.around, passed.at
     if not around.known or agrees(wanted.level, around):
         return ()
-    if state.drift is not None and (state.drift.desired, state.drift.reported) == (wanted.level, around.level):
+    said: list[Fact] = []
+    if not is_said(state, wanted, around.level):
+        said.append(facts.drifted(at, around, wanted.level, state.policy))
+    elif not is_to_settle(state):
         return ()
-    drift = facts.drifted(at, around, wanted.level, state.policy)
     if state.policy == "accept" and around.level is not None:
-        return (drift, facts.settled(at, around, around.level, how="accepted"))
+        return (*said, facts.settled(at, around, around.level, how="accepted"))
     recent = [asserted for asserted in state.asserted if asserted > at - HOUR_US]
     if state.policy == "reassert" and len(recent) < MOST_ASSERTED:
         words = f"the device reports {around.level} by itself"
-        return (drift, *_asked(state, _ask(passed, wanted, "drift", wanted.level, words, hold_s=0)))
-    return (drift,)
+        return (*said, *_asked(state, _ask(passed, wanted, "drift", wanted.level, words, hold_s=0)))
+    return said
 
 
 def _asked(state: ActuatorState, ask: Ask) -> Sequence[Fact]:

@@ -91,7 +91,7 @@ class Queries:
         if not self._surroundings.roster.get(key.esp_id).esp_id:
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {key.esp_id!r} was ever heard", "esp_id")
         around = self._surroundings.around(key)
-        if not around.exists and not self._book.page(key).last_seq:
+        if not around.exists and not self._book.last_seq(key):
             raise Refusal(Code.ACTUATOR_NOT_FOUND, f"the device has no actuator on pin {key.gpio}", "gpio")
         shadow_seq = self._surroundings.shadow(key).seq
         if asked.at_least > shadow_seq and not await self._book.reach(key, asked.at_least):

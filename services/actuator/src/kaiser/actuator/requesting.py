@@ -46,6 +46,21 @@ def send_off(state: ActuatorState, waiting: Waiting, at: int, around: Around) ->
     return events
 
 
+def resume(state: ActuatorState, at: int, around: Around) -> Sequence[Fact]:
+    """An OFF that was requested, and not sent because somebody came between, or its process died: it goes out now."""
+    waiting = state.waiting
+    if waiting is None or waiting.held or waiting.request.action != "OFF":
+        return ()
+    return send_late_off(state, waiting, at, around)
+
+
+def send_late_off(state: ActuatorState, waiting: Waiting, at: int, around: Around) -> Sequence[Fact]:
+    """An OFF that ought to be out already; the device may have gone meanwhile."""
+    if around.online:
+        return send_off(state, waiting, at, around)
+    return (facts.ended(waiting, at, "failed", Code.ESP_OFFLINE, "the device went away before it was told"),)
+
+
 def _admitted(state: ActuatorState, ask: Ask) -> Wish:
     """What the device is to be told, if it can be told anything now."""
     around = ask.around

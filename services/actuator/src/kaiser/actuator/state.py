@@ -181,6 +181,19 @@ class ActuatorState(msgspec.Struct, frozen=True, kw_only=True):
 
 NEW: Final = ActuatorState()
 
+
+def is_said(state: ActuatorState, wanted: Wanted, level: float | None) -> bool:
+    """Whether it was said that the device reports this level instead of the desired one."""
+    return state.drift is not None and (state.drift.desired, state.drift.reported) == (wanted.level, level)
+
+
+def is_to_settle(state: ActuatorState) -> bool:
+    """Whether a drift was said and what its policy asks for was not done, because its process died in between."""
+    if state.drift is None or state.policy == "alarm":
+        return False
+    return state.policy == "accept" or not any(at >= state.drift.since for at in state.asserted)
+
+
 Slot = Literal["waiting", "sent"]
 
 _replace = msgspec.structs.replace

@@ -14,7 +14,7 @@ import msgspec
 
 from kaiser.actuator.commands import US, Due, Patience
 from kaiser.actuator.levels import same
-from kaiser.actuator.state import ActuatorState, Sent, Waiting, Wanted
+from kaiser.actuator.state import ActuatorState, Sent, Waiting, Wanted, is_said, is_to_settle
 
 K = TypeVar("K", bound=Hashable)
 
@@ -82,7 +82,7 @@ def _of_wanted(state: ActuatorState, wanted: Wanted, seen: Seen, patience: Patie
         yield Due("insist", wanted.command_id, version, state.ended_at, state.ended_at + round(patience.insist_s * US))
     if not seen.known or seen.level is None or same(wanted.level, seen.level, seen.actuator_type):
         return
-    if state.drift is not None and (state.drift.desired, state.drift.reported) == (wanted.level, seen.level):
+    if is_said(state, wanted, seen.level) and not is_to_settle(state):
         return
     since = max(seen.changed_at, wanted.at, state.ended_at)
     yield Due("drift", wanted.command_id, version, since, since + patience.settle_us(seen.actuator_type))
