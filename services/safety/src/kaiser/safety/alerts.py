@@ -185,9 +185,9 @@ class Alerts:
             done = _acts(alarm, situation, acted, now, anew=alert is None)
             facts += done
             if alert is None:
-                raised = _raised(alarm, key[2], done)
-                facts.append(raised)
-                touched[key] = OpenAlert(raised, alarm.seq, last_at=alarm.at, told_at=now)
+                new = raised(alarm, kind=key[2], done=done)
+                facts.append(new)
+                touched[key] = OpenAlert(new, alarm.seq, last_at=alarm.at, told_at=now)
             else:
                 touched[key] = msgspec.structs.replace(
                     alert, count=alert.count + 1, last_at=max(alert.last_at, alarm.at), seq=max(alert.seq, alarm.seq)
@@ -209,16 +209,40 @@ class Alerts:
         return (alarm.esp_id, alarm.gpio, OTHER) if full else key
 
 
+def raised(alarm: Alarm, *, kind: str = "", done: Sequence[Fact] = ()) -> AlertRaised:
+    """A new alert, as an event.
+
+    Args:
+        alarm: What it is about.
+        kind: What it is called; empty for the alarm's own kind.
+        done: What is done at it.
+    """
+    latched = any(isinstance(fact, EmergencyRequested) for fact in done)
+    renamed = kind not in ("", alarm.kind)
+    return AlertRaised(
+        at=alarm.at,
+        by=KAISER,
+        alert_id=alarm.alert_id,
+        kaiser_id=alarm.kaiser_id,
+        esp_id=alarm.esp_id,
+        gpio=alarm.gpio,
+        kind=kind or alarm.kind,
+        severity=MEANINGS.get(alarm.kind, UNKNOWN).severity,
+        detail=f"{alarm.kind}: {alarm.detail}" if renamed else alarm.detail,
+        acted="latched" if latched else "stopped" if done else "noted",
+    )
+
+
 def folded(alert: OpenAlert, now: int) -> AlertFolded:
     """How often an alert was raised by now, as an event."""
-    raised = alert.raised
+    first = alert.raised
     return AlertFolded(
         at=now,
         by=KAISER,
-        alert_id=raised.alert_id,
-        esp_id=raised.esp_id,
-        gpio=raised.gpio,
-        kind=raised.kind,
+        alert_id=first.alert_id,
+        esp_id=first.esp_id,
+        gpio=first.gpio,
+        kind=first.kind,
         count=alert.count,
         last_at=alert.last_at,
     )
@@ -226,15 +250,15 @@ def folded(alert: OpenAlert, now: int) -> AlertFolded:
 
 def cleared(alert: OpenAlert, now: int, *, by: str = KAISER, reason: str = "", correlation_id: str = "") -> AlertCleared:
     """That an alert is over, as an event."""
-    raised = alert.raised
+    first = alert.raised
     return AlertCleared(
         at=now,
         by=by,
         correlation_id=correlation_id,
-        alert_id=raised.alert_id,
-        esp_id=raised.esp_id,
-        gpio=raised.gpio,
-        kind=raised.kind,
+        alert_id=first.alert_id,
+        esp_id=first.esp_id,
+        gpio=first.gpio,
+        kind=first.kind,
         reason=reason,
     )
 
@@ -253,23 +277,6 @@ def _worth_telling(alert: OpenAlert, now: int) -> bool:
     if alert.count == alert.told:
         return False
     return len(str(alert.count)) > len(str(alert.told)) or now - alert.told_at >= MINUTE_US
-
-
-def _raised(alarm: Alarm, kind: str, done: Sequence[Fact]) -> AlertRaised:
-    latched = any(isinstance(fact, EmergencyRequested) for fact in done)
-    detail = alarm.detail if kind == alarm.kind else f"{alarm.kind}: {alarm.detail}"
-    return AlertRaised(
-        at=alarm.at,
-        by=KAISER,
-        alert_id=alarm.alert_id,
-        kaiser_id=alarm.kaiser_id,
-        esp_id=alarm.esp_id,
-        gpio=alarm.gpio,
-        kind=kind,
-        severity=MEANINGS.get(alarm.kind, UNKNOWN).severity,
-        detail=detail,
-        acted="latched" if latched else "stopped" if done else "noted",
-    )
 
 
 def _acts(

@@ -31,6 +31,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: As its device last said; None while it said nothing, or that it does not know.
         said_at: When that was, unix microseconds; 0 for never.
+        possible: Whether it may be on, by everything that is known of it.
         emergency: As its device last said.
     """
 
@@ -41,6 +42,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     zones: Collection[str] = ()
     level: float | None = None
     said_at: int = 0
+    possible: bool = True
     emergency: str = "normal"
 
 
@@ -151,7 +153,7 @@ def standing(latch: Latch, actuators: Iterable[Known]) -> Standing:
     for known in actuators:
         if _in_scope(latch.scope, known):
             covered += 1
-            if known.level == 0.0 and known.said_at > latch.requested.at:
+            if known.said_at > latch.requested.at and not known.possible:
                 confirmed += 1
             else:
                 unconfirmed.append(f"{known.esp_id}/{known.gpio}")

@@ -1,16 +1,14 @@
-"""Stops that are not confirmed yet: when the actuator is told OFF again, and when it has been. Pure."""
+"""Stops that are not confirmed yet: when the actuator is told OFF again. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from kaiser.contracts.events.safeguards import ActuatorStopped, StopConfirmed
+from kaiser.contracts.events.safeguards import ActuatorRef, ActuatorStopped, StopConfirmed
 from kaiser.safety.events import KAISER, Fact
+from kaiser.safety.watching import repeat_after_s
 
-PAUSES_S: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
-"""Between one OFF and the next; the last one for ever. A ``dec`` device may be stuck in a measurement for 5 to 10 s
-(wire contract, section 5.1)."""
 ALARMED_AFTER: Final = 4
 """Unanswered tries after which a stop is alarmed as unconfirmed: half a minute."""
 
@@ -30,11 +28,21 @@ class OpenStop(msgspec.Struct):
     told_at: int = 0
     next_at: float = 0.0
 
+    @property
+    def ref(self) -> ActuatorRef:
+        """The actuator."""
+        return ActuatorRef(self.stopped.esp_id, self.stopped.gpio)
+
+    @property
+    def since(self) -> int:
+        """What its device said before does not count, unix microseconds."""
+        return max(self.stopped.at, self.told_at)
+
     def told(self, now: int, clock: float) -> None:
         """Note that the actuator was told OFF."""
         self.told_at = self.told_at or now
-        self.next_at = clock + PAUSES_S[min(self.tries, len(PAUSES_S) - 1)]
         self.tries += 1
+        self.next_at = clock + repeat_after_s(self.tries)
 
 
 class Stops:
@@ -71,18 +79,9 @@ class Stops:
         return bool(hit)
 
 
-def confirmed(stop: OpenStop, level: float | None, said_at: int, now: int) -> StopConfirmed | None:
-    """That an actuator is off, as an event, once its status says so; None while it does not.
-
-    Args:
-        stop: An open stop.
-        level: As its device last said.
-        said_at: When that was, unix microseconds; what it said before it was told does not count.
-        now: Unix microseconds.
-    """
+def confirmed(stop: OpenStop, now: int) -> StopConfirmed:
+    """That an actuator has said that it is off, as an event."""
     stopped = stop.stopped
-    if level != 0.0 or not stop.told_at or said_at <= max(stop.told_at, stopped.at):
-        return None
     return StopConfirmed(
         at=now,
         by=KAISER,
