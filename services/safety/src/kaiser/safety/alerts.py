@@ -1,7 +1,7 @@
 """What an alert means and what is done at it, and storms of them folded. Pure.
 
-The wire contract has an open list of kinds (section 4.7), so one that nobody knows is noted. What is done at an alert does
-not depend on whether it was folded: a repetition stops an actuator that was switched on again meanwhile.
+The wire contract has an open list of kinds (section 4.7), so one that nobody knows is noted. What is done at an alert
+does not depend on whether it was folded: a repetition stops an actuator that was switched on again meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,8 +52,8 @@ MEANINGS: Final[Mapping[str, Meaning]] = {
     "drift": Meaning("warning", "note"),
     "uncommanded": Meaning("warning", "note"),
 }
-"""By kind: those of devices, then our own. ``emergency_stop`` of a device that nobody stopped is latched: somebody pressed
-a button there, and nothing may switch it on again by itself."""
+"""By kind: those of devices, then our own. ``emergency_stop`` of a device that nobody stopped is latched: somebody
+pressed a button there, and nothing may switch it on again by itself."""
 
 UNKNOWN: Final = Meaning("warning", "note")
 
@@ -248,7 +248,9 @@ def folded(alert: OpenAlert, now: int) -> AlertFolded:
     )
 
 
-def cleared(alert: OpenAlert, now: int, *, by: str = KAISER, reason: str = "", correlation_id: str = "") -> AlertCleared:
+def cleared(
+    alert: OpenAlert, now: int, *, by: str = KAISER, reason: str = "", correlation_id: str = ""
+) -> AlertCleared:
     """That an alert is over, as an event."""
     first = alert.raised
     return AlertCleared(
@@ -294,7 +296,7 @@ def _acts(
             return (_latch(alarm, now),)
         case "stop":
             whole = alarm.gpio == GPIO_WHOLE_DEVICE
-            pins = [gpio for gpio in (situation.pins(alarm.esp_id) if whole else (alarm.gpio,))]
+            pins = situation.pins(alarm.esp_id) if whole else (alarm.gpio,)
             hit = [gpio for gpio in pins if _to_stop(alarm.esp_id, gpio, situation, anew=anew)]
             fresh = [gpio for gpio in hit if (alarm.esp_id, gpio) not in acted]
             acted.update((alarm.esp_id, gpio) for gpio in fresh)

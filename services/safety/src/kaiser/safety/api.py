@@ -32,6 +32,7 @@ from kaiser.contracts.topics import GPIO_MAX
 from kaiser.eventlog import ConcurrencyConflict, new_id
 from kaiser.safety import alerts, contradictions, emergencies
 from kaiser.safety.alerts import OpenAlert
+from kaiser.safety.emergencies import Latch
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.queries import Queries, page_size
@@ -161,9 +162,7 @@ class Orders:
             alert = self._followed.alerts.by_id(asked.alert_id)
             if alert is None:
                 raise Refusal(Code.ALERT_NOT_FOUND, f"no alert {asked.alert_id!r} is open", "alert_id")
-            return (
-                alerts.cleared(alert, now, by=asked.by, reason=asked.reason, correlation_id=_correlation(asked)),
-            )
+            return (alerts.cleared(alert, now, by=asked.by, reason=asked.reason, correlation_id=_correlation(asked)),)
 
         return await self._execute(decide)
 
@@ -200,12 +199,10 @@ class Orders:
         more = cursors.write(*_rank(rest[limit - 1])) if len(rest) > limit else None
         return Page(items=[_shown(one) for one in rest[:limit]], next_cursor=more)
 
-    def _covers(self, latch: emergencies.Latch, alert: OpenAlert) -> bool:
+    def _covers(self, latch: Latch, alert: OpenAlert) -> bool:
         raised = alert.raised
         known = self._followed.actuator(ActuatorRef(raised.esp_id, raised.gpio))
-        return latch.scope.covers(
-            kaiser_id=raised.kaiser_id, zones=known.zones, esp_id=raised.esp_id, gpio=raised.gpio
-        )
+        return latch.scope.covers(kaiser_id=raised.kaiser_id, zones=known.zones, esp_id=raised.esp_id, gpio=raised.gpio)
 
     async def _execute(self, decide: Decide) -> SafetyDecided:
         self._require_caught_up()

@@ -14,7 +14,7 @@ import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.commands import ConfigureAgain, DeviceDecided
-from kaiser.contracts.events.safeguards import ActuatorRef
+from kaiser.contracts.events.safeguards import ActuatorRef, AlertCleared
 from kaiser.contracts.queries import Reply
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
 from kaiser.eventlog import EventLog, EventLogError, now_us
@@ -118,7 +118,7 @@ class Clearing:
         )
 
     async def _over(self, esp_id: str) -> None:
-        def over() -> tuple[alerts.AlertCleared, ...]:
+        def over() -> tuple[AlertCleared, ...]:
             alert = self._followed.alerts.get(esp_id, GPIO_WHOLE_DEVICE, KIND)
             return () if alert is None else (alerts.cleared(alert, now_us(), reason="the device left its emergency"),)
 

@@ -1,6 +1,7 @@
 """What safety receives: requests to decide on, alerts to act at, its own events for the table. Handlers of batches."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -24,7 +25,7 @@ from kaiser.safety.events import Fact, fact_of
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
-from kaiser.safety.ruling import Ruling
+from kaiser.safety.ruling import Numbered, rule
 from kaiser.safety.writing import Writer
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
@@ -40,12 +41,11 @@ ALERTS: Final = ConsumerSpec(stream=ACTUATORS.name, durable="safety-alerts", sub
 VIOLATIONS: Final = ConsumerSpec(
     stream=SAFETY.name, durable="safety-violations", subjects=("safety.decision.>", "safety.stop.>")
 )
+HELD_EVERY_S: Final = 0.25
 LIMP_S: Final = 3.0
 """Requests that wait so long for a decision show that safety does not decide."""
 
-_decoder = EventDecoder(
-    {CommandRequested.TYPE: CommandRequested, SAID[ActuatorAlert].name: DeviceSaid[ActuatorAlert]}
-)
+_decoder = EventDecoder({CommandRequested.TYPE: CommandRequested, SAID[ActuatorAlert].name: DeviceSaid[ActuatorAlert]})
 
 
 def decode(delivery: Delivery) -> Any:  # the struct follows from the event's type
@@ -66,18 +66,17 @@ class DecideCommands:
     Args:
         followed: What is known.
         writer: Where decisions go.
-        ruling: Decides.
-        leads: Whether this instance may.
+        metrics: Where to count.
+        leads_until: Until when this instance may decide, unix microseconds; 0 while it may not.
     """
 
     def __init__(
-        self, followed: Followed, writer: Writer, ruling: Ruling, metrics: SafetyMetrics, leads: Callable[[], bool]
+        self, followed: Followed, writer: Writer, metrics: SafetyMetrics, leads_until: Callable[[], int]
     ) -> None:
         self._followed = followed
         self._writer = writer
-        self._ruling = ruling
         self._metrics = metrics
-        self._leads = leads
+        self._leads_until = leads_until
         self._since = 0.0
 
     @property
@@ -92,31 +91,42 @@ class DecideCommands:
             Retry: This instance does not lead any more, or others write all the time.
             Unprocessable: A delivery is no request.
         """
-        requests: list[tuple[int, CommandRequested]] = [(delivery.seq, decode(delivery)) for delivery in deliveries]
+        requests: list[Numbered] = [(delivery.seq, decode(delivery)) for delivery in deliveries]
         self._since = self._since or time.monotonic()
         # What is decided on has to be in the state, with all that came before it
         await self._followed.actuators_to(deliveries[-1].seq)
-        if not self._leads():
-            raise Retry("another instance leads")
-        while open_ones := [(seq, request) for seq, request in requests if self._open(request)]:
-            try:
-                written = await self._writer.write(lambda: self._decide(open_ones))
-            except ConcurrencyConflict as conflict:
-                raise Retry(str(conflict)) from conflict
-            self._metrics.wrote(written)
-            if not written:
-                break
-        self._since = 0.0
-        now = now_us()
+        await self._decide(requests)
+        self._since, now = 0.0, now_us()
         for delivery in deliveries:
             self._metrics.latency_s.observe((now - delivery.stored_at) / 1e6)
 
-    def _open(self, request: CommandRequested) -> bool:
-        return not self._followed.settled.decided(request.command_id)
+    async def decide_on_held(self) -> None:
+        """Decide on commands that wait for their device, once it is there or they have waited long enough."""
+        while True:
+            await asyncio.sleep(HELD_EVERY_S)
+            state, now = self._followed.state, now_us()
+            held = [
+                (seq, request)
+                for seq, request in self._followed.requests.values()
+                if request.held_until and (state.member(request.esp_id).online or now >= request.held_until)
+            ]
+            if held:
+                with contextlib.suppress(Retry):
+                    await self._decide(sorted(held))
 
-    def _decide(self, requests: Sequence[tuple[int, CommandRequested]]) -> Sequence[Fact]:
+    async def _decide(self, requests: Sequence[Numbered]) -> None:
+        try:
+            written = await self._writer.write(lambda: self._decisions(requests))
+        except ConcurrencyConflict as conflict:
+            raise Retry(str(conflict)) from conflict
+        self._metrics.wrote(written)
+
+    def _decisions(self, requests: Sequence[Numbered]) -> Sequence[Fact]:
+        now, until = now_us(), self._leads_until()
+        if until <= now:
+            raise Retry("this instance does not lead any more")
         began = time.perf_counter()
-        facts = self._ruling.decide(self._followed.state, requests, self._followed.settled.decided, now_us())
+        facts = rule(self._followed.state, requests, self._followed.settled.decided, now, lease_until=until)
         if facts:
             self._metrics.decide_s.observe((time.perf_counter() - began) / len(facts), len(facts))
         return facts

@@ -1,8 +1,8 @@
 """Emergency stops in force: what they cover, who has confirmed, when they may be released, what is to be cleared. Pure.
 
 A stop counts from the moment that it is in the log, and ends only by a release, whatever is started anew meanwhile.
-Devices are asked: an actuator is off when its own status says so, and a device is out of its emergency when its statuses
-say so. A ``head`` device that had no token set never was in one (wire contract, section 5.5).
+Devices are asked: an actuator is off when its own status says so, and a device is out of its emergency when its
+statuses say so. A ``head`` device that had no token set never was in one (wire contract, section 5.5).
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -164,7 +164,7 @@ def release(latch: Latch, actuators: Iterable[Known], asked: ReleaseEmergency, n
     """The release of a stop. Nothing is switched on by it.
 
     Raises:
-        Refusal: EMERGENCY_UNCONFIRMED: an actuator has not said that it is off, and nobody said to release all the same.
+        Refusal: EMERGENCY_UNCONFIRMED: an actuator has not said that it is off, and that was not said to be all right.
     """
     found = standing(latch, actuators)
     if found.unconfirmed and not asked.unconfirmed:

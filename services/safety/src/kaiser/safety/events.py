@@ -20,7 +20,7 @@ from kaiser.contracts.events.safeguards import (
     LimitsSet,
     StopConfirmed,
 )
-from kaiser.eventlog import Delivery, Event
+from kaiser.eventlog import Delivery, Event, new_id
 
 Fact = (
     LimitsSet
@@ -81,8 +81,14 @@ def subject(fact: Fact) -> str:
 def event_of(fact: Fact) -> Event:
     """An event of safety as an event of the log."""
     name = _IDS.get(type(fact))
-    identity = {} if name is None else {"id": name(fact)}
-    return Event(subject=subject(fact), type=fact.TYPE, data=encode(fact), source=SOURCE, time=fact.at, **identity)
+    return Event(
+        id=new_id() if name is None else name(fact),
+        subject=subject(fact),
+        type=fact.TYPE,
+        data=encode(fact),
+        source=SOURCE,
+        time=fact.at,
+    )
 
 
 def fact_of(delivery: Delivery) -> Fact:

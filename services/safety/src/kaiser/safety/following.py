@@ -15,7 +15,14 @@ from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, C
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceSaid
-from kaiser.contracts.events.safeguards import ActuatorRef, CommandApproved, CommandRejected, LeaseLost
+from kaiser.contracts.events.safeguards import (
+    ActuatorRef,
+    CommandApproved,
+    CommandRejected,
+    InterlockRemoved,
+    InterlockSet,
+)
+from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import ACTUATORS, SAFETY
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.eventlog import Delivery, EventLog, OrderedReader
@@ -24,6 +31,7 @@ from kaiser.safety import folding
 from kaiser.safety.alerts import Alerts
 from kaiser.safety.emergencies import Known, Latches
 from kaiser.safety.events import Fact, fact_of
+from kaiser.safety.readings import ReadingsFollowed
 from kaiser.safety.settled import Settled
 from kaiser.safety.state import State
 from kaiser.safety.stops import Stops
@@ -35,11 +43,10 @@ COMMANDS: Final = (CommandRequested, CommandDispatched, CommandEnded)
 SUBJECTS: Final = (
     *(f"actuator.*.*.*.command.{event.EVENT}" for event in COMMANDS),
     "actuator.*.*.*.status",
-    "actuator.*.*.*.lease_lost",
 )
 
 _decoder = EventDecoder(
-    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in (*COMMANDS, LeaseLost)}
+    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMANDS}
 )
 
 
@@ -79,6 +86,7 @@ class Followed:
         latches: Emergency stops, in force and released lately.
         stops: Stops that are not confirmed.
         settled: Settings with who made them, and which commands were decided.
+        requests: The last request to each actuator that has neither a decision nor an end, with its sequence.
         on_change: Called after anything was taken in.
         on_return: Called with a device that is there again.
     """
@@ -89,11 +97,14 @@ class Followed:
         self.latches = Latches()
         self.stops = Stops()
         self.settled = Settled()
+        self.requests: dict[ActuatorRef, tuple[int, CommandRequested]] = {}
         self.on_change: list[Callable[[], None]] = []
         self.on_return: list[Callable[[str], None]] = []
         self._log = log
         self._roster = Roster()
         self._roster.on_change.append(self._member_changed)
+        self._readings = ReadingsFollowed(log, self._take_readings)
+        self._touched: set[ActuatorRef] = set()
         self._emergency: dict[ActuatorRef, str] = {}
         self._actuators = Position()
         self._safety = Position()
@@ -144,6 +155,11 @@ class Followed:
             self._fold_safety(seq, fact)
         self._changed()
 
+    def touched(self) -> frozenset[ActuatorRef]:
+        """Actuators that something changed for since this was asked last."""
+        touched, self._touched = frozenset(self._touched), set()
+        return touched
+
     def actuators(self) -> Iterable[Known]:
         """Every actuator of which anything is known."""
         return [self.actuator(ref) for ref in self.state.actuators()]
@@ -169,6 +185,7 @@ class Followed:
             tasks.create_task(self._roster.follow(self._log))
             tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._take_actuators))
             tasks.create_task(self._follow(SAFETY.name, (), self._take_safety))
+            tasks.create_task(self._readings.run())
 
     async def _follow(self, stream: str, subjects: tuple[str, ...], take: Callable[[Delivery], None]) -> None:
         async with OrderedReader(self._log, stream, subjects=subjects, start="all") as reader:
@@ -187,10 +204,26 @@ class Followed:
     def _take_actuators(self, delivery: Delivery) -> None:
         event = _readable(delivery, _decoder.decode)
         if event is not None:
-            folding.fold_actuators(self.state, delivery.seq, event)
-            if isinstance(event, DeviceSaid):
-                self._emergency[ActuatorRef(event.esp_id, event.message.gpio)] = event.message.emergency
+            self._touched.update(folding.fold_actuators(self.state, delivery.seq, event))
+            self._note(delivery.seq, event)
         self._actuators.advance(delivery.seq)
+
+    def _note(self, seq: int, event: Any) -> None:  # one of the events that are followed
+        match event:
+            case DeviceSaid(message=ActuatorStatus() as status):
+                self._emergency[ActuatorRef(event.esp_id, status.gpio)] = status.emergency
+            case CommandRequested():
+                ref = ActuatorRef(event.esp_id, event.gpio)
+                self.requests.pop(ref, None)
+                if not self.settled.decided(event.command_id):
+                    self.requests[ref] = (seq, event)
+            case CommandEnded():
+                self._forget(ActuatorRef(event.esp_id, event.gpio), event.command_id)
+
+    def _forget(self, ref: ActuatorRef, command_id: str) -> None:
+        found = self.requests.get(ref)
+        if found is not None and found[1].command_id == command_id:
+            del self.requests[ref]
 
     def _take_safety(self, delivery: Delivery) -> None:
         fact = _readable(delivery, lambda _, __: fact_of(delivery))
@@ -202,15 +235,23 @@ class Followed:
     def _fold_safety(self, seq: int, fact: Fact) -> None:
         if seq <= self._safety.seq:
             return
-        folding.fold_safety(self.state, seq, fact)
+        self._touched.update(folding.fold_safety(self.state, seq, fact))
         self.alerts.fold(fact)
         self.latches.fold(fact, seq)
         self.stops.fold(fact)
         self.settled.fold(fact, seq)
+        if isinstance(fact, CommandApproved | CommandRejected):
+            self._forget(ActuatorRef(fact.esp_id, fact.gpio), fact.command_id)
+        elif isinstance(fact, InterlockSet | InterlockRemoved):
+            self._readings.watch(self.state.interlocks.values())
         self._safety.advance(seq)
 
+    def _take_readings(self, seq: int, batch: Readings) -> None:
+        self._touched.update(folding.fold_readings(self.state, seq, batch))
+        self._changed()
+
     def _member_changed(self, before: Member, after: Member) -> None:
-        folding.fold_member(self.state, after)
+        self._touched.update(folding.fold_member(self.state, after))
         if after.online and not before.online:
             for tell in self.on_return:
                 tell(after.esp_id)
@@ -219,11 +260,6 @@ class Followed:
     def _changed(self) -> None:
         for tell in self.on_change:
             tell()
-
-
-def is_decision(fact: Fact) -> bool:
-    """Whether an event decides on a command."""
-    return isinstance(fact, CommandApproved | CommandRejected)
 
 
 def _readable(delivery: Delivery, decode: Callable[[str, bytes], Any]) -> Any:  # the struct follows from the type

@@ -18,6 +18,8 @@ _log = structlog.get_logger(__name__)
 LOOK_S: Final = 0.25
 """Between two looks at a lease that somebody else has."""
 SAY_S: Final = 1.0
+SURE_US: Final = 1
+"""What is decided now is decided in time; whether it is stored in time is the fence's matter."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 """Makes what only the leader does; it is cancelled when the lease is lost."""
@@ -45,6 +47,14 @@ class Leader:
     def leads(self) -> bool:
         """Whether it certainly leads right now."""
         return self.since > 0 and self._lease.held
+
+    def until(self, now: int) -> int:
+        """Until when it certainly leads, by the wall clock, unix microseconds; 0 while it does not.
+
+        Args:
+            now: Unix microseconds.
+        """
+        return now + SURE_US if self.leads else 0
 
     async def run(self) -> None:
         """Lead whenever the lease is to be had, until cancelled; the lease is then given back."""

@@ -54,7 +54,9 @@ class SafetyMetrics:
         conflicts.add_metric([], self._writer.conflicts)
         yield conflicts
         yield self.decide_s.family("kaiser_safety_decide_seconds", "Deciding on one command, without I/O.")
-        yield self.latency_s.family("kaiser_safety_latency_seconds", "From the request in the log to its decision there.")
+        yield self.latency_s.family(
+            "kaiser_safety_latency_seconds", "From the request in the log to its decision there."
+        )
 
     def _gauges(self) -> Iterator[Metric]:
         followed = self._followed

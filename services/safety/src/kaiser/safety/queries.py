@@ -12,7 +12,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import CommandApproved, CommandRejected
 from kaiser.contracts.queries import Page
 from kaiser.contracts.refusals import Refusal
-from kaiser.contracts.safeguarding import DecisionQuery, DecisionView, ViolationsQuery, Violation
+from kaiser.contracts.safeguarding import DecisionQuery, DecisionView, Violation, ViolationsQuery
 from kaiser.contracts.streams import SAFETY
 from kaiser.eventlog import EventLog
 from kaiser.safety import statements

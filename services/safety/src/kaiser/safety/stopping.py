@@ -1,4 +1,4 @@
-"""Tells what was stopped OFF until its status says so, straight into DOWNLINK: it works without the actuator service."""
+"""Tells what was stopped OFF until its status says so, straight into DOWNLINK, without the actuator service."""
 
 import asyncio
 import contextlib

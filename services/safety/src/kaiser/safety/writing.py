@@ -1,8 +1,8 @@
 """Writes events of safety, each decided on everything that was written before it.
 
 The fence is around the whole stream: a decision is stored only if nothing else was since the state that it was made of.
-An emergency stop, other limits, another leader or this one's own stop in between make it be decided again. So nobody can
-switch something on that an event with a smaller sequence forbids, and a leader whose time is over decides nothing.
+An emergency stop, other limits, another leader or this one's own stop in between make it be decided again. So nobody
+can switch something on that an event with a smaller sequence forbids, and a leader whose time is over decides nothing.
 """
 
 import asyncio
