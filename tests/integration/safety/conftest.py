@@ -3,12 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.integration.safety.site import Site
 
-from kaiser.eventlog import EventLog, connect, ensure_streams
 from kaiser.contracts.streams import STREAMS
+from kaiser.eventlog import EventLog, connect, ensure_streams
 from kaiser.local.ephemeral_services import Service, safety
-
-from .site import Site
 
 
 @pytest.fixture
