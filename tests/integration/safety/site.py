@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Self
 
 import msgspec
@@ -17,9 +17,11 @@ from kaiser.contracts.events.equipment import ConfigOrdered, Equipment, WantedAc
 from kaiser.contracts.events.registry import DeviceApproved
 from kaiser.contracts.events.safeguards import EmergencyRequested, Scope
 from kaiser.contracts.queries import Reply
+from kaiser.contracts.safeguarding import SetInterlock
 from kaiser.contracts.streams import DOWNLINK, SAFETY
 from kaiser.contracts.wire import ActuatorAlert, ActuatorStatus, LastWill
 from kaiser.eventlog import BatchConsumer, ConsumerSpec, Delivery, Event, EventLog, OrderedReader, now_us
+from kaiser.local.ephemeral_services import Service
 from kaiser.safety.events import fact_of
 
 ESP, OTHER = "ESP_0A1B2C", "ESP_0A1B2D"
@@ -67,7 +69,7 @@ class Site:
         self.alive += 1
         self._news.set()
 
-    def of(self, kind: type, **fields: object) -> list[Any]:
+    def of(self, kind: type, /, **fields: object) -> list[Any]:
         """Events of safety of a type, with these fields."""
         found = [fact for fact in self.facts if isinstance(fact, kind)]
         return [fact for fact in found if all(getattr(fact, name) == value for name, value in fields.items())]
@@ -80,7 +82,7 @@ class Site:
                 await self._news.wait()
         return found
 
-    async def one(self, kind: type, **fields: object) -> Any:
+    async def one(self, kind: type, /, **fields: object) -> Any:
         """The first event of safety of a type with these fields, once there is one."""
         return (await self.until(lambda: self.of(kind, **fields)))[0]
 
@@ -204,6 +206,30 @@ class Site:
         """The answer to a question."""
         answer = await self.log.nc.request(subjects.query("safety", name), encode(query), timeout=5)
         return msgspec.json.decode(answer.data, type=Reply[Any])
+
+    async def comes_to(self, ask: Callable[[], Awaitable[Any]], wanted: object) -> None:
+        """Return when a question has the answer that is wanted."""
+        async with asyncio.timeout(PATIENCE_S):
+            while await ask() != wanted:  # noqa: ASYNC110  # of another process
+                await asyncio.sleep(0.05)
+
+    async def pages(self, query: msgspec.Struct, name: str, count: int) -> list[dict[str, Any]]:
+        """The items of a list, once it has so many."""
+        items: list[dict[str, Any]] = []
+
+        async def counted() -> int:
+            nonlocal items
+            reply = await self.asked(name, query)
+            items = reply.ok["items"] if reply.ok else []
+            return len(items)
+
+        await self.comes_to(counted, count)
+        return items
+
+    async def orders_when_it_runs(self, service: Service, order: SetInterlock) -> None:
+        """Have an interlock made."""
+        service.start()
+        assert (await self.orders("set_interlock", order)).ok
 
 
 def acted(event: CommandRequested | CommandDispatched | CommandEnded) -> Event:
