@@ -12,6 +12,8 @@ from kaiser.contracts.events.safeguards import (
     StopConfirmed,
 )
 from kaiser.contracts.safeguarding import SetLimits, ViolationsQuery
+from kaiser.eventlog import now_us
+from kaiser.safety.worries import SETTLED_US
 
 
 async def test_a_run_is_ended_and_the_actuator_told_off_until_it_says_so(site, service):
@@ -75,7 +77,7 @@ async def test_a_device_that_vanishes_while_on_is_alarmed_and_stopped_first_when
 async def test_an_output_that_is_on_without_a_command_is_alarmed_and_not_stopped(site, service):
     service.start()
     await site.has_device()
-    await site.says(on=True)
+    await site.says(on=True, at=now_us() - SETTLED_US)
     alert = await site.one(AlertRaised, kind="uncommanded")
     assert alert.severity == "warning"
     assert not site.of(ActuatorStopped)

@@ -86,7 +86,7 @@ class Followed:
         latches: Emergency stops, in force and released lately.
         stops: Stops that are not confirmed.
         settled: Settings with who made them, and which commands were decided.
-        requests: The last request to each actuator that has neither a decision nor an end, with its sequence.
+        undecided: Requests without a decision by the ids of their commands, with their sequences, in their order.
         on_change: Called after anything was taken in.
         on_return: Called with a device that is there again.
     """
@@ -97,7 +97,7 @@ class Followed:
         self.latches = Latches()
         self.stops = Stops()
         self.settled = Settled()
-        self.requests: dict[ActuatorRef, tuple[int, CommandRequested]] = {}
+        self.undecided: dict[str, tuple[int, CommandRequested]] = {}
         self.on_change: list[Callable[[], None]] = []
         self.on_return: list[Callable[[str], None]] = []
         self._log = log
@@ -183,9 +183,11 @@ class Followed:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._roster.follow(self._log))
-            tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._take_actuators))
-            tasks.create_task(self._follow(SAFETY.name, (), self._take_safety))
             tasks.create_task(self._readings.run())
+            tasks.create_task(self._follow(SAFETY.name, (), self._take_safety))
+            # First what was decided, or years of requests would be held to be open meanwhile
+            await self._known[SAFETY.name].wait()
+            tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._take_actuators))
 
     async def _follow(self, stream: str, subjects: tuple[str, ...], take: Callable[[Delivery], None]) -> None:
         async with OrderedReader(self._log, stream, subjects=subjects, start="all") as reader:
@@ -213,17 +215,14 @@ class Followed:
             case DeviceSaid(message=ActuatorStatus() as status):
                 self._emergency[ActuatorRef(event.esp_id, status.gpio)] = status.emergency
             case CommandRequested():
-                ref = ActuatorRef(event.esp_id, event.gpio)
-                self.requests.pop(ref, None)
-                if not self.settled.decided(event.command_id):
-                    self.requests[ref] = (seq, event)
+                # Those that may wait for their device are decided out of turn
+                waits = event.held_until and not self.settled.decided(event.command_id)
+                if seq > self.settled.decided_to or waits:
+                    self.undecided[event.command_id] = (seq, event)
             case CommandEnded():
-                self._forget(ActuatorRef(event.esp_id, event.gpio), event.command_id)
-
-    def _forget(self, ref: ActuatorRef, command_id: str) -> None:
-        found = self.requests.get(ref)
-        if found is not None and found[1].command_id == command_id:
-            del self.requests[ref]
+                found = self.undecided.get(event.command_id)
+                if found is not None and found[0] <= self.settled.decided_to:
+                    del self.undecided[event.command_id]
 
     def _take_safety(self, delivery: Delivery) -> None:
         fact = _readable(delivery, lambda _, __: fact_of(delivery))
@@ -241,7 +240,7 @@ class Followed:
         self.stops.fold(fact)
         self.settled.fold(fact, seq)
         if isinstance(fact, CommandApproved | CommandRejected):
-            self._forget(ActuatorRef(fact.esp_id, fact.gpio), fact.command_id)
+            self.undecided.pop(fact.command_id, None)
         elif isinstance(fact, InterlockSet | InterlockRemoved):
             self._readings.watch(self.state.interlocks.values())
         self._safety.advance(seq)

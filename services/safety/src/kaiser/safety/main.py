@@ -9,7 +9,8 @@ from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, Leas
 from kaiser.safety import consumers
 from kaiser.safety.api import Orders, asked, ordered
 from kaiser.safety.clearing import Clearing
-from kaiser.safety.consumers import ActAtAlerts, DecideCommands, WriteViolations
+from kaiser.safety.consumers import ActAtAlerts, WriteViolations
+from kaiser.safety.decider import Decider
 from kaiser.safety.following import Followed
 from kaiser.safety.leading import Leader, Work, say_alive
 from kaiser.safety.metrics import SafetyMetrics
@@ -67,7 +68,7 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
     leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s), works)
     metrics = SafetyMetrics(followed, writer, leader)
     frame.registry.register(metrics)
-    decide = DecideCommands(followed, writer, metrics, lambda: leader.until(now_us()))
+    decider = Decider(followed, writer, metrics, lambda: leader.until(now_us()))
     alert = ActAtAlerts(followed, writer, metrics)
 
     def falters() -> str:
@@ -76,11 +77,10 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
             return "another instance leads"
         if followed.silent_s > SILENT_S:
             return "the log says nothing"
-        return "requests wait for a decision" if decide.limps else ""
+        return "requests wait for a decision" if decider.limps() else ""
 
     works += [
-        _consumes(frame, log, "requests", consumers.REQUESTS, decide.handle),
-        decide.decide_on_held,
+        decider.run,
         Watch(followed, writer, metrics).run,
         Stopping(log, followed, writer).run,
         Clearing(log, followed, writer).run,

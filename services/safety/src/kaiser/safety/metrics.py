@@ -6,6 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from kaiser.contracts.events.safeguards import ActuatorStopped, AlertRaised, CommandApproved, CommandRejected
+from kaiser.eventlog import now_us
 from kaiser.safety.following import Followed
 from kaiser.safety.leading import Leader
 from kaiser.safety.writing import Numbered, Writer
@@ -19,7 +20,7 @@ class SafetyMetrics:
 
     def __init__(self, followed: Followed, writer: Writer, leader: Leader) -> None:
         self.decide_s = Tally(DECIDE_BUCKETS_S)
-        self.latency_s = Tally()
+        self.store_s = Tally()
         self._followed = followed
         self._writer = writer
         self._leader = leader
@@ -27,7 +28,10 @@ class SafetyMetrics:
 
     def wrote(self, facts: Iterable[Numbered]) -> None:
         """Count what was written."""
+        now = now_us()
         for _, fact in facts:
+            if isinstance(fact, CommandApproved | CommandRejected):
+                self.store_s.observe((now - fact.at) / 1e6)
             match fact:
                 case CommandApproved():
                     key = ("approved", fact.rule)
@@ -54,14 +58,13 @@ class SafetyMetrics:
         conflicts.add_metric([], self._writer.conflicts)
         yield conflicts
         yield self.decide_s.family("kaiser_safety_decide_seconds", "Deciding on one command, without I/O.")
-        yield self.latency_s.family(
-            "kaiser_safety_latency_seconds", "From the request in the log to its decision there."
-        )
+        yield self.store_s.family("kaiser_safety_store_seconds", "From a decision to its acknowledgement by the log.")
 
     def _gauges(self) -> Iterator[Metric]:
         followed = self._followed
         for name, words, value in (
             ("leads", "1 while this instance decides.", float(self._leader.leads)),
+            ("undecided", "Requests without a decision.", len(followed.undecided)),
             ("emergencies", "Emergency stops in force.", len(followed.latches.in_force())),
             ("open_stops", "Stops that no status has confirmed.", len(followed.stops.open())),
             ("open_alerts", "Alerts that are not over.", len(followed.alerts.open())),

@@ -15,7 +15,7 @@ from kaiser.contracts.safeguarding import ActuatorLimits, Interlock
 from kaiser.safety.events import Fact
 
 REMEMBERED: Final = 50_000
-"""Decided commands that are remembered: hours of a full load. What is older is too old to be approved in any case."""
+"""Decided commands that are remembered by their ids, which matters only for those that may wait for their device."""
 
 
 class _Set(NamedTuple):
@@ -24,9 +24,15 @@ class _Set(NamedTuple):
 
 
 class Settled:
-    """Settings and decisions, as the events of safety make them."""
+    """Settings and decisions, as the events of safety make them.
+
+    Attributes:
+        decided_to: Sequence in ACTUATORS of the last request that was decided. Decisions are made in the order of the
+            requests, so that all before it are decided, too, but for those that wait for their device.
+    """
 
     def __init__(self) -> None:
+        self.decided_to = 0
         self._limits: dict[tuple[str, int], _Set] = {}
         self._interlocks: dict[str, Interlock] = {}
         self._seqs: dict[str, int] = {}
@@ -49,9 +55,10 @@ class Settled:
                 if len(self._decided) >= REMEMBERED:
                     del self._decided[next(iter(self._decided))]
                 self._decided[fact.command_id] = seq
+                self.decided_to = max(self.decided_to, fact.request_seq)
 
     def decided(self, command_id: str) -> bool:
-        """Whether a command was decided."""
+        """Whether a command was decided lately."""
         return command_id in self._decided
 
     def interlocks(self) -> Mapping[str, Interlock]:
