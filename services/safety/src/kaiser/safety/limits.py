@@ -18,6 +18,17 @@ from kaiser.safety.state import Run
 LEVEL_TOLERANCE: Final = 1e-9
 
 
+def fault(limits: Limits) -> str:
+    """What makes no sense about limits, in words; empty where nothing does."""
+    if limits.min_level > limits.max_level or limits.max_level == 0:
+        return f"no level is at least {limits.min_level:g} and at most {limits.max_level:g}, but off"
+    if limits.allowed_hours and hours.zone(limits.time_zone) is None:
+        return f"there is no time zone {limits.time_zone!r}"
+    if any(not each.days for each in limits.allowed_hours):
+        return "hours without a weekday"
+    return ""
+
+
 def check_type(actuator_type: ActuatorType, action: str) -> Objection | None:
     """PWM on what can only be on or off would be a surprise at any level (wire contract, section 5.1)."""
     if action == "PWM" and actuator_type in {"pump", "relay"}:

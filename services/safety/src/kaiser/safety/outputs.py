@@ -1,7 +1,8 @@
 """What each event of ACTUATORS changes in what is known of one actuator. Pure.
 
 A run begins when the first ON is on its way, and it is over when a status says off after the end of that command; so
-whatever the device does in between is inside of it.
+whatever the device does in between is inside of it. An ON that was overtaken, by an OFF or a stop, and that nothing was
+heard of may still arrive: until it cannot any more, a status that says off may be older than it.
 """
 
 from typing import Final
@@ -9,7 +10,13 @@ from typing import Final
 import msgspec
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, CommandFact, CommandRequested
+from kaiser.contracts.events.actuation import (
+    CommandAcknowledged,
+    CommandDispatched,
+    CommandEnded,
+    CommandFact,
+    CommandRequested,
+)
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.safety.objecting import SECOND
 from kaiser.safety.state import Output, Run
@@ -23,6 +30,10 @@ MOST_RUNS: Final = 2000
 PWM_FULL: Final = 255
 VALVE_OPEN: Final = 254
 """Of a valve, ``pwm`` is its position times 127 (wire contract, section 4.5)."""
+
+IN_FLIGHT_US: Final = 5 * SECOND
+"""A message that was not handled so long after it was sent is lost, or the device has not said anything in between:
+``dec`` may be stuck in one call for that long, and then sends no status either (wire contract, section 5.1)."""
 
 NEVER_ON: Final = frozenset({Code.COMMAND_REFUSED, Code.PUBLISH_FAILED, Code.DOWNLINK_FORBIDDEN, Code.DOWNLINK_EXPIRED})
 """Ends of a command that never switched anything on."""
@@ -54,6 +65,8 @@ def commanded(output: Output, event: CommandFact, seq: int) -> Output:
             )
         case CommandDispatched() if event.command_id == output.command_id and not output.ended:
             return _dispatched(output, event.at)
+        case CommandAcknowledged() if event.command_id == output.command_id and output.command_level > 0:
+            return msgspec.structs.replace(output, arrived=True)
         case CommandEnded() if event.command_id == output.command_id:
             return _ended(output, event)
     return output
@@ -62,7 +75,14 @@ def commanded(output: Output, event: CommandFact, seq: int) -> Output:
 def _dispatched(output: Output, at: int) -> Output:
     if output.command_level <= 0:
         return msgspec.structs.replace(output, dispatched=True)
-    return msgspec.structs.replace(output, dispatched=True, on_since=output.on_since or at, refused=False)
+    return msgspec.structs.replace(
+        output,
+        dispatched=True,
+        sent_at=at,
+        arrived=False,
+        on_since=output.on_since or at,
+        refused=False,
+    )
 
 
 def _ended(output: Output, event: CommandEnded) -> Output:
@@ -94,10 +114,12 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
             reported_on_since=output.reported_on_since or at,
             on_since=output.on_since or at,
             refused=False,
+            arrived=True,
         )
     output = msgspec.structs.replace(output, reported_on_since=0, off_since=output.off_since or at)
-    under_way = output.command_level > 0 and output.dispatched and not output.ended
-    return output if under_way or not output.on_since else _over(output, at)
+    open_on = output.command_level > 0 and output.dispatched and not output.ended
+    in_flight = not output.arrived and not output.refused and at < output.sent_at + IN_FLIGHT_US
+    return output if open_on or in_flight or not output.on_since else _over(output, at)
 
 
 def _over(output: Output, at: int) -> Output:

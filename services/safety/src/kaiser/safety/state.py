@@ -43,6 +43,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         command_seq: Sequence of its request.
         command_level: What it asks for.
         dispatched: Whether it is on its way, or was.
+        sent_at: When the last ON was put on its way.
+        arrived: Whether the device has shown or said since that it is there.
         ended: Whether it has come to its end.
         on_since: Since when it may be on: since the first ON was on its way, or the first status that said so; 0 while
             it is known to be off, or nothing ever said that it is on.
@@ -58,6 +60,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     command_seq: int = 0
     command_level: float = 0.0
     dispatched: bool = False
+    sent_at: int = 0
+    arrived: bool = False
     ended: bool = True
     on_since: int = 0
     refused: bool = False
