@@ -1,0 +1,103 @@
+"""Looks at what runs, whenever something changed and whenever a time has come, and stops what must not go on."""
+
+import asyncio
+import contextlib
+import heapq
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from kaiser.contracts.events.safeguards import ActuatorRef
+from kaiser.eventlog import EventLogError, now_us
+from kaiser.safety import watching, worries
+from kaiser.safety.events import Fact
+from kaiser.safety.following import Followed
+from kaiser.safety.metrics import SafetyMetrics
+from kaiser.safety.watching import Look
+from kaiser.safety.writing import Writer
+
+_log = structlog.get_logger(__name__)
+
+TICK_S: Final = 0.25
+"""Longest wait between two looks at the clock, by the monotonic one: a wall clock that was set is noticed then."""
+EVERYTHING_S: Final = 5.0
+"""Between two looks at every actuator, whatever was overlooked."""
+AGAIN_S: Final = 1.0
+
+
+class Watch:
+    """Watches while this instance leads.
+
+    Args:
+        followed: What is known.
+        writer: Where stops go.
+        metrics: Where to count.
+    """
+
+    def __init__(self, followed: Followed, writer: Writer, metrics: SafetyMetrics) -> None:
+        self._followed = followed
+        self._writer = writer
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._times: list[tuple[int, ActuatorRef]] = []
+        followed.on_change.append(self._wake.set)
+
+    async def run(self) -> None:
+        """Watch, until cancelled."""
+        looked_at = 0.0
+        while True:
+            everything = time.monotonic() - looked_at >= EVERYTHING_S
+            try:
+                await self._step(everything=everything)
+            except EventLogError as error:
+                _log.warning("stops wait for the log", reason=repr(error))
+                looked_at = 0.0
+                await asyncio.sleep(AGAIN_S)
+                continue
+            looked_at = time.monotonic() if everything else looked_at
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _step(self, *, everything: bool) -> None:
+        state, now = self._followed.state, now_us()
+        if everything:
+            self._times.clear()
+            refs: Iterable[ActuatorRef] = state.actuators()
+            self._followed.touched()
+        else:
+            refs = watching.concerned(state, self._followed.touched()) | self._due(now)
+        looked = list(refs)
+        if not looked:
+            return
+        written = await self._writer.write(lambda: self._found(looked))
+        self._metrics.wrote(written)
+        for _, fact in written:
+            _log.info("safety acts", what=fact.TYPE, rule=getattr(fact, "rule", ""), esp_id=getattr(fact, "esp_id", ""))
+
+    def _due(self, now: int) -> frozenset[ActuatorRef]:
+        due = set()
+        while self._times and self._times[0][0] <= now:
+            due.add(heapq.heappop(self._times)[1])
+        return frozenset(due)
+
+    def _found(self, refs: Sequence[ActuatorRef]) -> Sequence[Fact]:
+        state, now = self._followed.state, now_us()
+        facts: list[Fact] = []
+        for ref in refs:
+            seen = watching.look(state, ref, now)
+            if seen.stop is not None:
+                facts.append(self._stop(seen, now))
+            elif seen.next_at:
+                heapq.heappush(self._times, (seen.next_at, ref))
+        facts += worries.alarms(state, self._followed.alerts, refs, now)
+        return facts
+
+    def _stop(self, seen: Look, now: int) -> Fact:
+        state, ref = self._followed.state, seen.ref
+        assert seen.stop is not None
+        name = watching.stop_id(ref, state.guard(ref), state.view(ref), seen.stop.rule)
+        return watching.stopped(state, seen, now, stop_id=name)
