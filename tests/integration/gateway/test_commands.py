@@ -135,7 +135,7 @@ async def test_a_command_that_was_taken_is_not_refused_because_its_owner_went_aw
     operator: httpx.AsyncClient, owner: Owner
 ) -> None:
     async with owner.answering(send(SENT)):
-        answer = await operator.post(f"{PUMP}/command", json={"command": "ON"}, params={"wait": 5})
+        answer = await operator.post(f"{PUMP}/command", json={"command": "ON"}, params={"wait": 0.5})
     assert (answer.status_code, answer.json()["state"]) == (202, "requested")
     answer = await operator.post(f"{PUMP}/command", json={"command": "OFF"})
     assert (answer.status_code, answer.json()["code"]) == (503, "SERVICE_ERROR")

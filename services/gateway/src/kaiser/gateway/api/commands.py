@@ -4,6 +4,8 @@ The actuator service decides, and safety on everything but OFF. A command ends e
 WebSocket as ``command`` events with the same ``command_id``.
 """
 
+import asyncio
+import contextlib
 import time
 from typing import Annotated, Any, Final, Literal
 
@@ -28,6 +30,7 @@ from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ProblemError, ask, order
 
 LONGEST_WAIT_S: Final = 60
+AGAIN_S: Final = 0.1
 
 Wait = Annotated[float, Parameter(ge=0, le=LONGEST_WAIT_S, description="seconds to wait for the end of the command")]
 IdempotencyKey = Annotated[
@@ -204,11 +207,16 @@ async def _command(event_log: EventLog, command_id: str, wait_s: float) -> actua
 
 
 async def _ended(event_log: EventLog, sent: actuation.Command, wait_s: float) -> actuation.Command:
-    """The command at its end, or as it is when the time is over. It was taken, so nobody's absence is its failure."""
-    try:
-        return await _command(event_log, sent.command_id, max(wait_s, 0.0))
-    except ProblemError:
-        return sent
+    """The command at its end, or as it was when the time is over.
+
+    It was taken, so nobody's absence is its failure: an instance that has not heard of it yet, or a restart.
+    """
+    until = time.monotonic() + wait_s
+    while (left_s := until - time.monotonic()) > 0:
+        with contextlib.suppress(ProblemError):
+            return await _command(event_log, sent.command_id, left_s)
+        await asyncio.sleep(min(AGAIN_S, left_s))
+    return sent
 
 
 async def _answer(event_log: EventLog, found: actuation.Command) -> Response[views.CommandAnswer]:
