@@ -194,7 +194,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
     ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
-        owns=("IDENTITY", "DEADLETTER"),
+        owns=("SAFETY", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "IDENTITY"),
         asks=("query.>", "command.>"),
     ),
