@@ -405,6 +405,23 @@ def test_an_emergency_ends_what_waits_for_safety_too(world):
     assert world.approve(command_id) == ()
 
 
+def test_an_approval_sends_nothing_into_an_emergency_that_is_known_already(world):
+    command_id = world.ask("ON")
+    world.latch(stop=False)
+    world.approve(command_id)
+    assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("superseded", "EMERGENCY_ACTIVE")
+    assert command_id not in world.tries
+
+
+def test_there_is_no_second_try_of_an_on_in_an_emergency(world):
+    command_id = world.ask("ON")
+    world.approve(command_id, valid_s=60)
+    world.latch(stop=False)
+    world.wait(10.1)
+    assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("superseded", "EMERGENCY_ACTIVE")
+    assert len(world.tries[command_id]) == 1
+
+
 # durations
 
 

@@ -163,9 +163,11 @@ class World:
             )
         )
 
-    def latch(self) -> None:
+    def latch(self, *, stop: bool = True) -> None:
+        """An emergency stop is in force; its stop of this actuator comes later, by another way."""
         self.around = msgspec.structs.replace(self.around, latched="e1")
-        self.stop("EMERGENCY_ACTIVE")
+        if stop:
+            self.stop("EMERGENCY_ACTIVE")
 
     def release(self) -> None:
         self.around = msgspec.structs.replace(self.around, latched="")
