@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, CommandRequested
+from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandEnded, CommandRequested
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceSaid
@@ -23,7 +23,7 @@ from kaiser.contracts.events.safeguards import (
     InterlockSet,
 )
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import ACTUATORS, SAFETY
+from kaiser.contracts.streams import ACTUATORS, COMMANDS, SAFETY
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.eventlog import Delivery, EventLog, OrderedReader
 from kaiser.roster import Member, Roster
@@ -39,14 +39,10 @@ from kaiser.safety.writing import Numbered
 
 _log = structlog.get_logger(__name__)
 
-COMMANDS: Final = (CommandRequested, CommandDispatched, CommandEnded)
-SUBJECTS: Final = (
-    *(f"actuator.*.*.*.command.{event.EVENT}" for event in COMMANDS),
-    "actuator.*.*.*.status",
-)
+SUBJECTS: Final = (COMMANDS, "actuator.*.*.*.status")
 
 _decoder = EventDecoder(
-    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMANDS}
+    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMAND_EVENTS}
 )
 
 
