@@ -81,6 +81,7 @@ class Site:
         self.log = log
         self.facts: list[Any] = []
         self.downlinks: list[DownlinkRequested] = []
+        self.held: list[events.CommandRequested] = []
         self.safety = True
         self._changed = asyncio.Event()
 
@@ -105,8 +106,10 @@ class Site:
     async def _fact(self, delivery: Any) -> None:
         fact = _decoder.decode(delivery.type, delivery.data)
         self.facts.append(fact)
-        asks = isinstance(fact, events.CommandRequested) and fact.action != "OFF" and not fact.held_until
-        if asks and self.safety:
+        asks = isinstance(fact, events.CommandRequested) and fact.action != "OFF"
+        if asks and fact.held_until:
+            self.held.append(fact)
+        elif asks and self.safety:
             await self.approve(fact)
 
     async def _downlinks(self, deliveries: list[Any]) -> None:
@@ -229,6 +232,8 @@ class Site:
         generation = "head" if esp_id == HEAD else "dec"
         body = DeviceReturned(kaiser_id="god", esp_id=esp_id, generation=generation, received_at=now_us(), lost_at=1)
         await self.publish(subjects.device("god", esp_id, "returned"), body)
+        for held in self.held:  # safety waits for the device, too
+            await self.approve(held)
 
     async def deafen(self, esp_id: str) -> None:
         body = DeviceDeafened(kaiser_id="god", esp_id=esp_id, at=now_us(), by="kaiser", detail="")

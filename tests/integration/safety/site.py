@@ -16,6 +16,7 @@ from kaiser.contracts.events.downlink import DownlinkRequested
 from kaiser.contracts.events.equipment import ConfigOrdered, Equipment, WantedActuator
 from kaiser.contracts.events.registry import DeviceApproved
 from kaiser.contracts.events.safeguards import EmergencyRequested, Scope
+from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.queries import Reply
 from kaiser.contracts.safeguarding import SetInterlock
 from kaiser.contracts.streams import DOWNLINK, SAFETY
@@ -104,10 +105,17 @@ class Site:
             ]
         )
         for pin in pins or (25,):
-            await self.says(pin, on=False, esp_id=esp_id)
+            await self.says(pin, on=False, esp_id=esp_id, generation=generation)
 
     async def says(
-        self, gpio: int = 25, *, on: bool | None, esp_id: str = ESP, emergency: str = "normal", at: int = 0
+        self,
+        gpio: int = 25,
+        *,
+        on: bool | None,
+        esp_id: str = ESP,
+        emergency: str = "normal",
+        at: int = 0,
+        generation: str = "head",
     ) -> None:
         """A status of an actuator."""
         status = ActuatorStatus(
@@ -119,7 +127,19 @@ class Site:
             pwm=255 if on else 0,
             emergency=emergency,
         )
-        await self.log.publish(_said(status, esp_id, gpio=gpio, at=at))
+        await self.log.publish(_said(status, esp_id, gpio=gpio, at=at, generation=generation))
+
+    async def measures(self, value: float | None, *, esp_id: str = ESP, gpio: int = 4, quality: str = "good") -> None:
+        """A finished reading of a temperature sensor."""
+        now = now_us()
+        row = {
+            "reading_id": now, "sensor_id": 1, "esp_id": esp_id, "gpio": gpio, "sensor_type": "ds18b20", "address": "",
+            "raw": 400.0, "value": value, "unit": "°C", "quality": quality, "measured_at": now, "time_source": "server",
+            "device_ts": 0, "received_at": now, "zone_id": "", "subzone_id": "", "pending": False, "flags": "",
+        }  # fmt: skip
+        batch = Readings(kaiser_id=KAISER, **{name: [cell] for name, cell in row.items()})
+        subject = subjects.telemetry_reading(KAISER, subjects.partition(esp_id))
+        await self.log.publish(Event(subject=subject, type=batch.TYPE, data=encode(batch), source="kaiser/ingest"))
 
     def alarm(self, kind: str, gpio: int = 25, esp_id: str = ESP) -> Event:
         """An alert of a device."""
@@ -243,9 +263,11 @@ def acted(event: CommandRequested | CommandDispatched | CommandEnded) -> Event:
     )
 
 
-def _said(message: msgspec.Struct, esp_id: str, *, gpio: int = 255, at: int = 0) -> Event:
+def _said(message: msgspec.Struct, esp_id: str, *, gpio: int = 255, at: int = 0, generation: str = "head") -> Event:
     kind = SAID[type(message)]
-    body = DeviceSaid(kaiser_id=KAISER, esp_id=esp_id, generation="head", received_at=at or now_us(), message=message)
+    body = DeviceSaid(
+        kaiser_id=KAISER, esp_id=esp_id, generation=generation, received_at=at or now_us(), message=message
+    )
     subject = kind.subject.format(kaiser=KAISER, esp=esp_id, gpio=gpio)
     return Event(subject=subject, type=kind.name, data=encode(body), source="kaiser/bridge")
 

@@ -1,10 +1,16 @@
 """Emergency stops: latched, and released only when everything says that it is off."""
 
+import asyncio
+
+import msgspec
 import pytest
 from tests.integration.safety.site import ESP, OTHER
 
 from kaiser.contracts.codes import Code
+from kaiser.contracts.commands import ConfigureAgain, DeviceDecided
+from kaiser.contracts.events.codec import encode
 from kaiser.contracts.events.safeguards import EmergencyReleased, EmergencyRequested, Scope
+from kaiser.contracts.queries import Reply
 from kaiser.contracts.safeguarding import EmergenciesQuery, ReleaseEmergency
 
 
@@ -74,6 +80,26 @@ async def test_a_head_device_that_is_still_in_its_emergency_is_told_that_it_is_o
     clears = await site.until(lambda: [one for one in site.sent if one.topic.endswith("actuator/emergency")])
     assert '"clear_emergency"' in clears[0].payload
     assert clears[0].qos == 1
+
+
+async def test_a_dec_device_that_is_still_in_its_emergency_is_configured_again(site, service):
+    asked: asyncio.Queue[ConfigureAgain] = asyncio.Queue()
+
+    async def answer(message) -> None:
+        asked.put_nowait(msgspec.json.decode(message.data, type=ConfigureAgain))
+        await message.respond(encode(Reply(ok=DeviceDecided(esp_id=ESP, state="approved", seq=1, changed=True))))
+
+    await site.log.nc.subscribe("command.ingest.configure_again", cb=answer)
+    service.start()
+    await site.has_device(generation="dec")
+    await site.stops_all()
+    await site.says(25, on=False, emergency="active")
+    await site.decided(await site.asks("OFF"))
+    assert (await site.orders("release_emergency", release(unconfirmed=True))).ok
+    async with asyncio.timeout(20):
+        order = await asked.get()
+    assert (order.esp_id, order.by) == (ESP, "kaiser")
+    assert not [one for one in site.sent if one.topic.endswith("actuator/emergency")]
 
 
 @pytest.mark.parametrize("scope", [Scope(kind="site"), Scope(kind="kaiser", kaiser_id="god")])

@@ -7,10 +7,12 @@ from kaiser.contracts.events.safeguards import (
     ActuatorRef,
     AtMost,
     CommandApproved,
+    Hours,
     InterlockRemoved,
     InterlockSet,
     Limits,
     LimitsSet,
+    OnlyWhile,
     PowerBudget,
 )
 from kaiser.contracts.safeguarding import (
@@ -101,3 +103,23 @@ async def test_a_rule_that_says_the_same_is_not_written_twice(site, service):
     assert (await site.orders("set_interlock", order)).ok["changed"]
     assert not (await site.orders("set_interlock", order)).ok["changed"]
     assert len(site.of(InterlockSet)) <= 1
+
+
+async def test_an_interlock_that_would_keep_an_actuator_off_for_ever_is_refused_with_the_way_there(site, service):
+    service.start()
+    await site.has_device(ESP, 25, 26)
+    needs = OnlyWhile(actuator=ActuatorRef(ESP, 25), requires=ActuatorRef(ESP, 26))
+    assert (await site.orders("set_interlock", SetInterlock(by="e", reason="r", interlock_id="needs", rule=needs))).ok
+    refused = await site.orders("set_interlock", SetInterlock(by="e", reason="r", interlock_id="either", rule=GROUP))
+    assert refused.problem.code == Code.INTERLOCK_CONTRADICTION
+    assert "could never be on" in refused.problem.detail
+    assert refused.problem.where == "rule"
+    assert not site.of(InterlockSet, interlock_id="either")
+
+
+async def test_limits_that_no_clock_or_level_can_keep_are_refused_with_the_field(site, service):
+    service.start()
+    hours = (Hours("08:00", "09:00"),)
+    for limits in (Limits(min_level=0.8, max_level=0.2), Limits(time_zone="Mars/Olympus", allowed_hours=hours)):
+        reply = await site.orders("set_limits", SetLimits(by="e", reason="r", esp_id=ESP, gpio=25, limits=limits))
+        assert (reply.problem.code, reply.problem.where) == (Code.VALUE_OUT_OF_RANGE, "limits")

@@ -84,9 +84,9 @@ class Interleavings(RuleBasedStateMachine):
     def stop(self) -> None:
         self.world.stop()
 
-    @rule()
-    def latch(self) -> None:
-        self.world.latch()
+    @rule(stop=st.booleans())
+    def latch(self, stop) -> None:
+        self.world.latch(stop=stop)
 
     @rule()
     def release(self) -> None:
@@ -159,7 +159,7 @@ def _live(world: World, dice: random.Random) -> None:
         (5, lambda: world.outcome(some, good=dice.random() < 0.7)),
         (1, lambda: world.refuse_downlink(some)),
         (2, world.stop),
-        (1, world.latch),
+        (1, lambda: world.latch(stop=dice.random() < 0.5)),
         (2, world.release),
         (2, world.go),
         (3, world.come),

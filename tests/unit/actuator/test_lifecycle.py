@@ -340,17 +340,27 @@ def test_a_held_off_goes_out_when_its_device_comes(world):
     world.wait(30)
     world.come()
     assert len(world.tries[command_id]) == 1
-    assert world.state.sent.request.deadline_at == world.wall + 30 * US
+    assert world.state.sent.deadline_at == world.wall + 30 * US
+    world.wait(30.1)
+    assert (world.ends[command_id].outcome, len(world.tries[command_id])) == ("expired", 3)
 
 
-def test_a_held_on_asks_safety_when_its_device_comes(world):
+def test_safety_decides_on_a_held_on_when_its_device_comes(world):
     world.go()
     command_id = world.ask("ON", hold_s=60)
     world.wait(30)
     assert world.reject(command_id, "ESP_OFFLINE") == ()
-    assert kinds(world.come()) == ["CommandRequested"]
+    assert not world.come()
     world.approve(command_id)
     assert len(world.tries[command_id]) == 1
+
+
+def test_a_held_on_whose_device_came_and_that_safety_never_decided_on_fails_for_that(world):
+    world.go()
+    command_id = world.ask("ON", hold_s=60)
+    world.come()
+    world.wait(61)
+    assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("failed", "SAFETY_UNAVAILABLE")
 
 
 def test_a_held_command_expires_when_its_device_does_not_come(world):
@@ -403,6 +413,23 @@ def test_an_emergency_ends_what_waits_for_safety_too(world):
     world.latch()
     assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("superseded", "EMERGENCY_ACTIVE")
     assert world.approve(command_id) == ()
+
+
+def test_an_approval_sends_nothing_into_an_emergency_that_is_known_already(world):
+    command_id = world.ask("ON")
+    world.latch(stop=False)
+    world.approve(command_id)
+    assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("superseded", "EMERGENCY_ACTIVE")
+    assert command_id not in world.tries
+
+
+def test_there_is_no_second_try_of_an_on_in_an_emergency(world):
+    command_id = world.ask("ON")
+    world.approve(command_id, valid_s=60)
+    world.latch(stop=False)
+    world.wait(10.1)
+    assert (world.ends[command_id].outcome, world.ends[command_id].code) == ("superseded", "EMERGENCY_ACTIVE")
+    assert len(world.tries[command_id]) == 1
 
 
 # durations

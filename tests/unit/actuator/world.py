@@ -63,7 +63,6 @@ class World:
         self.log: list[Written] = []
         self.facts: list[Fact] = []
         self.requested: dict[str, CommandRequested] = {}
-        self.requested_last: dict[str, CommandRequested] = {}
         self.ends: dict[str, CommandEnded] = {}
         self.tries: dict[str, list[CommandDispatched]] = {}
         self.approvals: dict[int, Approve] = {}
@@ -163,9 +162,11 @@ class World:
             )
         )
 
-    def latch(self) -> None:
+    def latch(self, *, stop: bool = True) -> None:
+        """An emergency stop is in force; its stop of this actuator comes later, by another way."""
         self.around = msgspec.structs.replace(self.around, latched="e1")
-        self.stop("EMERGENCY_ACTIVE")
+        if stop:
+            self.stop("EMERGENCY_ACTIVE")
 
     def release(self) -> None:
         self.around = msgspec.structs.replace(self.around, latched="")
@@ -238,9 +239,8 @@ class World:
         match fact:
             case CommandRequested():
                 assert fact.command_id not in self.ends
-                before = self.requested.setdefault(fact.command_id, fact)
-                self.requested_last[fact.command_id] = fact
-                assert before is fact or before.held_until > 0, "requested twice"
+                assert fact.command_id not in self.requested, "requested twice"
+                self.requested[fact.command_id] = fact
                 assert fact.action == "OFF" or not self.around.latched, "asked for in an emergency"
             case CommandDispatched():
                 self._check_try(fact)
@@ -268,7 +268,7 @@ class World:
         approval = self.approvals[fact.decision_seq]
         assert approval.command_id == fact.command_id, "sent by the leave for another one"
         assert approval.valid_until > self.wall, "sent after the leave had lapsed"
-        assert fact.attempt > 1 or self.requested_last[fact.command_id].deadline_at > self.wall, "sent too late"
+        assert fact.attempt > 1 or self.requested[fact.command_id].deadline_at > self.wall, "sent too late"
         assert not self.around.latched, "switched on in an emergency"
         assert self.around.online or fact.attempt > 1, "switched on while its device was away"
 

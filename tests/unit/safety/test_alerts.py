@@ -8,7 +8,8 @@ from kaiser.contracts.events.safeguards import (
     EmergencyRequested,
     Scope,
 )
-from kaiser.safety.alerts import MINUTE_US, MOST_KINDS, Alarm, Alerts, Situation, cleared, device_alert_id
+from kaiser.safety.acting import Alarm, Situation
+from kaiser.safety.alerts import MINUTE_US, MOST_KINDS, Alerts, cleared, device_alert_id
 
 ESP = "ESP_0A1B2C"
 NOW = 1_800_000_000_000_000

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from nats.js.errors import NotFoundError
 
-from kaiser.actuator.commands import Arrive, Ask, Intent, Pass, Resume
+from kaiser.actuator.commands import Ask, Intent, Pass, Resume
 from kaiser.actuator.lifecycle import EVENTS, NEW, ActuatorState, Fact, decide, evolve
 from kaiser.actuator.sending import SOURCE
 from kaiser.contracts import subjects
@@ -266,7 +266,7 @@ def subjects_of(key: Key) -> str:
 
 def _rest_of(intent: Intent, written: Sequence[tuple[int, Fact]]) -> Intent:
     """What is left of an intent of which a part is stored: a request that is stored is not made again."""
-    if isinstance(intent, Ask | Arrive | Pass) and any(isinstance(fact, CommandRequested) for _, fact in written):
+    if isinstance(intent, Ask | Pass) and any(isinstance(fact, CommandRequested) for _, fact in written):
         return Resume(at=intent.at, around=intent.around)
     return intent
 

@@ -12,6 +12,7 @@ from kaiser.actuator.archive import Archive
 from kaiser.actuator.book import Key
 from kaiser.actuator.commands import (
     Approve,
+    Around,
     HearDownlink,
     HearOutcome,
     HearResponse,
@@ -57,6 +58,8 @@ RECENT_US: Final = 600_000_000
 """What concerns a command that nobody knows is looked for in the log, unless it is older than any command can be."""
 
 GOOD: Final = frozenset({"accepted", "applied", "persisted", "processing"})
+
+ARRIVAL_S: Final = 2.0
 
 Work = Callable[[], Awaitable[object]]
 
@@ -124,12 +127,19 @@ class Safeguards:
             )
             await self._acting.put(key, rejection)
             return
-        around = self._acting.surroundings.around(key)
+        around = await self._around_held(key)
         approval = Approve(at=now, around=around, command_id=event.command_id, valid_until=event.valid_until, seq=seq)
         decided = await self._acting.put(key, approval)
         sent = decided.state.sent
         if not decided.events and sent is not None and sent.id == event.command_id:
             await self._acting.send_again(key)  # dispatched before a crash that may have kept it from the device
+
+    async def _around_held(self, key: Key) -> Around:
+        """What is known of an actuator, its device's arrival too: safety may have read of it a moment before."""
+        waiting, surroundings = self._acting.book.state(key).waiting, self._acting.surroundings
+        if waiting is not None and waiting.held:
+            await surroundings.wait_online(key.esp_id, ARRIVAL_S)
+        return surroundings.around(key)
 
     async def _knows(self, key: Key, command_id: str, at: int) -> bool:
         """Whether a command is known, here or to another instance a moment ago."""

@@ -2,10 +2,8 @@
 
 from typing import Final, Literal
 
-import msgspec
-
 from kaiser.actuator.commands import Around
-from kaiser.actuator.state import Past, Sent, Waiting
+from kaiser.actuator.state import Past, Sent, Waiting, deadline
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import (
     CommandAcknowledged,
@@ -54,23 +52,18 @@ def superseded(command: Waiting | Sent, at: int, by: str) -> CommandEnded:
     return ended(command, at, "superseded", "", f"command {by} took its place")
 
 
-def asked_again(request: CommandRequested, at: int) -> CommandRequested:
-    """A request that was held, now that its device is there, with as much time as it was given at first."""
-    timeout_us = request.deadline_at - request.held_until
-    return msgspec.structs.replace(request, at=at, deadline_at=at + timeout_us, held_until=0)
-
-
 def dispatched(
     request: CommandRequested,
     at: int,
     around: Around,
     *,
     attempt: int = 1,
+    deadline_at: int | None = None,
     decision_seq: int = 0,
     approved_until: int = 0,
 ) -> CommandDispatched:
     """A command on its way. The last try has until the deadline."""
-    answer_by = request.deadline_at
+    answer_by = deadline(request, at) if deadline_at is None else deadline_at
     if attempt < MOST_TRIES:
         answer_by = min(answer_by, at + around.patience.answer_us(around.generation))
     return CommandDispatched(

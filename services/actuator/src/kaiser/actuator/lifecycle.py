@@ -27,7 +27,7 @@ from kaiser.actuator.commands import (
 )
 from kaiser.actuator.overdue import overdue
 from kaiser.actuator.requesting import request, resume, send_off
-from kaiser.actuator.state import NEW, ActuatorState, Fact, Waiting, evolve
+from kaiser.actuator.state import NEW, ActuatorState, Fact, evolve
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, SHADOW_EVENTS, ShadowPolicySet, ShadowSettled
 from kaiser.contracts.refusals import Refusal
@@ -74,7 +74,7 @@ def decide(state: ActuatorState, intent: Intent) -> Sequence[Fact]:
 
 def _approved(state: ActuatorState, approval: Approve) -> Sequence[Fact]:
     waiting, at, around = state.waiting, approval.at, approval.around
-    if waiting is None or waiting.id != approval.command_id or (waiting.held and not around.online):
+    if waiting is None or waiting.id != approval.command_id:
         return ()
     if waiting.request.action == "OFF":
         return ()
@@ -114,17 +114,16 @@ def _rejected(state: ActuatorState, rejection: Reject) -> Sequence[Fact]:
 
 
 def _arrived(state: ActuatorState, arrival: Arrive) -> Sequence[Fact]:
-    """The device is there. OFF goes out; for the rest safety is asked now, with what is true now."""
+    """The device is there. OFF goes out; on the rest safety decides now, by itself."""
     waiting, at, around = state.waiting, arrival.at, arrival.around
     if waiting is None or not waiting.held or not around.online:
         return ()
-    again = facts.asked_again(waiting.request, at)
-    if again.action == "OFF":
-        return (again, *send_off(state, Waiting(again), at, around))
+    if waiting.request.action == "OFF":
+        return send_off(state, waiting, at, around)
     if around.latched:
         words = f"emergency stop {around.latched} is in force here"
         return (facts.ended(waiting, at, "superseded", Code.EMERGENCY_ACTIVE, words),)
-    return (again,)
+    return ()
 
 
 def _stopped(state: ActuatorState, stop: Stop) -> Sequence[Fact]:

@@ -39,8 +39,10 @@ def _never_sent(state: ActuatorState, waiting: Waiting, passed: Pass) -> Sequenc
     if passed.due.kind == "hold":
         if not waiting.held:
             return ()
-        return (facts.ended(waiting, passed.at, "expired", Code.COMMAND_EXPIRED, "the device did not come in time"),)
-    if waiting.held or waiting.request.at != passed.due.since:
+        if not passed.around.online:
+            words = "the device did not come in time"
+            return (facts.ended(waiting, passed.at, "expired", Code.COMMAND_EXPIRED, words),)
+    elif waiting.held or waiting.request.at != passed.due.since:
         return ()
     if waiting.request.action == "OFF":
         return send_late_off(state, waiting, passed.at, passed.around)
@@ -87,6 +89,7 @@ def _again(sent: Sent, at: int, around: Around) -> Sequence[Fact]:
         at,
         around,
         attempt=sent.attempt + 1,
+        deadline_at=sent.deadline_at,
         decision_seq=sent.decision_seq,
         approved_until=sent.approved_until,
     )

@@ -79,8 +79,7 @@ def _merge(row: Row, event: CommandFact) -> None:
             for name in ("action", "asked", "level", "duration_s", "source", "by", "reason", "causation_id"):
                 setattr(row, name, getattr(event, name))
             row.idempotency_key = event.idempotency_key
-            row.requested_at = event.at if row.requested_at is None else row.requested_at
-            row.deadline_at = event.deadline_at
+            row.requested_at, row.deadline_at = event.at, event.deadline_at
             _step(row, "held" if event.held_until else "requested", event.at)
         case CommandDispatched():
             row.attempts, row.decision_seq = event.attempt, event.decision_seq

@@ -64,6 +64,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
         approved_until: Until when it may be sent again; 0 for OFF.
         acked_at: When the device said that it does it; 0 for not yet.
         before: What was desired before.
+        deadline_at: It ends as expired if it has no end by then.
     """
 
     request: CommandRequested
@@ -75,6 +76,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     approved_until: int
     acked_at: int = 0
     before: "Wanted | None" = None
+    deadline_at: int = 0
 
     @property
     def id(self) -> str:
@@ -182,6 +184,11 @@ class ActuatorState(msgspec.Struct, frozen=True, kw_only=True):
 NEW: Final = ActuatorState()
 
 
+def deadline(request: CommandRequested, sent_at: int) -> int:
+    """When a command that is sent now expires; the time for which it waited for its device does not count."""
+    return sent_at + request.deadline_at - request.held_until if request.held_until else request.deadline_at
+
+
 def is_said(state: ActuatorState, wanted: Wanted, level: float | None) -> bool:
     """Whether it was said that the device reports this level instead of the desired one."""
     return state.drift is not None and (state.drift.desired, state.drift.reported) == (wanted.level, level)
@@ -257,6 +264,7 @@ def _dispatched(state: ActuatorState, event: CommandDispatched) -> ActuatorState
         decision_seq=event.decision_seq,
         approved_until=event.approved_until,
         before=before,
+        deadline_at=deadline(request, event.at),
     )
     timed = request.duration_s if request.level > 0 else 0
     wanted = Wanted(

@@ -1,6 +1,7 @@
 """What is known beside the commands, followed in the log: devices, reported states, emergency stops, configurations."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -93,6 +94,8 @@ class Surroundings:
         self.latches = Latches()
         self.patience = patience
         self.on_status: list[Told] = []
+        self._moved = asyncio.Event()
+        roster.on_change.append(lambda _before, _after: self._moved.set())
         self._shadows: dict[Key, Shadow] = {}
         self._of_device: dict[str, set[int]] = {}
         self._configured_at: dict[str, int] = {}
@@ -140,6 +143,14 @@ class Surroundings:
         await self.roster.wait_caught_up()
         for name in ("states", "configurations"):
             await self._known[name].wait()
+
+    async def wait_online(self, esp_id: str, within_s: float) -> None:
+        """Return when a device is there, or after so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not self.roster.get(esp_id).online:
+                    self._moved.clear()
+                    await self._moved.wait()
 
     async def wait_emergencies(self) -> None:
         """Return when every emergency stop is known that the log held. Where safety never ran, that may be never."""

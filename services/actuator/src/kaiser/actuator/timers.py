@@ -62,7 +62,7 @@ def _of_waiting(waiting: Waiting, patience: Patience) -> Iterable[Due]:
 
 
 def _of_sent(sent: Sent, seen: Seen, patience: Patience) -> Iterable[Due]:
-    deadline = sent.request.deadline_at
+    deadline = sent.deadline_at
     if sent.acked_at:
         settled_at = sent.acked_at + patience.settle_us(seen.actuator_type)
         yield Due("settle", sent.id, 0, sent.acked_at, settled_at)

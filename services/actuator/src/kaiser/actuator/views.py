@@ -33,7 +33,7 @@ def told(command: Command | None, event: CommandFact, seq: int) -> Command | Non
         seq: Its sequence in ACTUATORS.
     """
     if isinstance(event, CommandRequested):
-        return _requested(command, event, seq)
+        return command or _requested(event, seq)
     if command is None:
         return None
     match event:
@@ -66,7 +66,7 @@ def told(command: Command | None, event: CommandFact, seq: int) -> Command | Non
             )
 
 
-def _requested(known: Command | None, event: CommandRequested, seq: int) -> Command:
+def _requested(event: CommandRequested, seq: int) -> Command:
     state: Literal["held", "requested"] = "held" if event.held_until else "requested"
     return Command(
         command_id=event.command_id,
@@ -82,18 +82,17 @@ def _requested(known: Command | None, event: CommandRequested, seq: int) -> Comm
         reason=event.reason,
         state=state,
         seq=seq,
-        requested_at=known.requested_at if known else event.at,
+        requested_at=event.at,
         deadline_at=event.deadline_at,
-        steps=_step(known, state, event.at),
+        steps={state: event.at},
         causation_id=event.causation_id,
         idempotency_key=event.idempotency_key,
     )
 
 
-def _step(command: Command | None, name: str, at: int) -> dict[str, int]:
+def _step(command: Command, name: str, at: int) -> dict[str, int]:
     """Steps with one more; the first time counts."""
-    steps = command.steps if command else {}
-    return steps if name in steps else {**steps, name: at}
+    return command.steps if name in command.steps else {**command.steps, name: at}
 
 
 def actuator(esp_id: str, gpio: int, state: ActuatorState, shadow: Shadow, member: Member, seq: int) -> Actuator:

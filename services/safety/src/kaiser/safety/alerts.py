@@ -4,76 +4,24 @@ The wire contract has an open list of kinds (section 4.7), so one that nobody kn
 does not depend on whether it was folded: a repetition stops an actuator that was switched on again meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import (
-    ActuatorStopped,
     AlertCleared,
     AlertFolded,
     AlertRaised,
     EmergencyRequested,
-    Scope,
-    Severity,
 )
-from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
+from kaiser.safety.acting import MEANINGS, UNKNOWN, Alarm, Situation, acts
 from kaiser.safety.events import KAISER, Fact
-
-Action = Literal["stop", "latch", "note"]
 
 MINUTE_US: Final = 60_000_000
 MOST_KINDS: Final = 20
 """Alerts that one actuator may have open; a device that invents kinds gets ``other`` for the rest."""
 OTHER: Final = "other"
-
-
-class Meaning(NamedTuple):
-    """How bad a kind of alert is and what is done at once."""
-
-    severity: Severity
-    action: Action
-
-
-MEANINGS: Final[Mapping[str, Meaning]] = {
-    "emergency_stop": Meaning("critical", "latch"),
-    "safety_violation": Meaning("critical", "latch"),
-    "hardware_error": Meaning("error", "stop"),
-    "runtime_protection": Meaning("error", "stop"),
-    "verification_failed": Meaning("warning", "note"),
-    "safety_forced_off": Meaning("warning", "note"),
-    "offline_rule_hold": Meaning("info", "note"),
-    "unknown_state": Meaning("error", "note"),
-    "stop_unconfirmed": Meaning("critical", "note"),
-    "clear_unconfirmed": Meaning("error", "note"),
-    "safety_silent": Meaning("critical", "note"),
-    "drift": Meaning("warning", "note"),
-    "uncommanded": Meaning("warning", "note"),
-}
-"""By kind: those of devices, then our own. ``emergency_stop`` of a device that nobody stopped is latched: somebody
-pressed a button there, and nothing may switch it on again by itself."""
-
-UNKNOWN: Final = Meaning("warning", "note")
-
-
-class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be alarmed at.
-
-    Attributes:
-        alert_id: Id that the alert has if it is a new one.
-        seq: Sequence in ACTUATORS; 0 for our own.
-    """
-
-    alert_id: str
-    kaiser_id: str
-    esp_id: str
-    gpio: int
-    kind: str
-    at: int
-    detail: str = ""
-    seq: int = 0
 
 
 class OpenAlert(msgspec.Struct):
@@ -97,22 +45,6 @@ class OpenAlert(msgspec.Struct):
 
 Key = tuple[str, int, str]
 """Device, pin and kind."""
-
-
-class Situation(msgspec.Struct, frozen=True):
-    """What has to be known to act at an alert.
-
-    Attributes:
-        pins: Pins of a device's actuators.
-        possibly_on: Whether an actuator may be on.
-        stopping: Whether a stop of it is open.
-        latched: Whether an emergency stop covers it, or was released and is being cleared on its device.
-    """
-
-    pins: Callable[[str], Iterable[int]]
-    possibly_on: Callable[[str, int], bool]
-    stopping: Callable[[str, int], bool]
-    latched: Callable[[str, int], bool]
 
 
 class Answer(NamedTuple):
@@ -158,6 +90,13 @@ class Alerts:
         """All of them, in no order."""
         return tuple(self._open.values())
 
+    def facts(self) -> Iterable[Fact]:
+        """Events that make the same alerts: as they were raised, and how often by now."""
+        for alert in self._open.values():
+            yield alert.raised
+            if alert.count > 1:
+                yield folded(alert, alert.told_at)
+
     def get(self, esp_id: str, gpio: int, kind: str) -> OpenAlert | None:
         """The open alert of a kind; None for none."""
         return self._open.get((esp_id, gpio, kind))
@@ -182,7 +121,7 @@ class Alerts:
             alert = touched.get(key) or self._open.get(key)
             if alert is not None and alarm.seq and alarm.seq <= alert.seq:
                 continue  # delivered again, and in the count already
-            done = _acts(alarm, situation, acted, now, anew=alert is None)
+            done = acts(alarm, situation, acted, now, anew=alert is None)
             facts += done
             if alert is None:
                 new = raised(alarm, kind=key[2], done=done)
@@ -279,56 +218,3 @@ def _worth_telling(alert: OpenAlert, now: int) -> bool:
     if alert.count == alert.told:
         return False
     return len(str(alert.count)) > len(str(alert.told)) or now - alert.told_at >= MINUTE_US
-
-
-def _acts(
-    alarm: Alarm, situation: Situation, acted: set[tuple[str, int]], now: int, *, anew: bool
-) -> Sequence[EmergencyRequested | ActuatorStopped]:
-    """What is done at once; ``acted`` holds the actuators of this call for which that was decided."""
-    place = (alarm.esp_id, alarm.gpio)
-    match MEANINGS.get(alarm.kind, UNKNOWN).action:
-        case "note":
-            return ()
-        case "latch":
-            if place in acted or situation.latched(*place):
-                return ()
-            acted.add(place)
-            return (_latch(alarm, now),)
-        case "stop":
-            whole = alarm.gpio == GPIO_WHOLE_DEVICE
-            pins = situation.pins(alarm.esp_id) if whole else (alarm.gpio,)
-            hit = [gpio for gpio in pins if _to_stop(alarm.esp_id, gpio, situation, anew=anew)]
-            fresh = [gpio for gpio in hit if (alarm.esp_id, gpio) not in acted]
-            acted.update((alarm.esp_id, gpio) for gpio in fresh)
-            return [_stop(alarm, gpio, now) for gpio in fresh]
-
-
-def _to_stop(esp_id: str, gpio: int, situation: Situation, *, anew: bool) -> bool:
-    return (anew or situation.possibly_on(esp_id, gpio)) and not situation.stopping(esp_id, gpio)
-
-
-def _latch(alarm: Alarm, now: int) -> EmergencyRequested:
-    if alarm.gpio == GPIO_WHOLE_DEVICE:
-        scope = Scope(kind="device", esp_id=alarm.esp_id)
-    else:
-        scope = Scope(kind="actuator", esp_id=alarm.esp_id, gpio=alarm.gpio)
-    reason = f"alert {alarm.kind}: {alarm.detail}" if alarm.detail else f"alert {alarm.kind}"
-    return EmergencyRequested(
-        at=now, by=KAISER, correlation_id=alarm.alert_id, emergency_id=alarm.alert_id, scope=scope, reason=reason
-    )
-
-
-def _stop(alarm: Alarm, gpio: int, now: int) -> ActuatorStopped:
-    return ActuatorStopped(
-        at=now,
-        by=KAISER,
-        correlation_id=alarm.alert_id,
-        stop_id=f"{alarm.alert_id}.{gpio}",
-        kaiser_id=alarm.kaiser_id,
-        esp_id=alarm.esp_id,
-        gpio=gpio,
-        rule=f"alert {alarm.kind}",
-        code=Code.DEVICE_ALERT,
-        detail=alarm.detail,
-        saw={"alert": alarm.kind, "pin": alarm.gpio, "raised_at": alarm.at},
-    )

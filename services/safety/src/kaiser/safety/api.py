@@ -7,8 +7,7 @@ import nats.errors
 
 from kaiser.contracts import cursors, safeguarding, subjects
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.safeguards import ActuatorRef, InterlockRemoved, InterlockSet, LimitsSet, Rule, Severity
-from kaiser.contracts.ids import is_esp_id
+from kaiser.contracts.events.safeguards import ActuatorRef, InterlockRemoved, InterlockSet, LimitsSet, Severity
 from kaiser.contracts.queries import Page
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.safeguarding import (
@@ -28,10 +27,10 @@ from kaiser.contracts.safeguarding import (
     SetInterlock,
     SetLimits,
 )
-from kaiser.contracts.topics import GPIO_MAX
 from kaiser.eventlog import ConcurrencyConflict, new_id
-from kaiser.safety import alerts, contradictions, emergencies
+from kaiser.safety import alerts, checking, emergencies
 from kaiser.safety.alerts import OpenAlert
+from kaiser.safety.contradicting import contradiction, contradiction_of_limits
 from kaiser.safety.emergencies import Latch
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
@@ -60,15 +59,16 @@ class Orders:
         Raises:
             Refusal: INVALID_ESP_ID, INVALID_GPIO_PIN, VALUE_OUT_OF_RANGE, or INTERLOCK_CONTRADICTION.
         """
-        _check_place(asked.esp_id, asked.gpio)
+        checking.check_place(asked.esp_id, asked.gpio)
+        checking.check_limits(asked.limits)
 
         def decide() -> Sequence[Fact]:
             settled = self._followed.settled
             before = settled.limits_set(asked.esp_id, asked.gpio)
             if asked.limits == (None if before is None else before.limits):
                 return ()
-            if asked.limits is not None:
-                contradictions.check_limits(self._followed.state, ActuatorRef(asked.esp_id, asked.gpio), asked.limits)
+            ref = ActuatorRef(asked.esp_id, asked.gpio)
+            checking.refuse(contradiction_of_limits(self._followed.state, ref, asked.limits), "limits")
             return (
                 LimitsSet(
                     at=now,
@@ -89,13 +89,13 @@ class Orders:
         Raises:
             Refusal: INTERLOCK_CONTRADICTION, VALUE_OUT_OF_RANGE.
         """
-        _check_rule(asked.rule)
+        checking.check_rule(asked.rule)
 
         def decide() -> Sequence[Fact]:
             before = self._followed.settled.interlocks().get(asked.interlock_id)
             if before is not None and before.rule == asked.rule:
                 return ()
-            contradictions.check_interlock(self._followed.state, asked.interlock_id, asked.rule)
+            checking.refuse(contradiction(self._followed.state, asked.interlock_id, asked.rule), "rule")
             return (
                 InterlockSet(
                     at=now,
@@ -244,18 +244,6 @@ def asked(queries: Queries) -> Requests:
         subjects.query("safety", "violations"): (safeguarding.ViolationsQuery, queries.violations),
         subjects.query("safety", "decision"): (safeguarding.DecisionQuery, queries.decision),
     }
-
-
-def _check_place(esp_id: str, gpio: int) -> None:
-    if not is_esp_id(esp_id):
-        raise Refusal(Code.INVALID_ESP_ID, f"{esp_id[:40]!r} is not the id of a device", "esp_id")
-    if not 0 <= gpio <= GPIO_MAX:
-        raise Refusal(Code.INVALID_GPIO_PIN, f"{gpio} is outside of 0 to {GPIO_MAX}", "gpio")
-
-
-def _check_rule(rule: Rule) -> None:
-    for ref in contradictions.places(rule):
-        _check_place(ref.esp_id, ref.gpio)
 
 
 def _correlation(asked: SafetyOrder) -> str:

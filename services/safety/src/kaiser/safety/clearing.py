@@ -19,7 +19,7 @@ from kaiser.contracts.queries import Reply
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
 from kaiser.eventlog import EventLog, EventLogError, now_us
 from kaiser.safety import alerts, downlinks
-from kaiser.safety.alerts import Alarm
+from kaiser.safety.acting import Alarm
 from kaiser.safety.emergencies import Known
 from kaiser.safety.events import KAISER
 from kaiser.safety.following import Followed

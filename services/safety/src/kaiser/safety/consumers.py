@@ -15,7 +15,8 @@ from kaiser.contracts.streams import ACTUATORS, SAFETY
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
 from kaiser.contracts.wire import ActuatorAlert
 from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, Retry, Unprocessable, now_us
-from kaiser.safety.alerts import Alarm, Answer, Situation, device_alert_id
+from kaiser.safety.acting import Alarm, Situation
+from kaiser.safety.alerts import Answer, device_alert_id
 from kaiser.safety.clearing import still_stopped
 from kaiser.safety.events import Fact, fact_of
 from kaiser.safety.following import Followed

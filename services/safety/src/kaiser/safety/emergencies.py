@@ -87,6 +87,14 @@ class Latches:
         """Every stop in force, oldest first."""
         return tuple(self._in_force.values())
 
+    def released(self) -> Sequence[Released]:
+        """Those that were released lately."""
+        return tuple(self._released)
+
+    def remember(self, released: Iterable[Released]) -> None:
+        """Know of releases that were folded before."""
+        self._released = list(released)
+
     def get(self, emergency_id: str) -> Latch:
         """A stop in force.
 

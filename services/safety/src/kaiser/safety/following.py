@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, CommandRequested
+from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandEnded, CommandRequested
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceSaid
@@ -23,55 +23,30 @@ from kaiser.contracts.events.safeguards import (
     InterlockSet,
 )
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import ACTUATORS, SAFETY
+from kaiser.contracts.streams import ACTUATORS, COMMANDS, SAFETY
 from kaiser.contracts.wire import ActuatorStatus
-from kaiser.eventlog import Delivery, EventLog, OrderedReader
+from kaiser.eventlog import Delivery, EventLog, OrderedReader, replay
 from kaiser.roster import Member, Roster
-from kaiser.safety import folding
+from kaiser.safety import checkpoints, folding
 from kaiser.safety.alerts import Alerts
+from kaiser.safety.checkpoints import Checkpoint
 from kaiser.safety.emergencies import Known, Latches
 from kaiser.safety.events import Fact, fact_of
+from kaiser.safety.positions import Position
 from kaiser.safety.readings import ReadingsFollowed
 from kaiser.safety.settled import Settled
 from kaiser.safety.state import State
 from kaiser.safety.stops import Stops
+from kaiser.safety.views import refresh
 from kaiser.safety.writing import Numbered
 
 _log = structlog.get_logger(__name__)
 
-COMMANDS: Final = (CommandRequested, CommandDispatched, CommandEnded)
-SUBJECTS: Final = (
-    *(f"actuator.*.*.*.command.{event.EVENT}" for event in COMMANDS),
-    "actuator.*.*.*.status",
-)
+SUBJECTS: Final = (COMMANDS, "actuator.*.*.*.status")
 
 _decoder = EventDecoder(
-    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMANDS}
+    {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMAND_EVENTS}
 )
-
-
-class Position:
-    """How far a stream is known, and who waits for more of it."""
-
-    def __init__(self) -> None:
-        self.seq = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-
-    def advance(self, seq: int) -> None:
-        """Everything up to a sequence is known."""
-        self.seq = max(self.seq, seq)
-        if self._waiting:
-            for wanted, future in self._waiting:
-                if wanted <= self.seq and not future.done():
-                    future.set_result(None)
-            self._waiting = [(wanted, future) for wanted, future in self._waiting if not future.done()]
-
-    async def reach(self, seq: int) -> None:
-        """Return when everything up to a sequence is known."""
-        if seq > self.seq:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((seq, future))
-            await future
 
 
 class Followed:
@@ -136,14 +111,6 @@ class Followed:
             await known.wait()
         await self._roster.wait_caught_up()
 
-    async def actuators_to(self, seq: int) -> None:
-        """Return when ACTUATORS is known up to a sequence."""
-        await self._actuators.reach(seq)
-
-    async def safety_to(self, seq: int) -> None:
-        """Return when SAFETY is known up to a sequence."""
-        await self._safety.reach(seq)
-
     async def catch_up(self) -> None:
         """Return when everything that SAFETY holds now is known."""
         info = await self._log.js.stream_info(SAFETY.name)
@@ -179,18 +146,67 @@ class Followed:
             emergency=self._emergency.get(ref, "normal"),
         )
 
+    def checkpoint(self) -> Checkpoint:
+        """What is known now, to go on from."""
+        parts = (self.alerts.facts(), (stop.stopped for stop in self.stops.open()))
+        facts = [
+            *self.settled.facts(),
+            *((latch.seq, latch.requested) for latch in self.latches.in_force()),
+            *((0, fact) for part in parts for fact in part),
+        ]
+        return Checkpoint(
+            actuators_seq=self._actuators.seq,
+            safety_seq=self._safety.seq,
+            outputs=list(self.state.outputs.items()),
+            guards=list(self.state.guards.items()),
+            emergency=[(ref, word) for ref, word in self._emergency.items() if word != "normal"],
+            facts=checkpoints.packed(facts),
+            released=list(self.latches.released()),
+            undecided=list(self.undecided.values()),
+            decided=list(self.settled.lately()),
+            decided_to=self.settled.decided_to,
+        )
+
+    def go_on_from(self, checkpoint: Checkpoint) -> None:
+        """Know what a checkpoint holds; before anything was read."""
+        for seq, fact in checkpoints.unpacked(checkpoint.facts):
+            folding.fold_safety(self.state, seq or self.state.seqs.get(SAFETY.name, 0) + 1, fact)
+            self._fold_beside(seq, fact)
+        self.latches.remember(checkpoint.released)
+        self.settled.remember(checkpoint.decided, checkpoint.decided_to)
+        self.undecided = {request.command_id: (seq, request) for seq, request in checkpoint.undecided}
+        self._emergency.update(checkpoint.emergency)
+        self.state.outputs.update(checkpoint.outputs)
+        self.state.guards.clear()
+        self.state.guards.update(checkpoint.guards)
+        for ref in self.state.outputs.keys() | self.state.guards.keys():
+            refresh(self.state, ref)
+        self.state.seqs.update({ACTUATORS.name: checkpoint.actuators_seq, SAFETY.name: checkpoint.safety_seq})
+        self._actuators.advance(checkpoint.actuators_seq)
+        self._safety.advance(checkpoint.safety_seq)
+
     async def run(self) -> None:
         """Follow until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._roster.follow(self._log))
             tasks.create_task(self._readings.run())
-            tasks.create_task(self._follow(SAFETY.name, (), self._take_safety))
+            tasks.create_task(self._follow(SAFETY.name, (), self._safety.seq, self._take_safety))
             # First what was decided, or years of requests would be held to be open meanwhile
             await self._known[SAFETY.name].wait()
-            tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._take_actuators))
+            tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._actuators.seq, self._take_actuators))
 
-    async def _follow(self, stream: str, subjects: tuple[str, ...], take: Callable[[Delivery], None]) -> None:
-        async with OrderedReader(self._log, stream, subjects=subjects, start="all") as reader:
+    async def read_to(self, actuators_seq: int, safety_seq: int) -> None:
+        """Know what the streams hold up to these sequences, and no more; for checkpoints of a moment that is past."""
+        async for delivery in replay(self._log, SAFETY.name, until_seq=safety_seq):
+            self._take_safety(delivery)
+        async for delivery in replay(self._log, ACTUATORS.name, subjects=SUBJECTS, until_seq=actuators_seq):
+            self._take_actuators(delivery)
+
+    async def _follow(
+        self, stream: str, subjects: tuple[str, ...], known_to: int, take: Callable[[Delivery], None]
+    ) -> None:
+        start_seq = known_to + 1 if known_to else 0
+        async with OrderedReader(self._log, stream, subjects=subjects, start="all", start_seq=start_seq) as reader:
             self._readers[stream] = reader
             try:
                 while True:
@@ -235,15 +251,18 @@ class Followed:
         if seq <= self._safety.seq:
             return
         self._touched.update(folding.fold_safety(self.state, seq, fact))
+        self._fold_beside(seq, fact)
+        if isinstance(fact, CommandApproved | CommandRejected):
+            self.undecided.pop(fact.command_id, None)
+        self._safety.advance(seq)
+
+    def _fold_beside(self, seq: int, fact: Fact) -> None:
         self.alerts.fold(fact)
         self.latches.fold(fact, seq)
         self.stops.fold(fact)
         self.settled.fold(fact, seq)
-        if isinstance(fact, CommandApproved | CommandRejected):
-            self.undecided.pop(fact.command_id, None)
-        elif isinstance(fact, InterlockSet | InterlockRemoved):
+        if isinstance(fact, InterlockSet | InterlockRemoved):
             self._readings.watch(self.state.interlocks.values())
-        self._safety.advance(seq)
 
     def _take_readings(self, seq: int, batch: Readings) -> None:
         self._touched.update(folding.fold_readings(self.state, seq, batch))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -30,18 +30,18 @@ class Leader:
 
     Args:
         lease: Of the instances.
-        works: What a leader does.
 
     Attributes:
+        works: What a leader does.
         since: Since when it leads, by the monotonic clock; 0 while it does not.
         terms: How often it began to lead.
     """
 
-    def __init__(self, lease: Lease, works: Sequence[Work]) -> None:
+    def __init__(self, lease: Lease) -> None:
         self.since = 0.0
         self.terms = 0
         self._lease = lease
-        self._works = works
+        self.works: list[Work] = []
 
     @property
     def leads(self) -> bool:
@@ -75,7 +75,7 @@ class Leader:
         _log.info("this instance leads")
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(work()) for work in self._works]
+                running = [tasks.create_task(work()) for work in self.works]
                 await self._lease.keep()
                 _log.warning("this instance does not lead any more")
                 for task in running:

@@ -8,6 +8,7 @@ from kaiser.contracts.streams import DEADLETTER, DOWNLINK, SAFETY
 from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, Lease, connect, ensure_streams, now_us
 from kaiser.safety import consumers
 from kaiser.safety.api import Orders, asked, ordered
+from kaiser.safety.checkpointing import Checkpoints
 from kaiser.safety.clearing import Clearing
 from kaiser.safety.consumers import ActAtAlerts, WriteViolations
 from kaiser.safety.decider import Decider
@@ -48,6 +49,9 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         followed = Followed(log)
         writer = Writer(log, followed)
         frame.health.add("state", lambda: _state(followed))
+        kept = Checkpoints(log, SERVICE)
+        if (checkpoint := await kept.last()) is not None:
+            followed.go_on_from(checkpoint)
         frame.spawn("following", followed.run())
         answerer = Answerer(SERVICE, ordered(Orders(followed, writer)), asked(Queries(pool, log)))
         await answerer.serve(log.nc)
@@ -56,6 +60,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         frame.spawn("recording", _record(frame, log, settings, pool))
         await followed.wait_caught_up()
         leader = _lead(frame, log, followed, writer, settings.safety.lease_s)
+        leader.works.append(lambda: kept.keep(followed, settings.safety.checkpoint_s))
         frame.spawn("leading", leader.run())
         await frame.until_stopped()
         await pool.close()
@@ -64,8 +69,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
 def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease_s: int) -> Leader:
     """Everything that only the leader does."""
     holder = f"{socket.gethostname()}.{os.getpid()}"
-    works: list[Work] = []
-    leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s), works)
+    leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
     metrics = SafetyMetrics(followed, writer, leader)
     frame.registry.register(metrics)
     decider = Decider(followed, writer, metrics, lambda: leader.until(now_us()))
@@ -79,7 +83,7 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
             return "the log says nothing"
         return "requests wait for a decision" if decider.limps() else ""
 
-    works += [
+    leader.works += [
         decider.run,
         Watch(followed, writer, metrics).run,
         Stopping(log, followed, writer).run,

@@ -13,13 +13,11 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         lease_s: Another instance leads so long after the leader fell silent, seconds; nothing is switched on meanwhile.
-        approval_s: An approval that was not carried out after so long has to be asked for again, seconds.
-        too_old_s: A request that waited so long for a decision is rejected, seconds; whoever asked has given up.
+        checkpoint_s: Seconds between two checkpoints of what is known, from which an instance that starts goes on.
     """
 
     lease_s: Annotated[int, Meta(ge=1, le=60)] = 3
-    approval_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
-    too_old_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
+    checkpoint_s: Annotated[float, Meta(gt=0, le=3600)] = 60.0
 
 
 class SafetySettings(CommonSettings, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Who set which limits and interlocks and why, and which commands were decided. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from kaiser.contracts.events.safeguards import (
@@ -16,6 +16,10 @@ from kaiser.safety.events import Fact
 
 REMEMBERED: Final = 50_000
 """Decided commands that are remembered by their ids, which matters only for those that may wait for their device."""
+
+
+CARRIED: Final = 5_000
+"""Of these, those that a checkpoint carries on."""
 
 
 class _Set(NamedTuple):
@@ -35,7 +39,6 @@ class Settled:
         self.decided_to = 0
         self._limits: dict[tuple[str, int], _Set] = {}
         self._interlocks: dict[str, Interlock] = {}
-        self._seqs: dict[str, int] = {}
         self._decided: dict[str, int] = {}
 
     def fold(self, fact: Fact, seq: int) -> None:
@@ -44,18 +47,41 @@ class Settled:
             case LimitsSet():
                 self._limits[fact.esp_id, fact.gpio] = _Set(fact, seq)
             case InterlockSet():
-                self._seqs[fact.interlock_id] = seq
                 self._interlocks[fact.interlock_id] = Interlock(
                     interlock_id=fact.interlock_id, rule=fact.rule, by=fact.by, reason=fact.reason, at=fact.at, seq=seq
                 )
             case InterlockRemoved():
-                self._seqs[fact.interlock_id] = seq
                 self._interlocks.pop(fact.interlock_id, None)
             case CommandApproved() | CommandRejected():
                 if len(self._decided) >= REMEMBERED:
                     del self._decided[next(iter(self._decided))]
                 self._decided[fact.command_id] = seq
                 self.decided_to = max(self.decided_to, fact.request_seq)
+
+    def facts(self) -> Iterable[tuple[int, Fact]]:
+        """Sequences and events of the settings in force."""
+        for limits in self._limits.values():
+            yield limits.seq, limits.event
+        for interlock in self._interlocks.values():
+            yield (
+                interlock.seq,
+                InterlockSet(
+                    at=interlock.at,
+                    by=interlock.by,
+                    interlock_id=interlock.interlock_id,
+                    rule=interlock.rule,
+                    reason=interlock.reason,
+                ),
+            )
+
+    def lately(self) -> Iterable[str]:
+        """Commands that were decided last."""
+        return tuple(self._decided)[-CARRIED:]
+
+    def remember(self, command_ids: Iterable[str], decided_to: int) -> None:
+        """Know of decisions that were folded before."""
+        self._decided = dict.fromkeys(command_ids, 0)
+        self.decided_to = decided_to
 
     def decided(self, command_id: str) -> bool:
         """Whether a command was decided lately."""

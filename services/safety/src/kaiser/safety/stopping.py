@@ -11,7 +11,7 @@ import structlog
 from kaiser.contracts.downlink import DownlinkForbiddenError
 from kaiser.eventlog import Event, EventLog, EventLogError, now_us
 from kaiser.safety import alerts, downlinks, stops
-from kaiser.safety.alerts import Alarm
+from kaiser.safety.acting import Alarm
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.latching import is_off

@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.safety import alerts
-from kaiser.safety.alerts import Alarm, Alerts
+from kaiser.safety.acting import Alarm
+from kaiser.safety.alerts import Alerts
 from kaiser.safety.events import Fact
 from kaiser.safety.state import State
 

@@ -60,8 +60,8 @@ class CommandEvent(ActuatorEvent, frozen=True, kw_only=True):
 class CommandRequested(CommandEvent, frozen=True, kw_only=True):
     """Somebody wants an actuator to do something. Safety answers, unless it is OFF, which needs no leave.
 
-    One with ``held_until`` waits for its device and is not decided yet: when the device is there, it is requested again
-    under the same id, with ``held_until`` 0 and another deadline.
+    One with ``held_until`` waits for its device, and safety decides on it when the device is there; the time from
+    ``held_until`` to ``deadline_at`` is what it has from its dispatch on.
 
     Attributes:
         action: What the device is to be told.
