@@ -26,7 +26,7 @@ FEW_PUMPS, MANY_PUMPS = 6, 100
 TRIALS = int(os.environ.get("KAISER_D5_TRIALS", "10"))
 """Of each victim; D5 wants 500 in all."""
 WITHIN_S = 30.0
-"""The lease of 4 s or the device's own limit (the last will of ``server/status``), with a wide margin."""
+"""The lease, or the device's own limit (here the last will of ``server/status`` after a second), and a wide margin."""
 
 
 async def lost(log: EventLog) -> set[tuple[str, int]]:

@@ -7,6 +7,7 @@ the log away it goes on with what it knows, and what was begun is repeated until
 import asyncio
 import contextlib
 import time
+from functools import partial
 from typing import Final
 
 import structlog
@@ -38,6 +39,8 @@ AT_ONCE: Final = 128
 SEND_S: Final = 5.0
 EXPIRY_S: Final = 10
 """It is repeated, so an old one is of no use, and after the release it would be wrong."""
+HEAD_START_S: Final = 0.2
+"""For a broadcast, until the broker has it: behind a thousand other messages it would come later to everybody."""
 LOOK_S: Final = 0.25
 HEARD_AT_ONCE: Final = 200
 RECONNECT_MAX_S: Final = 2.0
@@ -105,6 +108,8 @@ class EmergencyKeeper:
                     task.result()
             finally:
                 self.session = None
+                self._metrics.safety_silent.set(0)
+                self._metrics.unconfirmed_stops.set(0)
                 tasks = [telling, hearing, *self._under_way.values()]
                 for task in tasks:
                     task.cancel()
@@ -140,9 +145,8 @@ class EmergencyKeeper:
             head=status.seq is not None,
             retained=message.retain,
         )
-        before = self._stopping.unconfirmed
         self._stopping.hear(said, _now())
-        if on is not False and before <= self._stopping.unconfirmed:
+        if on is not False and self._stopping.unconfirmed:
             self.wake.set()
 
     # What devices are told
@@ -152,14 +156,27 @@ class EmergencyKeeper:
             self.wake.clear()
             self._look()
             if session.connected:
-                for order in self._stopping.due(_now()):
-                    if order not in self._under_way:
-                        task = self._under_way[order] = asyncio.create_task(self._say(session, order))
-                        task.add_done_callback(lambda _, order=order: self._under_way.pop(order, None))  # type: ignore[misc]
+                while shouting := self._begin(session, self._stopping.due(_now())):
+                    await asyncio.wait(shouting, timeout=HEAD_START_S)
             pause = min(LOOK_S, max(0.0, self._stopping.next_due() - _now()))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause if session.connected else LOOK_S):
                     await self.wake.wait()
+
+    def _begin(self, session: Session, due: list[orders.Order]) -> list[asyncio.Task[None]]:
+        """Begin to say what is due; returns the broadcasts, which get a head start."""
+        shouting = []
+        for order in due:
+            if order in self._under_way:
+                continue
+            task = self._under_way[order] = asyncio.create_task(self._say(session, order))
+            task.add_done_callback(partial(self._said, order))
+            if isinstance(order, orders.Broadcast):
+                shouting.append(task)
+        return shouting
+
+    def _said(self, order: orders.Order, _: asyncio.Task[None]) -> None:
+        del self._under_way[order]
 
     def _look(self) -> None:
         now = _now()

@@ -81,6 +81,7 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 frame.spawn(role.name, role.run())
             metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))
             frame.health.add("uplink", partial(_uplink_health, slots, roles))
+            frame.health.add("emergency", partial(_emergency_health, stopping.keeper, emergency))
             await frame.until_stopped()
 
 
@@ -145,6 +146,13 @@ def _uplink_health(slots: list[Slot], roles: list[Role]) -> Finding:
         if slot.uplink is not None and slot.uplink.holding_back is not None:
             return Finding(State.FAILING, f"{slot.client_id} holds back PUBACKs: {slot.uplink.holding_back}")
     return Finding(State.OK, "" if any(role.held for role in roles) else "standby: other bridges have every slot")
+
+
+def _emergency_health(keeper: EmergencyKeeper, role: Role) -> Finding:
+    """Ready as a standby too; not while stops are ours to say and nobody would hear them."""
+    if role.held and (keeper.session is None or not keeper.session.connected):
+        return Finding(State.STARTING, "the session for emergency stops is not connected to the broker")
+    return Finding(State.OK, "" if role.held else "standby: another bridge says emergency stops")
 
 
 def main() -> None:

@@ -201,12 +201,12 @@ class Stopping:
     # What is to be said
 
     def due(self, now: float) -> list[Order]:
-        """What is to be said now, in this order; each is due again after a pause."""
+        """What is to be said now; each is due again after a pause. Whoever has said a broadcast asks for the rest."""
+        shouts = [Broadcast(emergency_id) for emergency_id, due in self._broadcasts.items() if due <= now]
+        if shouts:
+            self._broadcasts.update({shout.emergency_id: now + BROADCAST_AGAIN_S for shout in shouts})
+            return list(shouts)
         orders: list[Order] = []
-        for emergency_id, due in self._broadcasts.items():
-            if due <= now:
-                self._broadcasts[emergency_id] = now + BROADCAST_AGAIN_S
-                orders.append(Broadcast(emergency_id))
         stopped: set[str] = set()
         for (esp_id, gpio), still in self._open.items():
             if still.due > now:
