@@ -164,9 +164,10 @@ async def test_tables_that_were_dropped_are_made_anew_from_the_log(there, servic
     async def rows() -> list:
         async with await psycopg.AsyncConnection.connect(postgres.dsn("kaiser_actuator")) as connection:
             commands = await connection.execute("SELECT * FROM actuator.commands ORDER BY command_id")
+            ended = [row for row in await commands.fetchall() if "succeeded" in row]
             states = await connection.execute("SELECT * FROM actuator.states ORDER BY esp_id, gpio, at")
-            found = [*(await commands.fetchall()), *(await states.fetchall())]
-            return found if len(found) >= 5 else []
+            found = [*ended, *(await states.fetchall())]
+            return found if len(found) == 5 else []
 
     before = await there.eventually(rows)
     service.kill()
