@@ -94,8 +94,8 @@ async def _record(frame: Frame, consumers: Consumers, settings: ActuatorSettings
     """Wait for the database, bring its schema up to date, and start everything that writes to it."""
     await prepare(settings.database(), package="kaiser.actuator", schema="actuator")
     write = recording.Recording(Projections(pool), lambda: frame.stopping)
-    consumers.run("commands", recording.COMMAND_EVENTS_SPEC, write.commands)
-    consumers.run("states", recording.STATES_SPEC, write.states)
+    consumers.run("commands", recording.COMMAND_EVENTS_SPEC, write.commands, rest_s=lambda: recording.REST_S)
+    consumers.run("states", recording.STATES_SPEC, write.states, rest_s=lambda: recording.REST_S)
     retention = Retention(settings.database(), settings.retention.lifetimes(), every_s=settings.retention.every_s)
     frame.spawn("retention", retention.run())
 

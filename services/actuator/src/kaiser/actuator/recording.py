@@ -18,6 +18,9 @@ from kaiser.timescale import BadData, DatabaseAway, outlast
 COMMAND_EVENTS_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-commands", subjects=(COMMANDS,))
 STATES_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-states", subjects=("actuator.*.*.*.status",))
 
+REST_S: Final = 0.1
+"""After each transaction: nobody waits for a table, and a command is five events, each of which would be one."""
+
 _commands: Final = EventDecoder({event.TYPE: event for event in COMMAND_EVENTS})
 _decode_status = msgspec.json.Decoder(DeviceSaid[ActuatorStatus]).decode
 
