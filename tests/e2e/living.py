@@ -138,8 +138,25 @@ def _is_to(topic: Any, esp_id: str, kind: DownlinkKind) -> bool:
 
 @contextlib.asynccontextmanager
 async def tapped(mosquitto: Mosquitto) -> AsyncIterator[Tap]:
-    """A tap, from now on. What a device says retained is seen as retained, as the broker forwards it."""
-    tap = Tap()
+    """A tap, from now on, over restarts of the broker. What a device says retained is seen as retained."""
+    tap, listens = Tap(), asyncio.Event()
+
+    async def listen() -> None:
+        while True:
+            with contextlib.suppress(aiomqtt.MqttError):
+                await _listen(mosquitto, tap, listens)
+            await asyncio.sleep(0.02)
+
+    listening = asyncio.create_task(listen())
+    try:
+        await listens.wait()
+        yield tap
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def _listen(mosquitto: Mosquitto, tap: Tap, listens: asyncio.Event) -> None:
     client = aiomqtt.Client(
         mosquitto.host,
         mosquitto.port,
@@ -150,18 +167,10 @@ async def tapped(mosquitto: Mosquitto) -> AsyncIterator[Tap]:
     async with client:
         options = aiomqtt.client.SubscribeOptions(qos=2, retainAsPublished=True, retainHandling=2)
         await client.subscribe("kaiser/#", options=options)
-
-        async def listen() -> None:
-            async for message in client.messages:
-                assert isinstance(message.payload, bytes)
-                tap.lines.append(Line(str(message.topic), message.payload, message.retain))
-
-        listening = asyncio.create_task(listen())
-        try:
-            yield tap
-        finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        listens.set()
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            tap.lines.append(Line(str(message.topic), message.payload, message.retain))
 
 
 def by_kind(tap: Tap) -> dict[UplinkKind | DownlinkKind, list[Line]]:

@@ -13,7 +13,7 @@ from mqtt5 import (
     QoS,
 )
 
-from kaiser.mqtt import TakenOver
+from kaiser.mqtt import Lull, TakenOver
 
 
 def message(packet_id, qos=QoS.AT_LEAST_ONCE, payload=b"", duplicate=False):
@@ -201,3 +201,40 @@ async def test_batches_has_one_consumer_at_a_time(listener, open_session):
     with pytest.raises(RuntimeError, match="one consumer"):
         await anext(session.batches())
     first.cancel()
+
+
+FOR_EVER = Lull(lambda message: message.payload == b"patient", 60.0)
+
+
+async def test_patient_messages_wait_for_one_that_is_not(listener, open_session):
+    session = await open_session()
+    broker = await listener.accept()
+    await broker.welcome()
+    taking = asyncio.ensure_future(anext(session.batches(FOR_EVER)))
+    for packet_id in (1, 2):
+        broker.send(message(packet_id, payload=b"patient"))
+        await asyncio.sleep(0.01)
+        assert not taking.done()
+    broker.send(message(3))
+    async with asyncio.timeout(5):
+        assert [m.packet_id for m in await taking] == [1, 2, 3]
+
+
+async def test_patient_messages_wait_no_longer_than_they_may(listener, open_session):
+    session = await open_session()
+    broker = await listener.accept()
+    await broker.welcome()
+    broker.send(message(1, payload=b"patient"))
+    async with asyncio.timeout(5):
+        batch = await anext(session.batches(FOR_EVER._replace(seconds=0.02)))
+    assert [m.packet_id for m in batch] == [1]
+
+
+async def test_what_is_not_patient_does_not_wait_at_all(listener, open_session):
+    session = await open_session()
+    broker = await listener.accept()
+    await broker.welcome()
+    broker.send(message(1), message(2, payload=b"patient"))
+    async with asyncio.timeout(5):
+        batch = await anext(session.batches(FOR_EVER))
+    assert [m.packet_id for m in batch] == [1, 2]

@@ -13,7 +13,7 @@ from kaiser.mqtt.errors import (
     SessionClosed,
     TakenOver,
 )
-from kaiser.mqtt.inbox import Batch, Message
+from kaiser.mqtt.inbox import Batch, Lull, Message
 from kaiser.mqtt.session import Session
 from kaiser.mqtt.settings import tls_context, topic_filter
 from kaiser.mqtt.stats import Stats
@@ -25,6 +25,7 @@ __all__ = (
     "Connected",
     "ConnectionLost",
     "Disconnected",
+    "Lull",
     "Message",
     "MessageExpired",
     "MqttError",

@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from mqtt5 import Packet, PublishPacket, PubRelPacket, QoS
 
@@ -10,7 +12,7 @@ from kaiser.mqtt.codec import PUBACK, PUBCOMP, PUBREC, short_packets
 from kaiser.mqtt.errors import SessionClosed, TakenOver
 from kaiser.mqtt.stats import Stats
 
-__all__ = ("Batch", "Inbox", "Message")
+__all__ = ("Batch", "Inbox", "Lull", "Message")
 
 Message = PublishPacket
 """A received message is the codec's own packet (topic, payload, qos, retain, duplicate, packet_id, and the
@@ -41,6 +43,18 @@ class Batch:
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self.messages)
+
+
+class Lull(NamedTuple):
+    """How long messages that nobody waits for may wait for others, so that many are handed out at once.
+
+    Attributes:
+        patient: Whether a message may wait; one that may not ends the waiting of all.
+        seconds: How long at most.
+    """
+
+    patient: Callable[[Message], bool]
+    seconds: float
 
 
 class Inbox:
@@ -167,23 +181,44 @@ class Inbox:
             self._stats.messages_acknowledged += len(words)
         return len(words)
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def batches(self, lull: Lull | None = None) -> AsyncIterator[Batch]:
         """Iterate over what is received; see `Session.batches`."""
         while True:
             if self._queue:
+                if lull is not None:
+                    await self._linger(lull)
                 yield self._take()
             elif self._ended is None:
-                if self._waiter is not None:
-                    raise RuntimeError("batches() has one consumer at a time")
-                self._waiter = asyncio.get_running_loop().create_future()
-                try:
-                    await self._waiter
-                finally:
-                    self._waiter = None
+                await self._wait()
             elif isinstance(self._ended, TakenOver):
                 raise self._ended
             else:
                 return
+
+    async def _wait(self, until: float | None = None) -> None:
+        """Return when something has arrived, the session has ended, or the loop's time has come."""
+        if self._waiter is not None:
+            raise RuntimeError("batches() has one consumer at a time")
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = None if until is None else loop.call_at(until, self._wake)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    async def _linger(self, lull: Lull) -> None:
+        """Let patient messages wait for others, until one comes that may not."""
+        loop = asyncio.get_running_loop()
+        until, seen = loop.time() + lull.seconds, 0
+        while len(self._queue) == 1 and self._ended is None and not self._paused and loop.time() < until:
+            messages = self._queue[0].messages
+            if not all(map(lull.patient, islice(messages, seen, None))):
+                return
+            seen = len(messages)
+            await self._wait(until)
 
     def _is_new(self, packet: Message, packet_id: int) -> bool:
         """Whether a QoS 2 message is delivered for the first time (MQTT 5, 4.3.3, method A)."""

@@ -9,7 +9,7 @@ from mqtt5 import ConnectPacket, DisconnectPacket, DisconnectReasonCode, QoS, To
 
 from kaiser.mqtt.changes import Change
 from kaiser.mqtt.client import Client
-from kaiser.mqtt.inbox import Batch, Inbox, Message
+from kaiser.mqtt.inbox import Batch, Inbox, Lull, Message
 from kaiser.mqtt.outbox import Outbox
 from kaiser.mqtt.settings import Backoff, Endpoint, Settings
 from kaiser.mqtt.stats import Stats
@@ -153,17 +153,20 @@ class Session:
         """
         await self._client.wait_up()
 
-    def batches(self) -> AsyncIterator[Batch]:
+    def batches(self, lull: Lull | None = None) -> AsyncIterator[Batch]:
         """Iterate over received messages, as many at a time as are there.
 
         Whoever does not come back for more in time makes the session leave the socket unread; nothing is dropped.
         Messages of an ended connection are still handed out: QoS 1 and 2 will come again, QoS 0 will not.
         Ends after `disconnect()`, when the queue is empty. There is one consumer at a time.
 
+        Args:
+            lull: Messages that may wait a little for others; without it, none does.
+
         Raises:
             TakenOver: Another connection with the same client id took the session over.
         """
-        return self._inbox.batches()
+        return self._inbox.batches(lull)
 
     def acknowledge(self, batch: Batch, messages: Sequence[Message] | None = None) -> int:
         """Tell the broker that messages are safe: PUBACK for QoS 1, PUBREC for QoS 2, in the order given.

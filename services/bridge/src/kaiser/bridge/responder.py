@@ -24,6 +24,9 @@ DROPPED: Final = "$SYS/broker/publish/messages/dropped"
 ACK_EXPIRY_S: Final = 10
 """An answer that a device has not got by then is of no use: its next heartbeat has its own."""
 
+WANTS_AN_ANSWER: Final = (b'"boot_sequence_id"', b'"active_handover_epoch"', b'"handover_epoch"')
+"""Fields of ``head`` devices; a heartbeat without any is of a ``dec`` one, and need not be read here."""
+
 FILTERS: Final = (
     topic_filter(
         "kaiser/+/esp/+/system/heartbeat", max_qos=QoS.AT_MOST_ONCE, retain_handling=RetainHandling.SEND_NEVER
@@ -65,6 +68,8 @@ class Responder:
         if message.topic == DROPPED:
             with contextlib.suppress(ValueError):
                 self._metrics.broker_dropped.set(int(message.payload))
+            return
+        if not any(field in message.payload for field in WANTS_AN_ANSWER):
             return
         outcome = decode_uplink(message.topic, message.payload, retained=message.retain)
         if type(outcome) is not Accepted:

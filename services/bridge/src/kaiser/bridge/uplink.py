@@ -1,8 +1,9 @@
 """The way up: MQTT session to event log, acknowledged last.
 
-There is no timer. While JetStream's acknowledgements of one flush are on their way, the session gathers what arrives;
-the next flush takes all of it. So a flush is one message when it is quiet and hundreds under load, and flushes follow
-one another, which keeps the PUBACKs in the order of the PUBLISHes (MQTT 5, 4.6).
+There is no timer, but for heartbeats, which nobody waits for here. While JetStream's acknowledgements of one flush are
+on their way, the session gathers what arrives; the next flush takes all of it. So a flush is one message when it is
+quiet and hundreds under load, and flushes follow one another, which keeps the PUBACKs in the order of the PUBLISHes
+(MQTT 5, 4.6).
 """
 
 import asyncio
@@ -17,12 +18,18 @@ from kaiser.contracts.events.telemetry import RawReadings
 from kaiser.contracts.streams import TELEMETRY_RAW
 from kaiser.eventlog import Event, EventLog, EventTooLarge, PublishError, now_us
 from kaiser.eventlog.replay import replay
-from kaiser.mqtt import QoS, Session
+from kaiser.mqtt import Lull, QoS, Session
 
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_S: Final = 5.0
 FIRST_PAUSE_S: Final = 0.1
+
+PATIENT: Final = ("/system/heartbeat", "/system/heartbeat/ack")
+"""The second is our own answer, which the broker sends to this session as to everybody."""
+HEARTBEATS: Final = Lull(lambda message: message.topic.endswith(PATIENT), 0.1)
+"""Heartbeats are answered elsewhere, at once; their events may wait for those of other devices. Of 10,000 devices that
+is sixteen at a time instead of one, which saves every process between here and the table its wake-ups."""
 
 _decode = msgspec.json.Decoder(RawReadings).decode
 
@@ -54,7 +61,7 @@ class Uplink:
         Raises:
             TakenOver: Another bridge took the session over.
         """
-        async for batch in self._session.batches():
+        async for batch in self._session.batches(HEARTBEATS):
             started = now_us()
             events = self._sorter.sort(batch.messages, started)
             await self._store(events)

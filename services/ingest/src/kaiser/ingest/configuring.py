@@ -6,7 +6,7 @@ restart of this service an open configuration is told again from its beginning.
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import nats.errors
@@ -21,7 +21,7 @@ from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.equipment import ConfigFault
 from kaiser.contracts.streams import DEVICES
 from kaiser.contracts.topics import DownlinkKind
-from kaiser.contracts.wire import ConfigResponse, IntentOutcome
+from kaiser.contracts.wire import ConfigResponse, IntentOutcome, SessionAnnounce
 from kaiser.eventlog import Delivery, Event, EventLog, EventLogError, Lease, OrderedReader, new_id, now_us
 from kaiser.ingest import configs
 from kaiser.ingest.configs import ConfigResult, Hearing, Part
@@ -38,7 +38,8 @@ LOOK_EVERY_S: Final = 1.0
 SUBSCRIBED_AFTER_S: Final = 3.0
 """A device speaks before it has subscribed to everything; what comes earlier is lost (section 3.2)."""
 SUBJECTS: Final = tuple(
-    f"device.*.*.{event}" for event in ("config_answered", "intent_outcome", "downlink_refused", "returned")
+    f"device.*.*.{event}"
+    for event in ("config_answered", "intent_outcome", "downlink_refused", "returned", "announced")
 )
 
 _decoder = EventDecoder(
@@ -46,6 +47,7 @@ _decoder = EventDecoder(
         SAID[ConfigResponse].name: DeviceSaid[ConfigResponse],
         SAID[IntentOutcome].name: DeviceSaid[IntentOutcome],
         DownlinkReported.TYPE: DownlinkReported,
+        SAID[SessionAnnounce].name: DeviceSaid[SessionAnnounce],
         DeviceReturned.TYPE: DeviceReturned,
     }
 )
@@ -182,15 +184,15 @@ class Configuring:
         run = self._runs.get(event.esp_id)
         if run is None:
             return
-        if isinstance(event, DeviceReturned):
-            run.again()
+        said: Any = getattr(event, "message", None)  # a report or a return has none
+        if isinstance(event, DeviceReturned) or isinstance(said, SessionAnnounce):
+            run.again()  # it has connected anew, and has not heard what was said before
         elif run.hearing is None:
             return
         elif isinstance(event, DownlinkReported):
             if event.outcome == "refused" and event.correlation_id == run.correlation_id():
                 run.hearing.refuse(event.code, event.detail)
         else:
-            said = event.message
             about = run.hearing.hear(said) if isinstance(said, ConfigResponse) else run.hearing.conclude(said)
             if not about:
                 return
