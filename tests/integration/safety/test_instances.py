@@ -123,6 +123,18 @@ async def test_an_instance_that_is_told_to_stop_hands_over_at_once(site: Site, s
     assert isinstance(await site.decided(await site.asks("ON")), CommandApproved)
 
 
+async def test_safety_decides_again_when_the_log_is_back(site: Site, service, nats_server):
+    service.start()
+    await site.has_device()
+    await site.decided(await site.asks("OFF"))
+    nats_server.kill()
+    nats_server.start()
+    before = site.alive
+    assert isinstance(await site.decided(await site.asks("ON")), CommandApproved)
+    await site.until(lambda: site.alive > before)
+    assert service.running
+
+
 async def test_everything_but_lists_goes_on_while_the_database_is_away(site: Site, own_postgres, nats_server, tmp_path):
     service = safety(tmp_path / "safety", nats_server, own_postgres)
     try:

@@ -25,7 +25,10 @@ from kaiser.safety.projections import Violations
 from kaiser.safety.writing import Writer
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
-ALERTS: Final = ConsumerSpec(stream=ACTUATORS.name, durable="safety-alerts", subjects=("actuator.*.*.*.alert",))
+ALERTS: Final = ConsumerSpec(
+    stream=ACTUATORS.name, durable="safety-alerts", subjects=("actuator.*.*.*.alert",), start="new"
+)
+"""From the first start of safety on: what devices raised in the years before stops nothing today."""
 VIOLATIONS: Final = ConsumerSpec(
     stream=SAFETY.name, durable="safety-violations", subjects=("safety.decision.>", "safety.stop.>")
 )

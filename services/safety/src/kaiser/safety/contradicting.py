@@ -84,17 +84,28 @@ def first_contradiction(
         interlocks: All of them by id.
         among: Actuators to look at.
     """
-    needs: dict[ActuatorRef, list[Need]] = {}
+    needs = _needs(interlocks)
     needed_by: dict[ActuatorRef, set[ActuatorRef]] = {}
-    for interlock_id, rule in sorted(interlocks.items()):
-        if isinstance(rule, OnlyWhile):
-            needs.setdefault(rule.actuator, []).append(Need(interlock_id, rule))
-            needed_by.setdefault(rule.requires, set()).add(rule.actuator)
+    for need in (need for those in needs.values() for need in those):
+        needed_by.setdefault(need.rule.requires, set()).add(need.rule.actuator)
     for ref in sorted(_reach(among, needed_by)):
         found = _never_on(state, interlocks, needs, ref)
         if found is not None:
             return found
     return None
+
+
+def never_on(state: State, interlocks: Mapping[str, Rule], ref: ActuatorRef) -> Contradiction | None:
+    """Why one actuator could never be on; None where it could."""
+    return _never_on(state, interlocks, _needs(interlocks), ref)
+
+
+def _needs(interlocks: Mapping[str, Rule]) -> dict[ActuatorRef, list[Need]]:
+    needs: dict[ActuatorRef, list[Need]] = {}
+    for interlock_id, rule in sorted(interlocks.items()):
+        if isinstance(rule, OnlyWhile):
+            needs.setdefault(rule.actuator, []).append(Need(interlock_id, rule))
+    return needs
 
 
 def _reach(start: Iterable[ActuatorRef], edges: Mapping[ActuatorRef, set[ActuatorRef]]) -> set[ActuatorRef]:
@@ -112,12 +123,11 @@ def _never_on(
     chain = _Chain(needs, ref)
     if chain.circle:
         return Contradiction(ref=ref, interlock_id=chain.circle[-1].interlock_id, trace=_circle_words(chain.circle))
-    steps = _steps(chain)
     for check in (_crowded, _overdrawn, _no_value, _too_slow):
         found = check(state, interlocks, chain)
         if found is not None:
             interlock_id, why = found
-            return Contradiction(ref=ref, interlock_id=interlock_id, trace=(*steps, why))
+            return Contradiction(ref=ref, interlock_id=interlock_id, trace=(*_steps(chain), why))
     return None
 
 
@@ -127,6 +137,7 @@ class _Chain:
     Attributes:
         ref: The actuator.
         order: What has to be on, requirements first, the actuator last.
+        all: The same, for looking things up.
         circle: Requirements that lead back to where they began; empty where none do.
         needs: Requirements between those in ``order``.
     """
@@ -137,33 +148,37 @@ class _Chain:
         self.circle: list[Need] = []
         self.needs: list[Need] = []
         self._follow(needs)
+        self.all = frozenset(self.order)
 
     def _follow(self, needs: Mapping[ActuatorRef, list[Need]]) -> None:
         """Depth first without recursion, for chains are as long as people make them."""
         done: set[ActuatorRef] = set()
-        path: list[tuple[ActuatorRef, list[Need], Need | None]] = [(self.ref, list(needs.get(self.ref, ())), None)]
-        while path:
-            ref, left, _ = path[-1]
+        above: dict[ActuatorRef, list[Need]] = {self.ref: list(needs.get(self.ref, ()))}
+        ways: list[Need] = []
+        while above:
+            ref, left = next(reversed(above.items()))
             if not left:
-                path.pop()
+                del above[ref]
+                ways = ways[:-1]
                 done.add(ref)
                 self.order.append(ref)
                 continue
             need = left.pop(0)
             self.needs.append(need)
-            above = [on_path for on_path, _, _ in path]
             if need.rule.requires in above:
-                ways = [way for _, _, way in path[above.index(need.rule.requires) + 1 :] if way is not None]
-                self.circle = [*ways, need]
+                start = list(above).index(need.rule.requires)
+                self.circle = [*ways[start:], need]
                 return
             if need.rule.requires not in done:
-                path.append((need.rule.requires, list(needs.get(need.rule.requires, ())), need))
+                above[need.rule.requires] = list(needs.get(need.rule.requires, ()))
+                ways.append(need)
 
 
 def _steps(chain: _Chain) -> tuple[str, ...]:
     steps = ["everything is off"]
+    first = {need.rule.requires: need for need in reversed(chain.needs)}
     for ref in chain.order[:-1]:
-        need = next(need for need in chain.needs if need.rule.requires == ref)
+        need = first[ref]
         steps.append(f"{words(ref)} is switched on, which {need.interlock_id} wants for {words(need.rule.actuator)}")
     return (*steps, f"{words(chain.ref)} is to be switched on")
 
@@ -185,7 +200,7 @@ def _crowded(state: State, interlocks: Mapping[str, Rule], chain: _Chain) -> Fou
     del state
     for interlock_id, rule in sorted(interlocks.items()):
         if isinstance(rule, AtMost):
-            on = [ref for ref in chain.order if ref in rule.actuators]
+            on = [ref for ref in dict.fromkeys(rule.actuators) if ref in chain.all]
             if len(on) > rule.most:
                 these = ", ".join(words(ref) for ref in on)
                 return interlock_id, f"{interlock_id} rejects it, for of {these} at most {rule.most} may be on"
@@ -196,7 +211,7 @@ def _overdrawn(state: State, interlocks: Mapping[str, Rule], chain: _Chain) -> F
     for interlock_id, rule in sorted(interlocks.items()):
         if isinstance(rule, PowerBudget):
             members = state.zones.get(rule.zone_id, frozenset())
-            least = sum(_least_w(state, ref) for ref in chain.order if ref in members)
+            least = sum(_least_w(state, ref) for ref in chain.all & members)
             if least > rule.watts:
                 why = f"they draw {least:g} W at least, and zone {rule.zone_id} may draw {rule.watts:g} W"
                 return interlock_id, f"{interlock_id} rejects it, for {why}"
@@ -214,7 +229,7 @@ def _no_value(state: State, interlocks: Mapping[str, Rule], chain: _Chain) -> Fo
     del state
     bands: dict[SensorKey, tuple[float, float]] = {}
     for interlock_id, rule in sorted(interlocks.items()):
-        if not isinstance(rule, SensorBand) or rule.actuator not in chain.order:
+        if not isinstance(rule, SensorBand) or rule.actuator not in chain.all:
             continue
         key = sensor_key(rule.sensor)
         low, high = bands.get(key, (-inf, inf))
@@ -234,10 +249,12 @@ def _too_slow(state: State, interlocks: Mapping[str, Rule], chain: _Chain) -> Fo
     """Something has to be on for longer than it may be before what requires it may follow."""
     del interlocks
     lead: dict[ActuatorRef, int] = dict.fromkeys(chain.order, 0)
+    needs: dict[ActuatorRef, list[Need]] = {ref: [] for ref in chain.order}
+    for need in chain.needs:
+        needs[need.rule.actuator].append(need)
     for ref in reversed(chain.order):
-        for need in chain.needs:
-            if need.rule.actuator == ref:
-                lead[need.rule.requires] = max(lead[need.rule.requires], lead[ref] + need.rule.for_s)
+        for need in needs[ref]:
+            lead[need.rule.requires] = max(lead[need.rule.requires], lead[ref] + need.rule.for_s)
     for need in chain.needs:
         ref = need.rule.requires
         most = state.limits(ref).max_on_s

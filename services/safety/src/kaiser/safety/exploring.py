@@ -158,6 +158,8 @@ def _local(configuration: Configuration, world: World, i: int, marks: list[int])
         output.arrived,
         output.refused,
         _ago(world, output.on_since, most),
+        output.sent_level,
+        output.sent_at == world.now,
         output.on_since <= marks[0],
         _ago(world, output.off_since, limits.min_off_s // TICK_S) if limits.min_off_s else None,
         _ago(world, output.reported_on_since, max(required) // TICK_S) if required else output.reported_on_since > 0,

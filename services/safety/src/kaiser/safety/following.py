@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
+import nats.errors
 import structlog
+from nats.js.errors import Error as JetStreamError
 
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandEnded, CommandRequested
 from kaiser.contracts.events.catalogue import SAID
@@ -43,6 +45,8 @@ from kaiser.safety.writing import Numbered
 _log = structlog.get_logger(__name__)
 
 SUBJECTS: Final = (COMMANDS, "actuator.*.*.*.status")
+
+AGAIN_S: Final = 0.1
 
 _decoder = EventDecoder(
     {SAID[ActuatorStatus].name: DeviceSaid[ActuatorStatus]} | {event.TYPE: event for event in COMMAND_EVENTS}
@@ -113,8 +117,16 @@ class Followed:
 
     async def catch_up(self) -> None:
         """Return when everything that SAFETY holds now is known."""
-        info = await self._log.js.stream_info(SAFETY.name)
-        await self._safety.reach(int(info.state.last_seq))
+        while True:
+            await self._log.wait_connected()
+            try:
+                info = await self._log.js.stream_info(SAFETY.name)
+            except (nats.errors.Error, JetStreamError, TimeoutError) as error:
+                _log.warning("the log does not say how far it is, asking again", reason=repr(error))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                await self._safety.reach(int(info.state.last_seq))
+                return
 
     def wrote(self, facts: Sequence[Numbered]) -> None:
         """Take in what was written, unless it was read already."""

@@ -93,11 +93,13 @@ async def say_alive(log: EventLog, decides: Callable[[], str]) -> None:
         log: The connection.
         decides: Why it does not; empty while it does.
     """
+    before = ""
     while True:
         reason = decides()
+        if reason != before:
+            _log.warning("whether safety decides has changed", reason=reason or "it does again")
         if not reason and log.connected:
             with contextlib.suppress(nats.errors.Error, OSError):
                 await log.nc.publish(SAFETY_ALIVE, msgspec.json.encode({"at": now_us()}))
-        elif reason:
-            _log.warning("not saying that safety decides", reason=reason)
+        before = reason
         await asyncio.sleep(SAY_S)

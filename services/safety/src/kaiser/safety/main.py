@@ -1,11 +1,25 @@
 """Wires safety: what follows the log on every instance, what only the leader does, and what needs the database."""
 
+import asyncio
 import os
 import socket
 from typing import Final
 
+import nats.errors
+import structlog
+
 from kaiser.contracts.streams import DEADLETTER, DOWNLINK, SAFETY
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler, Lease, connect, ensure_streams, now_us
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    EventLog,
+    Handler,
+    Lease,
+    connect,
+    ensure_consumer,
+    ensure_streams,
+    now_us,
+)
 from kaiser.safety import consumers
 from kaiser.safety.api import Orders, asked, ordered
 from kaiser.safety.checkpointing import Checkpoints
@@ -28,11 +42,14 @@ from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
 from kaiser.timescale import Pool
 
+_log = structlog.get_logger(__name__)
+
 SERVICE: Final = "safety"
 MEANWHILE: Final = "decisions, stops and emergency stops go on, and violations are recorded when it is back"
 SILENT_S: Final = 5.0
 """A log that says nothing for so long, not even its heartbeats, tells this instance nothing new."""
 COUNTS_EVERY_S: Final = 5.0
+AGAIN_S: Final = 0.5
 
 
 async def serve(frame: Frame, settings: SafetySettings) -> None:
@@ -58,6 +75,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         frame.on_stop(answerer.close)
         frame.spawn("watch", watch.run())
         frame.spawn("recording", _record(frame, log, settings, pool))
+        await _ensure(log, consumers.ALERTS)
         await followed.wait_caught_up()
         leader = _lead(frame, log, followed, writer, settings.safety.lease_s)
         leader.works.append(lambda: kept.keep(followed, settings.safety.checkpoint_s))
@@ -76,13 +94,12 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
     alert = ActAtAlerts(followed, writer, metrics)
 
     def falters() -> str:
-        """Why safety does not decide; empty while it does."""
-        if not leader.leads:
-            return "another instance leads"
+        """Why this instance does not decide although it leads; empty while it does."""
         if followed.silent_s > SILENT_S:
             return "the log says nothing"
         return "requests wait for a decision" if decider.limps() else ""
 
+    frame.health.add("deciding", lambda: _deciding(leader.leads, falters()))
     leader.works += [
         decider.run,
         Watch(followed, writer, metrics).run,
@@ -114,6 +131,24 @@ async def _record(frame: Frame, log: EventLog, settings: SafetySettings, pool: P
     await prepare(settings.database(), package="kaiser.safety", schema=SERVICE)
     write = WriteViolations(Violations(pool), lambda: frame.stopping)
     Consumers(frame, log, SERVICE).run("violations", consumers.VIOLATIONS, write.handle)
+
+
+def _deciding(leads: bool, falters: str) -> Finding:
+    if not leads:
+        return Finding(State.OK, "another instance leads, or will in a moment")
+    return Finding(State.FAILING, falters) if falters else Finding(State.OK)
+
+
+async def _ensure(log: EventLog, spec: ConsumerSpec) -> None:
+    """Make a consumer, and so the place in the stream from which on nothing is missed."""
+    while True:
+        try:
+            await ensure_consumer(log, spec)
+        except (nats.errors.Error, TimeoutError) as error:
+            _log.warning("a stream is not there yet, waiting", stream=spec.stream, reason=str(error))
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
 
 
 def _state(followed: Followed) -> Finding:

@@ -133,7 +133,7 @@ def first_world(configuration: Configuration) -> World:
     """Everything is off, known to be, and has been for long."""
     count = len(configuration.limits)
     world = World(state=State(), on=[False] * count, on_ticks=[0] * count, sent=[""] * count, seqs=[0, 0])
-    world.coarse = configuration.moves == COARSE
+    world.coarse = "switch on" in configuration.moves
     wanted = {i: WantedActuator(gpio=i, actuator_type="relay", name=str(i)) for i in range(count)}
     since = world.now - 900 * TICK_US
     fold_member(

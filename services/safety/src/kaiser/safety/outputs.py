@@ -79,6 +79,7 @@ def _dispatched(output: Output, at: int) -> Output:
         output,
         dispatched=True,
         sent_at=at,
+        sent_level=max(output.sent_level if output.on_since else 0.0, output.command_level),
         arrived=False,
         on_since=output.on_since or at,
         refused=False,
@@ -106,6 +107,8 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
     """
     level = level_of(status)
     output = msgspec.structs.replace(output, level=level, reported_at=max(at, output.reported_at))
+    open_on = output.command_level > 0 and output.dispatched and not output.ended
+    in_flight = at < output.sent_at + IN_FLIGHT_US
     if level is None:
         return msgspec.structs.replace(output, reported_on_since=0)
     if level > 0:
@@ -115,11 +118,11 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
             on_since=output.on_since or at,
             refused=False,
             arrived=True,
+            sent_level=output.sent_level if open_on or in_flight else 0.0,
         )
     output = msgspec.structs.replace(output, reported_on_since=0, off_since=output.off_since or at)
-    open_on = output.command_level > 0 and output.dispatched and not output.ended
-    in_flight = not output.arrived and not output.refused and at < output.sent_at + IN_FLIGHT_US
-    return output if open_on or in_flight or not output.on_since else _over(output, at)
+    may_come = open_on or (in_flight and not output.arrived and not output.refused)
+    return output if may_come or not output.on_since else _over(output, at)
 
 
 def _over(output: Output, at: int) -> Output:

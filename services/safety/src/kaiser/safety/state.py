@@ -44,6 +44,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         command_level: What it asks for.
         dispatched: Whether it is on its way, or was.
         sent_at: When the last ON was put on its way.
+        sent_level: Highest level that was put on its way since a status has shown what came of it.
         arrived: Whether the device has shown or said since that it is there.
         ended: Whether it has come to its end.
         on_since: Since when it may be on: since the first ON was on its way, or the first status that said so; 0 while
@@ -61,6 +62,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     command_level: float = 0.0
     dispatched: bool = False
     sent_at: int = 0
+    sent_level: float = 0.0
     arrived: bool = False
     ended: bool = True
     on_since: int = 0

@@ -37,7 +37,7 @@ def see(output: Output, guard: Guard, member: Member, limits: Limits) -> View:
     level = max(
         reported,
         guard.approved_level if pending else 0.0,
-        output.command_level if output.on_since and not output.ended else 0.0,
+        output.sent_level if output.on_since else 0.0,
     )
     going_off = guard.stop is not None or (output.command_level <= 0 and not output.ended)
     sure = known and reported > 0 and not going_off

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import heapq
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import structlog
@@ -12,6 +12,7 @@ import structlog
 from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.eventlog import EventLogError, now_us
 from kaiser.safety import watching, worries
+from kaiser.safety.clocks import RunClock
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
@@ -23,7 +24,7 @@ _log = structlog.get_logger(__name__)
 TICK_S: Final = 0.25
 """Longest wait between two looks at the clock, by the monotonic one: a wall clock that was set is noticed then."""
 EVERYTHING_S: Final = 5.0
-"""Between two looks at every actuator, whatever was overlooked."""
+"""Every actuator is looked at so often, a few at a time, whatever was overlooked."""
 AGAIN_S: Final = 1.0
 
 
@@ -41,42 +42,54 @@ class Watch:
         self._writer = writer
         self._metrics = metrics
         self._wake = asyncio.Event()
+        self._clock = RunClock()
+        self._turn: list[ActuatorRef] = []
+        self._turn_at = 0.0
         self._times: list[tuple[int, ActuatorRef]] = []
         followed.on_change.append(self._wake.set)
 
     async def run(self) -> None:
         """Watch, until cancelled."""
-        looked_at = 0.0
+        everything = True
         while True:
-            everything = time.monotonic() - looked_at >= EVERYTHING_S
             try:
-                await self._step(everything=everything)
+                await self._step(self._all() if everything else self._some())
+                everything = False
             except EventLogError as error:
                 _log.warning("stops wait for the log", reason=repr(error))
-                looked_at = 0.0
+                everything = True
                 await asyncio.sleep(AGAIN_S)
                 continue
-            looked_at = time.monotonic() if everything else looked_at
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _step(self, *, everything: bool) -> None:
-        state, now = self._followed.state, now_us()
-        if everything:
-            self._times.clear()
-            refs: Iterable[ActuatorRef] = state.actuators()
-            self._followed.touched()
-        else:
-            refs = watching.concerned(state, self._followed.touched()) | self._due(now)
-        looked = list(refs)
-        if not looked:
+    async def _step(self, refs: Collection[ActuatorRef]) -> None:
+        if not refs:
             return
+        looked = sorted(refs)
         written = await self._writer.write(lambda: self._found(looked))
         self._metrics.wrote(written)
         for _, fact in written:
             _log.info("safety acts", what=fact.TYPE, rule=getattr(fact, "rule", ""), esp_id=getattr(fact, "esp_id", ""))
+
+    def _all(self) -> Collection[ActuatorRef]:
+        self._times.clear()
+        self._followed.touched()
+        return self._followed.state.actuators()
+
+    def _some(self) -> Collection[ActuatorRef]:
+        """What changed and what it concerns, whose time has come, and a few of all in turn."""
+        state, now, clock = self._followed.state, now_us(), time.monotonic()
+        found = set(watching.concerned(state, self._followed.touched())) | self._due(now)
+        if clock >= self._turn_at:
+            self._turn_at = clock + TICK_S
+            if not self._turn:
+                self._turn = list(state.actuators())
+            share = 1 + len(state.views) * TICK_S // EVERYTHING_S
+            found.update(self._turn.pop() for _ in range(min(int(share), len(self._turn))))
+        return found
 
     def _due(self, now: int) -> frozenset[ActuatorRef]:
         due = set()
@@ -85,10 +98,10 @@ class Watch:
         return frozenset(due)
 
     def _found(self, refs: Sequence[ActuatorRef]) -> Sequence[Fact]:
-        state, now = self._followed.state, now_us()
+        state, now, clock = self._followed.state, now_us(), time.monotonic_ns() // 1000
         facts: list[Fact] = []
         for ref in refs:
-            seen = watching.look(state, ref, now)
+            seen = watching.look(state, ref, self._clock.now(ref, state.view(ref).since, now, clock))
             if seen.stop is not None:
                 facts.append(self._stop(seen, now))
             elif seen.next_at:
