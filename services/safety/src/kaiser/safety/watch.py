@@ -77,7 +77,7 @@ class Watch:
     def _all(self) -> Collection[ActuatorRef]:
         self._times.clear()
         self._followed.touched()
-        return self._followed.state.actuators()
+        return tuple(self._followed.state.actuators())
 
     def _some(self) -> Collection[ActuatorRef]:
         """What changed and what it concerns, whose time has come, and a few of all in turn."""
