@@ -43,6 +43,7 @@ class Watch:
         self._metrics = metrics
         self._wake = asyncio.Event()
         self._clock = RunClock()
+        self._next: dict[ActuatorRef, int] = {}
         self._turn: list[ActuatorRef] = []
         self._turn_at = 0.0
         self._times: list[tuple[int, ActuatorRef]] = []
@@ -76,6 +77,7 @@ class Watch:
 
     def _all(self) -> Collection[ActuatorRef]:
         self._times.clear()
+        self._next.clear()
         self._followed.touched()
         return tuple(self._followed.state.actuators())
 
@@ -94,7 +96,10 @@ class Watch:
     def _due(self, now: int) -> frozenset[ActuatorRef]:
         due = set()
         while self._times and self._times[0][0] <= now:
-            due.add(heapq.heappop(self._times)[1])
+            at, ref = heapq.heappop(self._times)
+            if self._next.get(ref) == at:
+                del self._next[ref]
+            due.add(ref)
         return frozenset(due)
 
     def _found(self, refs: Sequence[ActuatorRef]) -> Sequence[Fact]:
@@ -104,7 +109,8 @@ class Watch:
             seen = watching.look(state, ref, self._clock.now(ref, state.view(ref).since, now, clock))
             if seen.stop is not None:
                 facts.append(self._stop(seen, now))
-            elif seen.next_at:
+            elif seen.next_at and self._next.get(ref) != seen.next_at:
+                self._next[ref] = seen.next_at
                 heapq.heappush(self._times, (seen.next_at, ref))
         facts += worries.alarms(state, self._followed.alerts, refs, now)
         return facts
