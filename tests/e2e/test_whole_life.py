@@ -73,6 +73,9 @@ async def zoned(seen: Seen, device: Device, zone: str) -> None:
     (await seen.put("zone", {"zone_id": zone, "master_zone_id": "house"})).raise_for_status()
     await until(seen.device, lambda found: (found["zone_wanted"], found["zone_state"]) == (zone, "confirmed"))
     assert device.firmware.zone_id == zone
+    await until(seen.device, lambda found: (found["zone_id"], found["master_zone_id"]) == (zone, "house"))
+    zones = {found["zone_id"]: found for found in (await seen.api.get("/zones")).raise_for_status().json()["items"]}
+    assert (zones.keys(), zones[zone]["devices"], zones[zone]["master_zone_id"]) == ({zone}, 1, "house")
     await until(lambda: seen.latest(32, "ph"), lambda reading: reading["zone_id"] == zone)
 
 
