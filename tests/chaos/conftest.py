@@ -22,6 +22,8 @@ class Suite:
     postgres: Postgres
     bridge: Service
     ingest: Service
+    actuator: Service
+    safety: Service
     gateway: Service
     log: EventLog
 
@@ -36,10 +38,12 @@ def bridge_options() -> dict[str, str]:
 async def suite(
     mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path, bridge_options: dict[str, str]
 ) -> AsyncIterator[Suite]:
-    """Everything, ready, but the gateway: a test that wants one starts it."""
+    """Everything, ready, but the actuator service, safety and the gateway: a test that wants one starts it."""
     services = (
         ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, **bridge_options),
         ephemeral_services.ingest(tmp_path / "ingest", nats_server, own_postgres),
+        ephemeral_services.actuator(tmp_path / "actuator", nats_server, own_postgres),
+        ephemeral_services.safety(tmp_path / "safety", nats_server, own_postgres),
         ephemeral_services.gateway(tmp_path / "gateway", nats_server, own_postgres),
     )
     try:

@@ -9,6 +9,16 @@ import pytest
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres
 from kaiser.local.ephemeral_services import Service
+from kaiser.local.tree import Tree
+
+from .suite import Suite, standing
+
+
+@pytest.fixture(scope="module")
+def suite(infra_tree: Tree, postgres_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """A whole suite with actuator and safety, for all tests of a file; every test has devices of its own."""
+    with standing(tmp_path_factory.mktemp("suite"), infra_tree, postgres_template) as suite:
+        yield suite
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -12,48 +11,12 @@ import pytest
 import websockets
 
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import STREAMS
-from kaiser.eventlog import Event, EventLog, connect, ensure_streams
+from kaiser.eventlog import Event, EventLog
 from kaiser.local import ephemeral_services
-from kaiser.local.ephemeral import PASSWORD, Nats, Postgres
+from kaiser.local.ephemeral import Nats, Postgres
 from kaiser.local.ephemeral_services import Service
 
-
-@pytest.fixture
-async def log(nats_server: Nats) -> AsyncIterator[EventLog]:
-    async with await connect(nats_server.url, name="test") as connection:
-        await ensure_streams(connection, STREAMS)
-        yield connection
-
-
-@pytest.fixture
-def gateway(log: EventLog, nats_server: Nats, postgres: Postgres, tmp_path: Path) -> Iterator[Service]:
-    service = ephemeral_services.gateway(tmp_path / "gateway", nats_server, postgres)
-    try:
-        yield service.start()
-    finally:
-        service.kill()
-
-
-@pytest.fixture
-async def client(gateway: Service) -> AsyncIterator[httpx.AsyncClient]:
-    port = gateway.environment["KAISER_GATEWAY_PORT"]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-        answer = await http.post("/api/v1/auth/login", json={"username": "admin", "password": PASSWORD})
-        http.headers["Authorization"] = f"Bearer {answer.json()['tokens']['access_token']}"
-        yield http
-
-
-def _socket(client: httpx.AsyncClient, **options) -> websockets.connect:
-    return websockets.connect(f"ws://{client.base_url.host}:{client.base_url.port}/ws", max_size=None, **options)
-
-
-async def _subscribe(socket, client: httpx.AsyncClient, **message) -> None:
-    token = client.headers["Authorization"].removeprefix("Bearer ")
-    await socket.send(json.dumps({"action": "authenticate", "token": token}))
-    assert json.loads(await socket.recv())["type"] == "authenticated"
-    await socket.send(json.dumps({"action": "subscribe"} | message))
-    assert json.loads(await socket.recv())["type"] == "subscribed"
+from .clients import events, socket_of, subscribe
 
 
 def _batch(first: int, count: int, *, esp_id: str = "ESP_9F03D4", sensor_type: str = "ds18b20") -> Event:
@@ -82,21 +45,12 @@ def _batch(first: int, count: int, *, esp_id: str = "ESP_9F03D4", sensor_type: s
     return Event(subject="telemetry.reading.god.0", type=Readings.TYPE, data=msgspec.json.encode(batch), source="test")
 
 
-async def _events(socket, count: int) -> list[dict]:
-    found: list[dict] = []
-    async with asyncio.timeout(10):
-        while len(found) < count:
-            message = json.loads(await socket.recv())
-            found += message.get("events", [])
-    return found
-
-
 async def test_nobody_gets_in_without_a_token_of_ours(client: httpx.AsyncClient) -> None:
     for header in ({"Authorization": ""}, {"Authorization": "Bearer x"}):
         answer = await client.get("/api/v1/devices", headers=header)
         assert (answer.status_code, answer.json()["code"]) == (401, "NOT_AUTHENTICATED")
         assert answer.headers["content-type"].startswith("application/problem+json")
-    async with _socket(client) as ws:
+    async with socket_of(client) as ws:
         await ws.send(json.dumps({"action": "authenticate", "token": "x"}))
         with pytest.raises(websockets.ConnectionClosed):
             await ws.recv()
@@ -115,29 +69,29 @@ async def test_guessing_passwords_is_held_back(client: httpx.AsyncClient) -> Non
 async def test_a_finished_reading_is_pushed_at_once_to_who_asked_for_that(
     client: httpx.AsyncClient, log: EventLog
 ) -> None:
-    async with _socket(client) as ws:
-        await _subscribe(ws, client, filters={"types": ["sensor_data"]}, delivery="immediate")
+    async with socket_of(client) as ws:
+        await subscribe(ws, client, filters={"types": ["sensor_data"]}, delivery="immediate")
         await log.publish(_batch(1, 1))
-        (event,) = await _events(ws, 1)
+        (event,) = await events(ws, 1)
     assert event["type"] == "sensor_data"
     assert event["data"]["value"] == 22.0
     assert event["data"]["reading_id"] == "1"
 
 
 async def test_filters_let_through_what_was_asked_for(client: httpx.AsyncClient, log: EventLog) -> None:
-    async with _socket(client) as one, _socket(client) as kind:
-        await _subscribe(one, client, filters={"esp_ids": ["ESP_000001"]}, delivery="immediate")
-        await _subscribe(kind, client, filters={"sensor_types": ["ph"]}, delivery="immediate")
+    async with socket_of(client) as one, socket_of(client) as kind:
+        await subscribe(one, client, filters={"esp_ids": ["ESP_000001"]}, delivery="immediate")
+        await subscribe(kind, client, filters={"sensor_types": ["ph"]}, delivery="immediate")
         await log.publish_all([_batch(1, 3), _batch(10, 2, esp_id="ESP_000001"), _batch(20, 2, sensor_type="ph")])
-        assert [e["data"]["reading_id"] for e in await _events(one, 2)] == ["10", "11"]
-        assert [e["data"]["reading_id"] for e in await _events(kind, 2)] == ["20", "21"]
+        assert [e["data"]["reading_id"] for e in await events(one, 2)] == ["10", "11"]
+        assert [e["data"]["reading_id"] for e in await events(kind, 2)] == ["20", "21"]
 
 
 async def test_without_asking_there_are_at_most_ten_frames_a_second_with_everything_inside(
     client: httpx.AsyncClient, log: EventLog
 ) -> None:
-    async with _socket(client) as ws:
-        await _subscribe(ws, client)
+    async with socket_of(client) as ws:
+        await subscribe(ws, client)
         for number in range(100):
             await log.publish(_batch(number, 1))
             await asyncio.sleep(0.01)
@@ -152,8 +106,8 @@ async def test_without_asking_there_are_at_most_ten_frames_a_second_with_everyth
 
 async def test_a_client_that_does_not_read_is_told_how_much_it_missed(client: httpx.AsyncClient, log: EventLog) -> None:
     batches, each = 400, 200
-    async with _socket(client, max_queue=1, ping_interval=None) as ws:
-        await _subscribe(ws, client, delivery="immediate")
+    async with socket_of(client, max_queue=1, ping_interval=None) as ws:
+        await subscribe(ws, client, delivery="immediate")
         for number in range(batches):
             await log.publish(_batch(number * each, each))
         got = missed = 0
@@ -167,8 +121,8 @@ async def test_a_client_that_does_not_read_is_told_how_much_it_missed(client: ht
 
 
 async def test_a_wrong_message_is_answered_and_the_socket_lives(client: httpx.AsyncClient, log: EventLog) -> None:
-    async with _socket(client) as ws:
-        await _subscribe(ws, client, delivery="immediate")
+    async with socket_of(client) as ws:
+        await subscribe(ws, client, delivery="immediate")
         for wrong in (
             "not json",
             '{"action":"dance"}',
@@ -178,18 +132,18 @@ async def test_a_wrong_message_is_answered_and_the_socket_lives(client: httpx.As
             await ws.send(wrong)
             assert json.loads(await ws.recv())["type"] == "error"
         await log.publish(_batch(1, 1))
-        assert len(await _events(ws, 1)) == 1
+        assert len(await events(ws, 1)) == 1
 
 
 async def test_live_readings_go_on_after_the_log_was_restarted(
     client: httpx.AsyncClient, nats_server: Nats, log: EventLog
 ) -> None:
-    async with _socket(client) as ws:
-        await _subscribe(ws, client, delivery="immediate")
+    async with socket_of(client) as ws:
+        await subscribe(ws, client, delivery="immediate")
         await asyncio.to_thread(nats_server.kill)
         await asyncio.to_thread(nats_server.start)
         await log.publish(_batch(1, 1))
-        assert len(await _events(ws, 1)) == 1
+        assert len(await events(ws, 1)) == 1
 
 
 async def test_without_ingest_lists_say_so_and_logging_in_works(client: httpx.AsyncClient) -> None:
@@ -243,8 +197,8 @@ async def test_a_body_that_is_no_json_is_a_problem_with_a_code(client: httpx.Asy
 
 async def test_a_socket_lives_on_with_a_new_token_of_the_same_user(client: httpx.AsyncClient) -> None:
     token = client.headers["Authorization"].removeprefix("Bearer ")
-    async with _socket(client) as ws:
-        await _subscribe(ws, client)
+    async with socket_of(client) as ws:
+        await subscribe(ws, client)
         for again, answer in ((token, "authenticated"), ("x", "error")):
             await ws.send(json.dumps({"action": "authenticate", "token": again}))
             assert json.loads(await ws.recv())["type"] == answer

@@ -112,7 +112,7 @@ class Desired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """What its device said it is. ``level`` is None where the device does not know, ``version`` counts its changes.
+    """What its device said it is. ``level`` is None where the device does not know, ``version`` grows with each change.
 
     Attributes:
         emergency: As the device says it: ``normal``, ``active``, ``clearing`` or ``resuming``.

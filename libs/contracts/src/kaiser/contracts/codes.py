@@ -86,6 +86,7 @@ class Code(StrEnum):
     ALERT_NOT_FOUND = "ALERT_NOT_FOUND"
     CONFIG_RESET = "CONFIG_RESET"
     TYPE_UNKNOWN = "TYPE_UNKNOWN"
+    DEVICE_ALERT = "DEVICE_ALERT"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -161,6 +162,7 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.ALERT_NOT_FOUND: 5963,
     Code.CONFIG_RESET: 5964,
     Code.TYPE_UNKNOWN: 5965,
+    Code.DEVICE_ALERT: 5966,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -239,6 +241,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.ALERT_NOT_FOUND: "There is no such alert, or it is over.",
     Code.CONFIG_RESET: "A configuration was sent to the device, which switches its outputs to their defaults.",
     Code.TYPE_UNKNOWN: "Nobody said which type of actuator this is.",
+    Code.DEVICE_ALERT: "The device raised an alert, at which its actuator is stopped.",
 }
 """One line for operators."""
 

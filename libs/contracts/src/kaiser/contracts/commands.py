@@ -111,6 +111,19 @@ class ConfigureDevice(DeviceOrder, frozen=True, kw_only=True):
     wanted: Equipment
 
 
+class ConfigureAgain(DeviceOrder, frozen=True, kw_only=True):
+    """Tell a device all of its equipment again, which also takes a ``dec`` device out of a broadcast stop.
+
+    ``command.ingest.configure_again`` answers ``DeviceDecided`` before the device answers. It switches every output of
+    the device to its default.
+
+    Attributes:
+        reason: Why.
+    """
+
+    reason: str
+
+
 class DeviceDecided(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What came of an order.
 

@@ -155,7 +155,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             *(f"actuator.*.*.*.{event}" for event in ACTUATOR_SAID),
             "deadletter.bridge",
         ),
-        owns=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "DOWNLINK", "DEADLETTER"),
+        owns=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "DOWNLINK", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "DOWNLINK"),
         hears=(SAFETY_ALIVE,),
         buckets=("bridge",),
@@ -194,7 +194,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
     ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
-        owns=("IDENTITY", "DEADLETTER"),
+        owns=("SAFETY", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "IDENTITY"),
         asks=("query.>", "command.>"),
     ),

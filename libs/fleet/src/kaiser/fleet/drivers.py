@@ -9,7 +9,12 @@ TYPES: Final = ("pump", "relay", "pwm", "valve")
 TRAVEL_S: Final = 5.0
 """A valve's full travel, which cannot be interrupted; it reports its old position until then."""
 
+BINARY: Final = ("pump", "relay")
+
 ACTIVATIONS_PER_HOUR: Final = 60
+COOLS_FROM_MS: Final = 3_600_000
+COOLDOWN_S: Final = 30.0
+"""A pump that has run for an hour in all rests so long between two runs."""
 OPEN_FROM: Final = 0.66
 MIDDLE_FROM: Final = 0.33
 POSITION_PWM: Final = 127
@@ -23,18 +28,23 @@ class Actuator:
         kind: One of :data:`TYPES`.
         default_state: What it starts with and falls back to.
         subzone_id: Subzone; empty if none.
+        inverted: Whether the output is active low.
 
     Attributes:
         state: As commanded.
+        energised: Whether the load has power, which nobody tells the server.
         pwm: 0 to 255; of a valve its position times 127.
         emergency: ``normal`` or ``active``.
         source: Who commanded it last, ``head`` only.
         off_at_s: Uptime when a timed ON ends; None without one, ``head`` only.
     """
 
-    def __init__(self, gpio: int, kind: str, *, default_state: bool = False, subzone_id: str = "") -> None:
+    def __init__(
+        self, gpio: int, kind: str, *, default_state: bool = False, subzone_id: str = "", inverted: bool = False
+    ) -> None:
         self.gpio, self.kind = gpio, kind
         self.default_state, self.subzone_id = default_state, subzone_id
+        self.inverted = inverted and kind in BINARY
         self.state = default_state
         self.pwm = 255 if default_state else 0
         self.emergency = "normal"
@@ -42,8 +52,11 @@ class Actuator:
         self.off_at_s: float | None = None
         self._ran_ms = 0
         self._on_since_s: float | None = 0.0 if default_state else None
+        self._off_at_s: float | None = None
         self._activations: deque[float] = deque(maxlen=ACTIVATIONS_PER_HOUR)
         self._arrives: tuple[float, int] | None = None
+        # The pin is set without regard to what is active low, so that an inverted relay starts energised (section 6.5)
+        self.energised = default_state != self.inverted
 
     def command(self, word: str, value: float, now_s: float) -> bool:
         """Do what a command says; false if it is refused.
@@ -69,9 +82,22 @@ class Actuator:
         self._set(255 if fraction >= 0.5 else 0, now_s)
         return True
 
-    def stop(self, now_s: float, *, emergency: bool = False) -> None:
-        """Off, at once; after an emergency nothing is accepted until it is cleared or the driver is made anew."""
+    def start(self, now_s: float) -> None:
+        """The device was switched off and on."""
+        self.fall_back(now_s)
+        self.energised = self.default_state != self.inverted
+
+    def stop(self, now_s: float, *, emergency: bool = False, writes_pin: bool = True) -> None:
+        """Off, at once; after an emergency nothing is accepted until it is cleared or the driver is made anew.
+
+        Args:
+            now_s: Seconds since boot.
+            emergency: Whether it is one.
+            writes_pin: Whether the pin is set even if the actuator counts as off.
+        """
         self._arrives = None
+        if writes_pin:
+            self.energised = False
         self._set(0, now_s)
         self.off_at_s = None
         if emergency:
@@ -113,6 +139,8 @@ class Actuator:
         full = len(self._activations) == ACTIVATIONS_PER_HOUR
         if full and now_s - self._activations[0] < 3600:
             return False
+        if self._off_at_s is not None and self._ran_ms >= COOLS_FROM_MS and now_s - self._off_at_s < COOLDOWN_S:
+            return False
         self._activations.append(now_s)
         return True
 
@@ -123,5 +151,7 @@ class Actuator:
             self._on_since_s = now_s
         elif not on and self._on_since_s is not None:
             self._ran_ms += int((now_s - self._on_since_s) * 1000)
-            self._on_since_s = None
+            self._on_since_s, self._off_at_s = None, now_s
+        if on != self.state or self.kind not in BINARY:  # what is off already is left alone, energised or not
+            self.energised = on
         self.state = on

@@ -5,11 +5,12 @@ A firmware takes what happens (connected, a message, time passing) and leaves wh
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from kaiser.fleet.clock import Clock
 from kaiser.fleet.drivers import Actuator
+from kaiser.fleet.faults import Fault, FaultSource
 from kaiser.fleet.message import Outgoing, Subscribing
 from kaiser.fleet.sensors import SensorSpec
 from kaiser.fleet.sent import Key
@@ -37,6 +38,7 @@ class Firmware(ABC):
         online: Whether it is connected.
         leaves_at_s: Uptime when it restarts or vanishes by itself; None if it does not.
         gone: Whether it will never come back without somebody who sets it up.
+        faults: What goes wrong with its answers.
     """
 
     largest_packet: int
@@ -50,13 +52,18 @@ class Firmware(ABC):
         self.sensors = {(sensor.gpio, sensor.sensor_type, sensor.address): sensor for sensor in spec.sensors}
         self.actuators = {
             given.gpio: Actuator(
-                given.gpio, given.actuator_type, default_state=given.default_state, subzone_id=given.subzone_id
+                given.gpio,
+                given.actuator_type,
+                default_state=given.default_state,
+                subzone_id=given.subzone_id,
+                inverted=given.inverted,
             )
             for given in spec.actuators
         }
         self.online = False
         self.leaves_at_s: float | None = None
         self.gone = False
+        self.faults = FaultSource(spec.faults, spec.esp_id)
         self._outbox: list[Outgoing | Subscribing] = []
         self._turns: dict[tuple[int, str, str], int] = {}
         self._measured: dict[tuple[int, str, str], int] = {}
@@ -124,6 +131,9 @@ class Firmware(ABC):
             self._status_at_s = now + STATUS_S
             for actuator in self.actuators.values():
                 self.tell_status(actuator)
+        if late := self.faults.late(now):
+            self.put(*(late if self.online else ()))
+        self._due_at_s = min(self._due_at_s, self.faults.next_late_s())
         return self._due_at_s
 
     def drain(self) -> list[Outgoing | Subscribing]:
@@ -162,6 +172,13 @@ class Firmware(ABC):
         place = (sensor.gpio, sensor.sensor_type, sensor.address)
         self._turns[place] = turn = self._turns.get(place, 0) + 1
         return sensor.raw_at(self.clock.uptime_s, turn)
+
+    def obey(self, command: Callable[[Fault], None]) -> None:
+        """Carry out a command, with whatever goes wrong with it and with what is said of it."""
+        fault, before = self.faults.next(), len(self._outbox)
+        if fault.kind != "unheard":
+            command(fault)
+            self._outbox[before:] = self.faults.said(fault, self._outbox[before:], self.clock.uptime_s)
 
     def on_pin(self, gpio: int) -> list[SensorSpec]:
         """The values of a pin's sensors."""

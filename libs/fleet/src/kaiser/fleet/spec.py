@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from kaiser.fleet.faults import Faults
 from kaiser.fleet.sensors import SensorSpec
 
 Generation = Literal["head", "dec"]
@@ -17,12 +18,14 @@ class ActuatorSpec(msgspec.Struct, frozen=True, kw_only=True):
         actuator_type: ``pump``, ``relay``, ``pwm`` or ``valve``.
         subzone_id: Subzone; empty if none.
         default_state: What it falls back to.
+        inverted: Whether it is active low.
     """
 
     gpio: int
     actuator_type: str = "pump"
     subzone_id: str = ""
     default_state: bool = False
+    inverted: bool = False
 
 
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
         emergency_token: Its own token, ``head`` only.
         broadcast_token: The site's token, ``head`` only.
         missing_probes: OneWire addresses that are not on its bus.
+        faults: What goes wrong with its commands and its answers to them.
     """
 
     esp_id: str
@@ -68,3 +72,4 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True):
     emergency_token: str = ""
     broadcast_token: str = ""
     missing_probes: tuple[str, ...] = ()
+    faults: Faults = Faults()

@@ -13,15 +13,20 @@ from kaiser.bridge import profiles as cache
 from kaiser.bridge.access_keeper import AccessKeeper
 from kaiser.bridge.broker import Broker
 from kaiser.bridge.consumers import Slot
+from kaiser.bridge.emergency_keeper import EmergencyKeeper
+from kaiser.bridge.lease import DeadMansSwitch
+from kaiser.bridge.lease_lost import LostReports
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.registry import Keys, follow_registry
 from kaiser.bridge.responder import Responder
 from kaiser.bridge.roles import LEASE_TTL_S, LateLease, Role
+from kaiser.bridge.safeguards import Safeguards
 from kaiser.bridge.server_status import StatusKeeper
-from kaiser.bridge.settings import BridgeSettings
+from kaiser.bridge.settings import BridgeOptions, BridgeSettings
 from kaiser.bridge.sharing import Sharing
-from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, DOWNLINK, HEARTBEATS, TELEMETRY_RAW
+from kaiser.bridge.stopping import Stopping
+from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, DOWNLINK, HEARTBEATS, SAFETY, TELEMETRY_RAW
 from kaiser.eventlog import connect, ensure_streams
 from kaiser.eventlog.kv import Lease
 from kaiser.service import Frame, run
@@ -31,7 +36,8 @@ log = structlog.get_logger(__name__)
 
 BUCKET: Final = "bridge"
 SAVE_EVERY_S: Final = 5.0
-WRITES: Final = (TELEMETRY_RAW, DEVICES, HEARTBEATS, ACTUATORS, DOWNLINK, DEADLETTER)
+OWNS: Final = (TELEMETRY_RAW, DEVICES, HEARTBEATS, ACTUATORS, SAFETY, DOWNLINK, DEADLETTER)
+"""What it writes to, and SAFETY, so that a stop finds a stream and somebody who hears it before safety ever ran."""
 
 
 async def serve(frame: Frame, settings: BridgeSettings) -> None:
@@ -44,11 +50,17 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
         keeper = StatusKeeper(broker, profiles, will_delay_s=options.will_delay_s)
         front = Role("front", late, partial(_front, broker, profiles, metrics, keeper), assume=True)
         frame.spawn("front", front.run())
+        stopping = Stop(broker, options, metrics)
+        emergency = Role("emergency", stopping.lease, stopping.keeper.work, assume=True)
+        frame.spawn("emergency", emergency.run())
         async with await connect(nats.url, name="bridge", user=nats.user, password=nats.password) as event_log:
             frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
-            await ensure_streams(event_log, WRITES)
+            await ensure_streams(event_log, OWNS)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)
             late.is_there(lease("front"))
+            stopping.lease.is_there(lease("emergency"))
+            frame.spawn("safeguards", stopping.safeguards.follow(event_log))
+            frame.spawn("lease_lost", stopping.reports.write(event_log))
             frame.spawn("registry", follow_registry(event_log, profiles, keys))
             slots = [
                 Slot(n, options=options, broker=broker, event_log=event_log, profiles=profiles, metrics=metrics)
@@ -69,7 +81,21 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 frame.spawn(role.name, role.run())
             metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))
             frame.health.add("uplink", partial(_uplink_health, slots, roles))
+            frame.health.add("emergency", partial(_emergency_health, stopping.keeper, emergency))
             await frame.until_stopped()
+
+
+class Stop:
+    """The parts of the emergency path, which live before the log is there."""
+
+    def __init__(self, broker: Broker, options: BridgeOptions, metrics: BridgeMetrics) -> None:
+        actuators, switch = Stopping(), DeadMansSwitch(options.safety_lease_s)
+        self.lease = LateLease()
+        self.reports = LostReports()
+        self.keeper = EmergencyKeeper(
+            broker, actuators, switch, self.reports, metrics, broadcast_token=options.broadcast_token
+        )
+        self.safeguards = Safeguards(actuators, switch, options.state_dir / "holds.json", self.keeper.wake.set)
 
 
 async def _front(broker: Broker, profiles: Profiles, metrics: BridgeMetrics, keeper: StatusKeeper) -> None:
@@ -120,6 +146,13 @@ def _uplink_health(slots: list[Slot], roles: list[Role]) -> Finding:
         if slot.uplink is not None and slot.uplink.holding_back is not None:
             return Finding(State.FAILING, f"{slot.client_id} holds back PUBACKs: {slot.uplink.holding_back}")
     return Finding(State.OK, "" if any(role.held for role in roles) else "standby: other bridges have every slot")
+
+
+def _emergency_health(keeper: EmergencyKeeper, role: Role) -> Finding:
+    """Ready as a standby too; not while stops are ours to say and nobody would hear them."""
+    if role.held and (keeper.session is None or not keeper.session.connected):
+        return Finding(State.STARTING, "the session for emergency stops is not connected to the broker")
+    return Finding(State.OK, "" if role.held else "standby: another bridge says emergency stops")
 
 
 def main() -> None:

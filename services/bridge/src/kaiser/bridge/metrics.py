@@ -44,6 +44,23 @@ class BridgeMetrics:
         self.downlinks = PrometheusCounter(
             "kaiser_bridge_downlinks", "Messages to devices, by what became of them", ["outcome"], registry=registry
         )
+        self.emergency_orders = PrometheusCounter(
+            "kaiser_bridge_emergency_orders",
+            "Orders to stop, by kind (`broadcast`, `devicestop`, `off`) and by what became of them",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self.latches = Gauge("kaiser_bridge_latches", "Emergency stops in force", registry=registry)
+        self.unconfirmed_stops = Gauge(
+            "kaiser_bridge_unconfirmed_stops",
+            "Actuators that have to be off and have not said that they are",
+            registry=registry,
+        )
+        self.safety_silent = Gauge(
+            "kaiser_bridge_safety_silent",
+            "1 while safety was not heard for too long and actuators are kept off for it",
+            registry=registry,
+        )
         self.broker_dropped = Gauge(
             "kaiser_broker_dropped_messages",
             "Messages that the broker says it dropped since its start; anything above 0 is a loss",

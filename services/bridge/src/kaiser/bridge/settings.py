@@ -19,6 +19,9 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
         receive_maximum: Messages that the broker may have on their way to one session, unacknowledged.
         session_expiry_s: How long the broker keeps a slot's session, and with it everything for it, without a bridge.
         will_delay_s: How long a successor may take before ``server/status`` says ``offline``.
+        safety_lease_s: How long safety may be silent until actuators are switched off that may not stay on without it.
+        broadcast_token: What production builds of ``head`` want in a stop of the site; without it they are stopped one
+            by one.
     """
 
     state_dir: Path
@@ -27,6 +30,8 @@ class BridgeOptions(Struct, frozen=True, kw_only=True):
     receive_maximum: Annotated[int, Meta(ge=10, le=10_000)] = 1000
     session_expiry_s: Annotated[int, Meta(ge=60)] = 7 * 86_400
     will_delay_s: Annotated[int, Meta(ge=1, le=300)] = 30
+    safety_lease_s: Annotated[float, Meta(ge=2, le=3600)] = 10.0
+    broadcast_token: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class AccessOptions(Struct, frozen=True, kw_only=True):

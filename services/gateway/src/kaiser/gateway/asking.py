@@ -24,7 +24,9 @@ class ProblemError(Exception):
         self.problem = problem
 
 
-async def ask(event_log: EventLog, service: str, name: str, query: msgspec.Struct, answer: type[T]) -> T:
+async def ask(
+    event_log: EventLog, service: str, name: str, query: msgspec.Struct, answer: type[T], *, wait_s: float = 0.0
+) -> T:
     """Send a query and return the answer.
 
     Args:
@@ -33,11 +35,12 @@ async def ask(event_log: EventLog, service: str, name: str, query: msgspec.Struc
         name: Name of the query.
         query: What is asked.
         answer: Type of the answer.
+        wait_s: How long the owner was asked to wait for something, which is no part of the time that it has itself.
 
     Raises:
         ProblemError: The owner refused, is away, or did not answer in time.
     """
-    return await _request(event_log, subjects.query(service, name), query, answer, service)
+    return await _request(event_log, subjects.query(service, name), query, answer, service, TIMEOUT_S + wait_s)
 
 
 async def order(event_log: EventLog, service: str, name: str, asked: msgspec.Struct, answer: type[T]) -> T:
@@ -45,20 +48,22 @@ async def order(event_log: EventLog, service: str, name: str, asked: msgspec.Str
 
     When the owner does not answer in time, it is not known whether it decided.
     """
-    return await _request(event_log, subjects.command(service, name), asked, answer, service)
+    return await _request(event_log, subjects.command(service, name), asked, answer, service, TIMEOUT_S)
 
 
-async def _request(event_log: EventLog, subject: str, asked: msgspec.Struct, answer: type[T], service: str) -> T:
+async def _request(
+    event_log: EventLog, subject: str, asked: msgspec.Struct, answer: type[T], service: str, timeout_s: float
+) -> T:
     if not event_log.connected:
         raise ProblemError(
             Problem(Code.SERVICE_ERROR, "the event log is away; the live stream goes on when it is back")
         )
     try:
-        message = await event_log.nc.request(subject, _encode(asked), timeout=TIMEOUT_S)
+        message = await event_log.nc.request(subject, _encode(asked), timeout=timeout_s)
     except nats.errors.NoRespondersError:
         raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} is not running")) from None
     except (nats.errors.TimeoutError, TimeoutError):
-        words = f"{service} did not answer within {TIMEOUT_S:.0f} s"
+        words = f"{service} did not answer within {timeout_s:.0f} s"
         raise ProblemError(Problem(Code.OPERATION_TIMEOUT, words)) from None
     except (nats.errors.Error, OSError) as error:
         raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} cannot be asked: {error}")) from error

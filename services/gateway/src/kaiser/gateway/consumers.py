@@ -1,4 +1,4 @@
-"""Reads the log for the live stream: finished readings, heartbeats, and what devices say."""
+"""Reads the log for the live stream: finished readings, heartbeats, what devices say, and what safety decides."""
 
 import math
 from typing import Any, Final
@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS
+from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, SAFETY
 from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
 from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
 from kaiser.gateway.damping import Damper
@@ -67,7 +67,7 @@ class LiveReaders:
                 for delivery in await reader.take():
                     self._readings(delivery)
 
-    async def devices(self, stream: str) -> None:
+    async def events(self, stream: str) -> None:
         """Read another stream from now on."""
         async with self._reader(stream) as reader:
             while True:
@@ -80,7 +80,7 @@ class LiveReaders:
 
     def spawnable(self) -> dict[str, Any]:
         """Every reader by name, as coroutines."""
-        others = {spec.name.lower(): self.devices(spec.name) for spec in (HEARTBEATS, DEVICES, ACTUATORS)}
+        others = {spec.name.lower(): self.events(spec.name) for spec in (HEARTBEATS, DEVICES, ACTUATORS, SAFETY)}
         return {TELEMETRY.lower(): self.telemetry(), **others}
 
     def _readings(self, delivery: Delivery) -> None:
@@ -102,7 +102,7 @@ class LiveReaders:
         if shown is None or not self._hub.wanted(shown.name):
             return
         try:
-            esp_id, at, fields = show(delivery.type, delivery.data)
+            esp_id, at, fields, urgent = show(delivery.type, delivery.data)
         except msgspec.MsgspecError as error:
             log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
@@ -114,4 +114,4 @@ class LiveReaders:
                 fields |= {"status": "flapping", "reason": "it was lost and came back again and again"}
         encoded = encode(Envelope(shown.name, delivery.seq, at, fields))
         stream = delivery.stream
-        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=shown.urgent)
+        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=urgent)

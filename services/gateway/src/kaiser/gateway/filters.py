@@ -12,7 +12,7 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         types: Event types, such as ``sensor_data``.
-        esp_ids: Devices.
+        esp_ids: Devices; what is about no single one, such as an emergency stop, comes all the same.
         sensor_types: Sensor types, of events that have one.
         pending: With the readings of devices that nobody has approved; for those who may approve them.
     """
@@ -27,8 +27,8 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return not self.types or event_type in self.types
 
     def wants(self, event_type: str, esp_id: str) -> bool:
-        """Whether an event without a sensor is wanted."""
-        return self.wants_type(event_type) and (not self.esp_ids or esp_id in self.esp_ids)
+        """Whether an event without a sensor is wanted; ``esp_id`` is empty where it is about no single device."""
+        return self.wants_type(event_type) and (not self.esp_ids or not esp_id or esp_id in self.esp_ids)
 
     def rows(self, batch: Readings, rows_of: Mapping[str, list[int]]) -> Sequence[int]:
         """Indices of the readings of a batch that are wanted.

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 import uvicorn
 
-from kaiser.contracts.streams import DEADLETTER, IDENTITY
+from kaiser.contracts.streams import DEADLETTER, IDENTITY, SAFETY
 from kaiser.eventlog import connect, ensure_streams
 from kaiser.gateway import accounts as users
 from kaiser.gateway.accounts import Accounts
@@ -59,7 +59,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
         frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
-        await ensure_streams(event_log, (IDENTITY, DEADLETTER))
+        await ensure_streams(event_log, (SAFETY, IDENTITY, DEADLETTER))
         accounts = Accounts()
         read_to = await users.load(event_log, accounts)
         await users.ensure_first_admin(event_log, accounts, settings.admin)

@@ -28,3 +28,6 @@ class GatewayMetrics:
             registry=registry,
         )
         self.logins = Counter("kaiser_gateway_logins", "Attempts to log in", ["outcome"], registry=registry)
+        self.emergency_stops = Counter(
+            "kaiser_gateway_emergency_stops", "Emergency stops put into the log", ["scope"], registry=registry
+        )

@@ -1,6 +1,7 @@
-"""What the log says of devices, as WebSocket clients get it: names and fields of the monolith where it had them. Pure.
+"""What the log says of devices and of safety, as WebSocket clients get it. Pure.
 
-Every event keeps the device's own fields, and gains those that section 14 of the wire contract lists.
+Names and fields are the monolith's where it had them: every event keeps its own fields, and gains those that section 14
+of the wire contract lists. What is about no single device, such as an emergency stop, has no ``esp_id``.
 """
 
 from collections.abc import Callable
@@ -53,7 +54,21 @@ from kaiser.contracts.events.registry import (
     ZoneOrdered,
     ZoneSettled,
 )
-from kaiser.contracts.events.safeguards import LeaseLost
+from kaiser.contracts.events.safeguards import (
+    ActuatorStopped,
+    AlertCleared,
+    AlertFolded,
+    AlertRaised,
+    CommandApproved,
+    CommandRejected,
+    EmergencyReleased,
+    EmergencyRequested,
+    InterlockRemoved,
+    InterlockSet,
+    LeaseLost,
+    LimitsSet,
+    StopConfirmed,
+)
 from kaiser.gateway.events import ESP_HEALTH
 
 Fields = dict[str, Any]  # fields of an event's body, which differ by its type
@@ -62,20 +77,32 @@ CRITICAL: Final = frozenset({"emergency_stop", "safety_violation", "safety_force
 """Alerts that are more than a warning, where the device does not say it."""
 
 
-class Body(msgspec.Struct, frozen=True):
-    """Any event about one device, read as far as clients need it."""
+def _never(_: Fields) -> bool:
+    return False
 
-    esp_id: str
+
+def _always(_: Fields) -> bool:
+    return True
+
+
+def _grave(fields: Fields) -> bool:
+    return fields.get("severity") in {"error", "critical"}
+
+
+class Body(msgspec.Struct, frozen=True):
+    """Any event, read as far as clients need it; ``esp_id`` is empty where it is about no single device."""
+
+    esp_id: str = ""
     received_at: int = 0
     message: Fields = {}
 
 
 class Shown(NamedTuple):
-    """How an event of the log is shown: under which name, with which fields, and whether it waits for a frame."""
+    """How an event of the log is shown: under which name, with which fields, and which of them wait for no frame."""
 
     name: str
     fields: Callable[[Fields], Fields]
-    urgent: bool = False
+    urgent: Callable[[Fields], bool] = _never
 
 
 def _as_it_is(message: Fields) -> Fields:
@@ -122,7 +149,7 @@ def _config_response(message: Fields) -> Fields:
 
 
 def _in_state(state: str) -> Callable[[Fields], Fields]:
-    """A step in the life of a command."""
+    """A step in the life of a command, a stop or an alert."""
 
     def fields(message: Fields) -> Fields:
         return message | {"state": state}
@@ -135,6 +162,9 @@ def _ended(message: Fields) -> Fields:
 
 
 COMMAND: Final = "command"
+EMERGENCY_STOP: Final = "emergency_stop"
+INTERLOCK: Final = "interlock_changed"
+ALERT: Final = "alert"
 
 SHOWN: Final[dict[str, Shown]] = {
     CommandRequested.TYPE: Shown(COMMAND, _in_state("requested")),
@@ -144,7 +174,19 @@ SHOWN: Final[dict[str, Shown]] = {
     CommandAnsweredLate.TYPE: Shown("command_answered_late", _as_it_is),
     ShadowDrifted.TYPE: Shown("actuator_drifted", _as_it_is),
     ShadowSettled.TYPE: Shown("actuator_settled", _as_it_is),
-    LeaseLost.TYPE: Shown("actuator_lease_lost", _as_it_is, urgent=True),
+    LeaseLost.TYPE: Shown("actuator_lease_lost", _as_it_is, urgent=_always),
+    CommandApproved.TYPE: Shown(COMMAND, _in_state("approved")),
+    CommandRejected.TYPE: Shown(COMMAND, _in_state("rejected")),
+    ActuatorStopped.TYPE: Shown("actuator_stopped", _as_it_is, urgent=_always),
+    StopConfirmed.TYPE: Shown("actuator_stop_confirmed", _as_it_is),
+    EmergencyRequested.TYPE: Shown(EMERGENCY_STOP, _in_state("requested"), urgent=_always),
+    EmergencyReleased.TYPE: Shown(EMERGENCY_STOP, _in_state("released"), urgent=_always),
+    AlertRaised.TYPE: Shown(ALERT, _in_state("raised"), urgent=_grave),
+    AlertFolded.TYPE: Shown(ALERT, _in_state("folded")),
+    AlertCleared.TYPE: Shown(ALERT, _in_state("cleared")),
+    LimitsSet.TYPE: Shown("limits_changed", _as_it_is),
+    InterlockSet.TYPE: Shown(INTERLOCK, _in_state("set")),
+    InterlockRemoved.TYPE: Shown(INTERLOCK, _in_state("removed")),
     SAID[wire.Heartbeat].name: Shown(ESP_HEALTH, _heartbeat),
     SAID[wire.LastWill].name: Shown(ESP_HEALTH, _lost),
     DeviceReturned.TYPE: Shown(ESP_HEALTH, _returned),
@@ -152,10 +194,10 @@ SHOWN: Final[dict[str, Shown]] = {
     SAID[wire.Diagnostics].name: Shown("esp_diagnostics", _as_it_is),
     SAID[wire.ActuatorStatus].name: Shown("actuator_status", _actuator_status),
     SAID[wire.ActuatorResponse].name: Shown("actuator_response", _actuator_response),
-    SAID[wire.ActuatorAlert].name: Shown("actuator_alert", _actuator_alert, urgent=True),
-    SAID[wire.EmergencyAck].name: Shown("emergency_acked", _as_it_is, urgent=True),
-    SAID[wire.EmergencyReply].name: Shown("emergency_answered", _as_it_is, urgent=True),
-    SAID[wire.RecoveryConfirm].name: Shown("recovery_confirmed", _as_it_is, urgent=True),
+    SAID[wire.ActuatorAlert].name: Shown("actuator_alert", _actuator_alert, urgent=_always),
+    SAID[wire.EmergencyAck].name: Shown("emergency_acked", _as_it_is, urgent=_always),
+    SAID[wire.EmergencyReply].name: Shown("emergency_answered", _as_it_is, urgent=_always),
+    SAID[wire.RecoveryConfirm].name: Shown("recovery_confirmed", _as_it_is, urgent=_always),
     SAID[wire.ConfigResponse].name: Shown("config_response", _config_response),
     SAID[wire.ZoneAck].name: Shown("zone_assignment", _as_it_is),
     SAID[wire.SubzoneAck].name: Shown("subzone_assignment", _as_it_is),
@@ -213,16 +255,35 @@ NAMES: Final = frozenset(shown.name for shown in SHOWN.values())
 _decode_body = msgspec.json.Decoder(Body).decode
 
 
-def show(event_type: str, data: bytes) -> tuple[str, int, Fields]:
-    """An event about a device as a client gets it: device, time in unix microseconds, fields.
+class News(NamedTuple):
+    """An event as clients get it.
+
+    Attributes:
+        esp_id: Device; empty for what is about no single one, which concerns everybody.
+        at: Unix microseconds.
+        fields: What the clients get.
+        urgent: Whether it waits for no frame.
+    """
+
+    esp_id: str
+    at: int
+    fields: Fields
+    urgent: bool
+
+
+def show(event_type: str, data: bytes) -> News:
+    """An event as a client gets it.
 
     Raises:
-        msgspec.MsgspecError: It says nothing of a device.
+        msgspec.MsgspecError: It is not what its type says.
     """
-    body = _decode_body(data)
-    fields: Fields = body.message
+    body, shown = _decode_body(data), SHOWN[event_type]
+    own: Fields = body.message
     at = body.received_at
     if not at:  # a decision: its own fields, and times under names of their own
-        fields = msgspec.json.decode(data)
-        at = int(fields.get("at") or fields.get("registered_at") or 0)
-    return body.esp_id, at, SHOWN[event_type].fields(fields) | {"esp_id": body.esp_id, "timestamp": at // 1_000_000}
+        own = msgspec.json.decode(data)
+        at = int(own.get("at") or own.get("registered_at") or 0)
+    fields = shown.fields(own) | {"timestamp": at // 1_000_000}
+    if body.esp_id:
+        fields["esp_id"] = body.esp_id
+    return News(body.esp_id, at, fields, shown.urgent(fields))

@@ -76,6 +76,7 @@ def commanded(orders: Orders) -> Requests:
         subjects.command("ingest", "assign_zone"): (commands.AssignZone, orders.assign_zone),
         subjects.command("ingest", "order_subzone"): (commands.OrderSubzone, orders.order_subzone),
         subjects.command("ingest", "configure_device"): (commands.ConfigureDevice, orders.configure),
+        subjects.command("ingest", "configure_again"): (commands.ConfigureAgain, orders.configure_again),
         subjects.query("ingest", "equipment"): (EquipmentQuery, orders.equipment),
     }
 

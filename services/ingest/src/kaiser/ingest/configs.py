@@ -24,8 +24,9 @@ from kaiser.ingest.equipment import chip
 
 ANSWER_WITHIN_US: Final = 25_000_000
 """A message that the device could not be given by then is not given any more; another one follows."""
-PAUSES_S: Final = (30.0, 60.0, 120.0, 240.0)
-"""Between one try of a part and the next; after the last it stays unanswered until the device is back."""
+PAUSES_S: Final = (15.0, 30.0, 60.0, 120.0, 240.0)
+"""Between one try of a part and the next; after the last it stays unanswered until the device is back. The first is
+short, for a device that has just connected has not subscribed to everything yet (section 3.2)."""
 QUIET_S: Final = 5.0
 """After this without another answer a ``dec`` device has said all: it names what failed, not what worked beside it."""
 NOT_SAVED: Final = "NVS_WRITE_FAILED"

@@ -155,6 +155,10 @@ class Orders:
         """Have this equipment on a device; the device has not answered yet."""
         return await self._execute(_order(intents.Configure, asked, now, wanted=asked.wanted))
 
+    async def configure_again(self, asked: commands.ConfigureAgain, now: int) -> DeviceDecided:
+        """Tell a device all of its equipment again; the device has not answered yet."""
+        return await self._execute(_order(intents.LapseConfig, asked, now, detail=asked.reason))
+
     async def lapse_config(self, esp_id: str, detail: str, now: int) -> None:
         """Note that a device cannot have its equipment any more."""
         await self._execute(_order(intents.LapseConfig, _of_ours(esp_id), now, detail=detail))

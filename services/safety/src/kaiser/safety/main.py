@@ -1,19 +1,156 @@
-"""Wires safety."""
+"""Wires safety: what follows the log on every instance, what only the leader does, and what needs the database."""
+
+import asyncio
+import os
+import socket
+from typing import Final
+
+import nats.errors
+import structlog
 
 from kaiser.contracts.streams import DEADLETTER, DOWNLINK, SAFETY
-from kaiser.eventlog import connect, ensure_streams
-from kaiser.roster import Roster
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    EventLog,
+    Handler,
+    Lease,
+    connect,
+    ensure_consumer,
+    ensure_streams,
+    now_us,
+)
+from kaiser.safety import consumers
+from kaiser.safety.api import Orders, asked, ordered
+from kaiser.safety.checkpointing import Checkpoints
+from kaiser.safety.clearing import Clearing
+from kaiser.safety.consumers import ActAtAlerts, WriteViolations
+from kaiser.safety.decider import Decider
+from kaiser.safety.following import Followed
+from kaiser.safety.leading import Leader, Work, say_alive
+from kaiser.safety.metrics import SafetyMetrics
+from kaiser.safety.projections import Violations
+from kaiser.safety.queries import Queries
 from kaiser.safety.settings import SafetySettings
-from kaiser.service import Frame
+from kaiser.safety.stopping import Stopping
+from kaiser.safety.watch import Watch
+from kaiser.safety.writing import Writer
+from kaiser.service import Frame, State
+from kaiser.service.answering import Answerer
+from kaiser.service.consuming import Consumers, progress
+from kaiser.service.database import DatabaseWatch, prepare
+from kaiser.service.health import Finding
+from kaiser.timescale import Pool
+
+_log = structlog.get_logger(__name__)
+
+SERVICE: Final = "safety"
+MEANWHILE: Final = "decisions, stops and emergency stops go on, and violations are recorded when it is back"
+SILENT_S: Final = 5.0
+"""A log that says nothing for so long, not even its heartbeats, tells this instance nothing new."""
+COUNTS_EVERY_S: Final = 5.0
+AGAIN_S: Final = 0.5
 
 
 async def serve(frame: Frame, settings: SafetySettings) -> None:
     """Run safety until it is told to stop."""
+    pool = Pool(settings.database())
+    watch = DatabaseWatch(pool, "SELECT 1 FROM safety.progress", meanwhile=MEANWHILE)
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("database", watch.finding)
     nats = settings.nats
-    async with await connect(nats.url, name="safety", user=nats.user, password=nats.password) as log:
+    async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
-        roster = Roster()
-        frame.spawn("roster", roster.follow(log))
-        await roster.wait_caught_up()
+        await pool.open()
+        followed = Followed(log)
+        writer = Writer(log, followed)
+        frame.health.add("state", lambda: _state(followed))
+        kept = Checkpoints(log, SERVICE)
+        if (checkpoint := await kept.last()) is not None:
+            followed.go_on_from(checkpoint)
+        frame.spawn("following", followed.run())
+        answerer = Answerer(SERVICE, ordered(Orders(followed, writer)), asked(Queries(pool, log)))
+        await answerer.serve(log.nc)
+        frame.on_stop(answerer.close)
+        frame.spawn("watch", watch.run())
+        frame.spawn("recording", _record(frame, log, settings, pool))
+        await _ensure(log, consumers.ALERTS)
+        await followed.wait_caught_up()
+        leader = _lead(frame, log, followed, writer, settings.safety.lease_s)
+        leader.works.append(lambda: kept.keep(followed, settings.safety.checkpoint_s))
+        frame.spawn("leading", leader.run())
         await frame.until_stopped()
+        await pool.close()
+
+
+def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease_s: int) -> Leader:
+    """Everything that only the leader does."""
+    holder = f"{socket.gethostname()}.{os.getpid()}"
+    leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
+    metrics = SafetyMetrics(followed, writer, leader)
+    frame.registry.register(metrics)
+    decider = Decider(followed, writer, metrics, lambda: leader.until(now_us()))
+    alert = ActAtAlerts(followed, writer, metrics)
+
+    def falters() -> str:
+        """Why this instance does not decide although it leads; empty while it does."""
+        if followed.silent_s > SILENT_S:
+            return "the log says nothing"
+        return "requests wait for a decision" if decider.limps() else ""
+
+    frame.health.add("deciding", lambda: _deciding(leader.leads, falters()))
+    leader.works += [
+        decider.run,
+        Watch(followed, writer, metrics).run,
+        Stopping(log, followed, writer).run,
+        Clearing(log, followed, writer).run,
+        _consumes(frame, log, "alerts", consumers.ALERTS, alert.handle),
+        lambda: alert.tell_counts(COUNTS_EVERY_S),
+        lambda: say_alive(log, falters),
+    ]
+    return leader
+
+
+def _consumes(frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler) -> Work:
+    """A consumer that runs for a term of the leader, each with one of its own."""
+
+    async def consume() -> None:
+        consumer = BatchConsumer(log, spec, handler, service=SERVICE)
+        frame.health.add(name, progress(consumer))
+        try:
+            await consumer.run()
+        finally:
+            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
+
+    return consume
+
+
+async def _record(frame: Frame, log: EventLog, settings: SafetySettings, pool: Pool) -> None:
+    """Wait for the database, bring its schema up to date, and write what belongs there."""
+    await prepare(settings.database(), package="kaiser.safety", schema=SERVICE)
+    write = WriteViolations(Violations(pool), lambda: frame.stopping)
+    Consumers(frame, log, SERVICE).run("violations", consumers.VIOLATIONS, write.handle)
+
+
+def _deciding(leads: bool, falters: str) -> Finding:
+    if not leads:
+        return Finding(State.OK, "another instance leads, or will in a moment")
+    return Finding(State.FAILING, falters) if falters else Finding(State.OK)
+
+
+async def _ensure(log: EventLog, spec: ConsumerSpec) -> None:
+    """Make a consumer, and so the place in the stream from which on nothing is missed."""
+    while True:
+        try:
+            await ensure_consumer(log, spec)
+        except (nats.errors.Error, TimeoutError) as error:
+            _log.warning("a stream is not there yet, waiting", stream=spec.stream, reason=str(error))
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return
+
+
+def _state(followed: Followed) -> Finding:
+    missing = followed.missing
+    return Finding(State.STARTING, missing) if missing else Finding(State.OK)

@@ -60,6 +60,9 @@ class CommandEvent(ActuatorEvent, frozen=True, kw_only=True):
 class CommandRequested(CommandEvent, frozen=True, kw_only=True):
     """Somebody wants an actuator to do something. Safety answers, unless it is OFF, which needs no leave.
 
+    One with ``held_until`` waits for its device, and safety decides on it when the device is there; the time from
+    ``held_until`` to ``deadline_at`` is what it has from its dispatch on.
+
     Attributes:
         action: What the device is to be told.
         asked: What was asked for, before TOGGLE was resolved.
@@ -97,6 +100,7 @@ class CommandDispatched(CommandEvent, frozen=True, kw_only=True):
         attempt: 1 for the first.
         answer_by: When the next try is due, or the end.
         decision_seq: Sequence in SAFETY of the approval; 0 for OFF, which needs none.
+        approved_until: Until when it may be sent again under this approval; 0 for OFF, which needs none.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.command.dispatched.v1"
@@ -105,6 +109,7 @@ class CommandDispatched(CommandEvent, frozen=True, kw_only=True):
     attempt: int
     answer_by: int
     decision_seq: int = 0
+    approved_until: int = 0
 
 
 class CommandAcknowledged(CommandEvent, frozen=True, kw_only=True):

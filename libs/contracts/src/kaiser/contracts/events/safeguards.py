@@ -258,6 +258,7 @@ class CommandDecision(SafetyEvent, frozen=True, kw_only=True):
         level: 0.0 to 1.0.
         rule: The rule that decided: ``off``, ``clear``, ``emergency``, ``max_on``, ``interlock lamp-or-heater``, …
         saw: The values that it saw, by name; enough to decide the same again by hand.
+        request_seq: Sequence in ACTUATORS of the request; tells what is known of the command on both streams apart.
     """
 
     command_id: str
@@ -267,6 +268,7 @@ class CommandDecision(SafetyEvent, frozen=True, kw_only=True):
     level: float
     rule: str
     saw: dict[str, Any] = {}
+    request_seq: int = 0
 
 
 class CommandApproved(CommandDecision, frozen=True, kw_only=True):
@@ -275,12 +277,14 @@ class CommandApproved(CommandDecision, frozen=True, kw_only=True):
     Attributes:
         valid_until: It must be on its way by then, or be asked for again.
         max_on_s: It is stopped after so long; None for never.
+        run_since: Since when the run counts that it starts, or that it goes on with; 0 for OFF.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.safety.command_approved.v1"
 
     valid_until: int
     max_on_s: int | None = None
+    run_since: int = 0
 
 
 class CommandRejected(CommandDecision, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 """Commands and emergencies as ``dec`` understands them (wire contract, sections 5.1, 5.5)."""
 
 import re
+from functools import partial
 
 from kaiser.fleet.dec.state import DecState
+from kaiser.fleet.faults import Fault
 from kaiser.fleet.message import object_of
 from kaiser.fleet.pool import pool
 from kaiser.fleet.text import b, f3, fields, s
@@ -20,11 +22,16 @@ def first(text: str, name: str) -> str:
 
 def command(device: DecState, gpio: int, payload: bytes) -> None:
     """Do it, and answer: state, response, and the state once more (section 4.5)."""
+    device.obey(partial(_obey, device, gpio, payload))
+
+
+def _obey(device: DecState, gpio: int, payload: bytes, fault: Fault) -> None:
     text = payload.decode("ascii", "replace")
     word = first(text, "command").partition('"')[2].partition('"')[0]
     value, duration = _number(first(text, "value")), int(min(LONGEST_S, _number(first(text, "duration"))))
     actuator = device.actuators.get(gpio)
-    success = actuator is not None and actuator.command(word, value, device.clock.uptime_s)
+    done = fault.done and actuator is not None and actuator.command(word, value, device.clock.uptime_s)
+    success = fault.claims(done)
     if success and actuator is not None:
         device.tell_status(actuator)
     device.say(
@@ -34,7 +41,7 @@ def command(device: DecState, gpio: int, payload: bytes) -> None:
             zone_id=s(device.zone_id),
             ts=str(device.clock.unix_s),
             gpio=str(gpio),
-            command=s(word),
+            command=s(fault.word(word)),
             value=f3(value),
             duration=str(duration),
             success=b(success),
@@ -51,7 +58,8 @@ def broadcast_emergency(device: DecState, payload: bytes) -> None:
     if body is None or pool(body) > BROADCAST_POOL:
         return
     for actuator in device.actuators.values():
-        actuator.stop(device.clock.uptime_s, emergency=True)
+        # What it takes for off it leaves alone, so that an inverted relay stays energised (section 6.5)
+        actuator.stop(device.clock.uptime_s, emergency=True, writes_pin=False)
         device.tell_alert(actuator.gpio, "emergency_stop", "Actuator stopped")
 
 

@@ -85,6 +85,7 @@ def _actuator(device: DecState, item: Item) -> None:
         kind,
         default_state=item.get("default_state") in (True, 1, "true"),
         subzone_id=subzone if isinstance(subzone, str) else "",
+        inverted=any(item.get(name) in (True, 1, "true") for name in ("inverted_logic", "inverted")),
     )
 
 

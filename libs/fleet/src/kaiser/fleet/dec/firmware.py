@@ -67,6 +67,7 @@ class DecFirmware(DecState):
         self.online, self.deaf, self.leaves_at_s = False, False, None
         self.actuators, self.subzones = {}, {}
         self._ring.clear()
+        self.faults.forget()
         self._measured.clear()
         self._processing = Processing(answers=self.spec.processing == "answers", address=self.spec.processing_at)
         self._beat_at_s, self._status_at_s, self._diagnostics_at_s = HEARTBEAT_S, 30.0, 60.0

@@ -1,9 +1,11 @@
 """Commands to actuators (wire contract, sections 4.6, 5.1)."""
 
 import math
+from functools import partial
 from typing import Any, Final
 
 from kaiser.fleet.drivers import Actuator
+from kaiser.fleet.faults import Fault
 from kaiser.fleet.head.intents import Intent, tell_outcome, tell_stage
 from kaiser.fleet.head.state import CONFIG_PENDING, ERROR, PENDING_APPROVAL, SAFE_MODE, HeadState
 from kaiser.fleet.message import object_of
@@ -23,7 +25,15 @@ IN_EMERGENCY: Final = "Actuator in emergency stop state. Clear emergency first."
 
 def command(device: HeadState, gpio: int, payload: bytes) -> None:
     """Admit it, do it, answer it, and say what became of it."""
+    device.obey(partial(_obey, device, gpio, payload))
+
+
+def _obey(device: HeadState, gpio: int, payload: bytes, fault: Fault) -> None:
     body = object_of(payload[:BUFFER]) or {}
+    if isinstance(own := body.get("correlation_id"), str):
+        body["correlation_id"] = fault.correlation_id(own)
+    if isinstance(own := body.get("intent_id"), str):
+        body["intent_id"] = fault.correlation_id(own)
     word, value = str(body.get("command", "")), _value(body.get("value"))
     intent = Intent(body, f"fw_{device.clock.uptime_ms}_{gpio}")
     if refusal := _admission(device, intent):
@@ -35,10 +45,11 @@ def command(device: HeadState, gpio: int, payload: bytes) -> None:
     tell_outcome(device, "command", intent, "accepted", reason="Command accepted")
     actuator = device.actuators.get(gpio)
     before = actuator and (actuator.state, actuator.pwm)
-    success = actuator is not None and actuator.command(word, value, device.clock.uptime_s)
+    done = fault.done and actuator is not None and actuator.command(word, value, device.clock.uptime_s)
+    success = fault.claims(done)
     message = "Command executed" if success else _why_not(actuator)
     if actuator is not None:
-        _after(device, actuator, body, success=success)
+        _after(device, actuator, body, success=done)
     _respond(device, gpio, body, success=success, message=message)
     if success and actuator is not None and (actuator.state, actuator.pwm) == before:
         device.tell_status(actuator)  # a command that changes nothing is the one case of a second status

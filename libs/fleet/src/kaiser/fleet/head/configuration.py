@@ -143,7 +143,8 @@ def _actuator(device: HeadState, item: Item) -> None:
     if gpio not in PINS or gpio in INPUT_ONLY or device.on_pin(gpio):
         raise ItemError("UNKNOWN_ERROR", "GPIO conflict", 1002)
     on = item.get("default_state") in (True, "true")
-    device.actuators[gpio] = Actuator(gpio, kind, default_state=on, subzone_id=_subzone(item))
+    inverted = any(item.get(name) in (True, 1, "true") for name in ("inverted_logic", "inverted"))
+    device.actuators[gpio] = Actuator(gpio, kind, default_state=on, subzone_id=_subzone(item), inverted=inverted)
 
 
 def _removed(item: Item) -> bool:

@@ -42,7 +42,8 @@ def broadcast(device: HeadState, payload: bytes) -> None:
             tell_outcome(device, "command", intent, "rejected", code="CONTRACT_VIOLATION", reason="Broadcast refused")
             return
         if not _authorised(device, body, device.broadcast_token):
-            tell_outcome(device, "command", intent, "rejected", code="UNAUTHORIZED", reason="Broadcast refused")
+            code = "UNAUTHORIZED" if device.broadcast_token else "NO_TOKEN_CONFIGURED"
+            tell_outcome(device, "command", intent, "rejected", code=code, reason="Broadcast refused")
             return
     stop(device)
     tell_outcome(device, "command", intent, "applied", reason="Emergency stop applied")

@@ -76,9 +76,10 @@ class HeadFirmware(HeadState):
         self.handover = Handover()
         for actuator in self.actuators.values():
             actuator.emergency = "normal"
-            actuator.fall_back(0.0)
+            actuator.start(0.0)
         self._measured.clear()
         self._errors_at_s.clear()
+        self.faults.forget()
         self._status_at_s, self._diagnostics_at_s, self._told = 30.0, 60.0, None
 
     def beat(self) -> None:

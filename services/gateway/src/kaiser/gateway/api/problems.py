@@ -29,6 +29,9 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         code: Stable code, for programs.
         detail: What was wrong, for people.
         where: Which field or part.
+        rule: Rule of safety that says no.
+        saw: The values that it saw, by name.
+        command_id: The command that came to this end.
     """
 
     type: str
@@ -37,20 +40,55 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     detail: str
     where: str = ""
+    rule: str = ""
+    saw: dict[str, Any] = {}
+    command_id: str = ""
 
+
+NOT_THERE: Final = (
+    Code.ESP_DEVICE_NOT_FOUND,
+    Code.SENSOR_NOT_FOUND,
+    Code.CALIBRATION_NOT_FOUND,
+    Code.ACTUATOR_NOT_FOUND,
+    Code.COMMAND_NOT_FOUND,
+    Code.EMERGENCY_NOT_FOUND,
+    Code.INTERLOCK_NOT_FOUND,
+    Code.ALERT_NOT_FOUND,
+)
+AGAINST_ITS_STATE: Final = (
+    Code.SENSOR_AMBIGUOUS,
+    Code.DEVICE_STATE_FORBIDS,
+    Code.CALIBRATION_OPEN,
+    Code.READING_TOO_OLD,
+    Code.RECOMPUTE_RUNNING,
+    Code.TYPE_UNKNOWN,
+    Code.COMMAND_ENDED,
+    Code.IDEMPOTENCY_CONFLICT,
+    Code.EMERGENCY_UNCONFIRMED,
+    Code.INTERLOCK_CONTRADICTION,
+    Code.ESP_OFFLINE,
+    Code.DEVICE_DEAF,
+    Code.STATE_UNKNOWN,
+    Code.SAFE_MODE,
+    Code.EMERGENCY_ACTIVE,
+    Code.LEVEL_NOT_ALLOWED,
+    Code.RUN_TOO_LONG,
+    Code.COOLING_DOWN,
+    Code.TOO_MANY_STARTS,
+    Code.DUTY_CYCLE_EXCEEDED,
+    Code.OUTSIDE_ALLOWED_HOURS,
+    Code.INTERLOCKED,
+    Code.POWER_BUDGET_EXCEEDED,
+    Code.SENSOR_NOT_FRESH,
+    Code.SENSOR_OUT_OF_BAND,
+)
+"""What is refused now may be granted later, or elsewhere: safety's reasons are all of this kind."""
+AWAY: Final = (Code.DATABASE_ERROR, Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.SAFETY_UNAVAILABLE)
 
 STATUS_OF: Final[dict[str, int]] = {
-    "ESP_DEVICE_NOT_FOUND": 404,
-    "SENSOR_NOT_FOUND": 404,
-    "SENSOR_AMBIGUOUS": 409,
-    Code.DEVICE_STATE_FORBIDS: 409,
-    Code.CALIBRATION_NOT_FOUND: 404,
-    Code.CALIBRATION_OPEN: 409,
-    Code.READING_TOO_OLD: 409,
-    Code.RECOMPUTE_RUNNING: 409,
-    Code.DATABASE_ERROR: 503,
-    Code.SERVICE_ERROR: 503,
-    Code.OPERATION_TIMEOUT: 503,
+    **dict.fromkeys(NOT_THERE, 404),
+    **dict.fromkeys(AGAINST_ITS_STATE, 409),
+    **dict.fromkeys(AWAY, 503),
 }
 """HTTP status of the codes that owners answer with; any other one is the asker's fault."""
 
@@ -65,19 +103,31 @@ CODE_OF: Final[dict[int, str]] = {
 
 
 def problem(
-    status: int, code: str, detail: str, *, where: str = "", headers: dict[str, str] | None = None
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    where: str = "",
+    headers: dict[str, str] | None = None,
+    **more: Any,  # further members of the document
 ) -> Response[Any]:
     """A problem as a response."""
-    document = ProblemDocument(f"urn:kaiser:problem:{code}", HTTPStatus(status).phrase, status, code, detail, where)
+    title = HTTPStatus(status).phrase
+    document = ProblemDocument(f"urn:kaiser:problem:{code}", title, status, code, detail, where, **more)
     return Response(content=document, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def refused(code: str, detail: str, *, where: str = "", **more: Any) -> Response[Any]:  # as :func:`problem`
+    """What an owner answers instead, with the status that belongs to its code."""
+    status = STATUS_OF.get(code, 400)
+    retry = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(status, code, detail, where=where, headers=retry, **more)
 
 
 def from_owner(_: AnyRequest, error: ProblemError) -> Response[Any]:
     """What the owner of a projection answered instead."""
     found: Problem = error.problem
-    status = STATUS_OF.get(found.code, 400)
-    retry = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, found.code, found.detail, where=found.where, headers=retry)
+    return refused(found.code, found.detail, where=found.where)
 
 
 def from_validation(_: AnyRequest, error: ValidationException) -> Response[Any]:

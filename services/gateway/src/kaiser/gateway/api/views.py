@@ -203,8 +203,13 @@ class HistoryView(msgspec.Struct, frozen=True, kw_only=True):
 def instant(us: int) -> datetime:
     """Unix microseconds as a moment, which becomes RFC 3339 in C; exact, where a float of seconds would not be."""
     seconds, fraction = divmod(us, 1_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.replace(microsecond=fraction) if fraction else moment
+    found = datetime.fromtimestamp(seconds, UTC)
+    return found.replace(microsecond=fraction) if fraction else found
+
+
+def moment(us: int) -> datetime | None:
+    """As :func:`instant`; None for 0, which stands for never."""
+    return instant(us) if us else None
 
 
 def page(found: queries.Page[T], view: Callable[[T], V]) -> PageView[V]:

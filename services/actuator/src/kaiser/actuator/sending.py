@@ -1,0 +1,114 @@
+"""From a command to the message that its device gets (wire contract, sections 5.1, 5.9 and 6.5). Pure."""
+
+from typing import Final
+
+import msgspec
+
+from kaiser.contracts import subjects, topics
+from kaiser.contracts.downlink import downlink_qos, encode_downlink
+from kaiser.contracts.events.actuation import CommandDispatched, CommandRequested
+from kaiser.contracts.events.codec import encode
+from kaiser.contracts.events.device import Generation
+from kaiser.contracts.events.downlink import DownlinkRequested
+from kaiser.contracts.events.equipment import WantedActuator
+from kaiser.contracts.topics import DownlinkKind
+from kaiser.contracts.wire import ActuatorCommand
+from kaiser.eventlog import Event
+
+SOURCE: Final = "kaiser/actuator"
+KIND: Final = DownlinkKind.ACTUATOR_COMMAND
+ISSUED_BY: Final = "kaiser"
+PRIMED: Final = "on"
+"""Ends the id of the ON before the first OFF of an inverted relay."""
+
+
+def messages(
+    request: CommandRequested, sent: CommandDispatched, generation: Generation, *, prime: bool = False
+) -> list[Event]:
+    """What goes to the device for one try, in order.
+
+    Args:
+        request: The command.
+        sent: The try.
+        generation: Who reads it.
+        prime: Send ON before OFF, see :func:`needs_priming`.
+
+    Raises:
+        DownlinkForbiddenError: A device would misread it.
+    """
+    events = []
+    command = _command(request, generation)
+    name = f"{sent.command_id}.{sent.attempt}"
+    if prime and command.command == "OFF":
+        first = msgspec.structs.replace(command, command="ON", value=1.0)
+        if generation == "head":
+            first_id = f"{request.command_id}.{PRIMED}"
+            first = msgspec.structs.replace(first, correlation_id=first_id, intent_id=first_id)
+        events.append(_event(first, sent, generation, f"{name}.{PRIMED}", correlation_id=""))
+    events.append(_event(command, sent, generation, name, correlation_id=sent.command_id))
+    return events
+
+
+def check(request: CommandRequested, generation: Generation) -> None:
+    """Whether a command can be told to its device.
+
+    Raises:
+        DownlinkForbiddenError: It would misread it.
+    """
+    topic = topics.downlink(KIND, request.kaiser_id, request.esp_id, request.gpio)
+    encode_downlink(topic, _command(request, generation), generation=generation)
+
+
+def needs_priming(wanted: WantedActuator | None, *, done_at: int, reset_at: int) -> bool:
+    """Whether OFF would be ignored: an inverted relay is energised since it was configured, and thinks that it is off.
+
+    Section 6.5: pump and relay write their default state without regard to the inversion, and OFF is then a no-op.
+    After one ON they are what they say; that ON changes nothing, for they are energised already. Where it is not known
+    that the device was configured or started since, only OFF is sent: an ON that nobody asked for has to be sure.
+
+    Args:
+        wanted: The actuator as it was configured; None for one that nobody configured.
+        done_at: When a command last succeeded, unix microseconds; 0 for never.
+        reset_at: When the device was last configured or started; 0 where that is not known.
+    """
+    if wanted is None or not wanted.inverted or wanted.default_state or wanted.actuator_type not in ("pump", "relay"):
+        return False
+    return done_at < reset_at
+
+
+def _command(request: CommandRequested, generation: Generation) -> ActuatorCommand:
+    """Without ttl and creation time: ``head`` compares them with its uptime (section 5.9)."""
+    command = ActuatorCommand(command=request.action, value=request.level)
+    if generation == "dec":
+        return command
+    return msgspec.structs.replace(
+        command,
+        duration=request.duration_s if request.action == "ON" else 0,  # its own timer, besides ours
+        correlation_id=request.command_id,
+        intent_id=request.command_id,
+        issued_by=ISSUED_BY,
+    )
+
+
+def _event(
+    command: ActuatorCommand, sent: CommandDispatched, generation: Generation, name: str, *, correlation_id: str
+) -> Event:
+    topic = topics.downlink(KIND, sent.kaiser_id, sent.esp_id, sent.gpio)
+    body = DownlinkRequested(
+        kaiser_id=sent.kaiser_id,
+        esp_id=sent.esp_id,
+        topic=topic,
+        payload=encode_downlink(topic, command, generation=generation).decode(),
+        qos=downlink_qos(KIND),
+        generation=generation,
+        expires_at=sent.answer_by,
+        correlation_id=correlation_id,
+    )
+    return Event(
+        id=name,
+        subject=subjects.downlink(sent.kaiser_id, sent.esp_id, KIND),
+        type=DownlinkRequested.TYPE,
+        data=encode(body),
+        source=SOURCE,
+        time=sent.at,
+    )

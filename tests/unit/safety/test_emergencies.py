@@ -1,0 +1,98 @@
+"""Emergency stops: what they cover, who has confirmed them, and what is left to clear."""
+
+import pytest
+
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.safeguards import EmergencyRequested, Scope
+from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.safeguarding import ReleaseEmergency
+from kaiser.safety.emergencies import HOLD_US, Known, Latches, release, standing, view
+
+ESP, OTHER = "ESP_0A1B2C", "ESP_0A1B2D"
+NOW = 1_800_000_000_000_000
+SITE = Scope(kind="site")
+
+
+def actuator(gpio: int = 25, *, esp_id: str = ESP, level: float | None = 0.0, at: int = NOW + 1, **more) -> Known:
+    usual = {"kaiser_id": "god", "generation": "head", "zones": {"north"}}
+    return Known(esp_id=esp_id, gpio=gpio, level=level, said_at=at, possible=level != 0.0, **usual | more)
+
+
+def requested(emergency_id: str = "e1", scope: Scope = SITE) -> EmergencyRequested:
+    return EmergencyRequested(at=NOW, by="eva", emergency_id=emergency_id, scope=scope, reason="smoke")
+
+
+def asked(emergency_id: str = "e1", *, unconfirmed: bool = False) -> ReleaseEmergency:
+    return ReleaseEmergency(by="eva", reason="fine", emergency_id=emergency_id, unconfirmed=unconfirmed)
+
+
+def latches(*stops: EmergencyRequested) -> Latches:
+    made = Latches()
+    for seq, stop in enumerate(stops, 1):
+        made.fold(stop, seq)
+    return made
+
+
+def test_an_actuator_has_confirmed_when_it_says_after_the_stop_that_it_is_off():
+    (latch,) = latches(requested()).in_force()
+    actuators = [
+        actuator(25),
+        actuator(26, at=NOW),
+        actuator(27, level=1.0),
+        actuator(28, level=None),
+    ]
+    assert standing(latch, actuators) == (4, 1, [f"{ESP}/26", f"{ESP}/27", f"{ESP}/28"])
+
+
+def test_a_stop_covers_its_scope_and_nothing_else():
+    (latch,) = latches(requested(scope=Scope(kind="zone", zone_id="north"))).in_force()
+    actuators = [actuator(25, at=0), actuator(26, esp_id=OTHER, zones={"south"}, at=0)]
+    assert view(latch, actuators).unconfirmed == [f"{ESP}/25"]
+
+
+def test_a_stop_is_released_when_everything_in_it_is_off():
+    (latch,) = latches(requested()).in_force()
+    released = release(latch, [actuator(25)], asked(), NOW + 9)
+    assert (released.emergency_id, released.scope, released.by, released.reason) == ("e1", SITE, "eva", "fine")
+
+
+def test_a_stop_is_not_released_while_somebody_may_be_on_unless_that_is_said():
+    (latch,) = latches(requested()).in_force()
+    with pytest.raises(Refusal) as refused:
+        release(latch, [actuator(25, level=None)], asked(), NOW + 9)
+    assert refused.value.code == Code.EMERGENCY_UNCONFIRMED
+    assert f"{ESP}/25" in refused.value.detail
+    assert release(latch, [actuator(25, level=None)], asked(unconfirmed=True), NOW + 9)
+
+
+def test_nobody_releases_a_stop_that_is_not_in_force():
+    made = latches(requested())
+    made.fold(release(made.get("e1"), [], asked(), NOW + 9), 2)
+    assert not made.in_force()
+    with pytest.raises(Refusal) as refused:
+        made.get("e1")
+    assert refused.value.code == Code.EMERGENCY_NOT_FOUND
+
+
+def test_a_stop_that_is_requested_twice_is_one():
+    assert len(latches(requested(), requested()).in_force()) == 1
+
+
+def test_a_device_that_still_is_in_its_emergency_is_cleared_after_the_release_but_not_too_soon():
+    made = latches(requested())
+    made.fold(release(made.get("e1"), [], asked(), NOW + 1), 2)
+    devices = [actuator(25, emergency="active"), actuator(26, esp_id=OTHER)]
+    assert not made.to_clear(devices, NOW + HOLD_US)
+    assert set(made.to_clear(devices, NOW + 2 * HOLD_US)) == {ESP}
+    assert made.clearing(devices[0], NOW + HOLD_US)
+
+
+def test_a_device_under_another_stop_waits_for_the_release_of_that_one():
+    made = latches(requested(), requested("e2", Scope(kind="actuator", esp_id=ESP, gpio=26)))
+    made.fold(release(made.get("e1"), [], asked(), NOW + 1), 3)
+    devices = [actuator(25, emergency="active"), actuator(26, emergency="active")]
+    assert not made.to_clear(devices, NOW + 2 * HOLD_US)
+
+
+def test_an_emergency_that_nobody_ordered_is_not_cleared_by_itself():
+    assert not latches().to_clear([actuator(25, emergency="active")], NOW + 2 * HOLD_US)
