@@ -1,17 +1,15 @@
 """A thousand devices behind one fuse: what their loss and their return cost, message by message."""
 
 import asyncio
-import contextlib
 import json
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import httpx
 import pytest
-import websockets
 
 from kaiser.contracts.streams import DEVICES
 from kaiser.contracts.topics import DownlinkKind, UplinkKind
@@ -19,7 +17,7 @@ from kaiser.eventlog import connect, replay
 from kaiser.fleet.link import variable_length
 from kaiser.local.ephemeral import PASSWORD
 
-from .living import by_kind, now, tapped, until
+from .living import by_kind, now, tapped, until, watching
 
 DEVICES_IN_ALL: Final = 1000
 AT_ONCE: Final = 50
@@ -106,28 +104,6 @@ async def shown(api: httpx.AsyncClient) -> list[dict[str, Any]]:
     return [device for device in answer["items"] if device["esp_id"].startswith("ESP_F")]
 
 
-@contextlib.asynccontextmanager
-async def watching(gateway, api: httpx.AsyncClient) -> AsyncIterator[list[dict[str, Any]]]:
-    """What an operator's browser gets: frames of ``esp_health``."""
-    frames: list[dict[str, Any]] = []
-    address = f"ws://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}/ws"
-    async with websockets.connect(address, max_size=None) as socket:
-        token = api.headers["Authorization"].removeprefix("Bearer ")
-        await socket.send(json.dumps({"action": "authenticate", "token": token}))
-        await socket.send(json.dumps({"action": "subscribe", "filters": {"types": ["esp_health"]}}))
-
-        async def listen() -> None:
-            async for text in socket:
-                frame = json.loads(text)
-                if "events" in frame:
-                    frames.append(frame)
-
-        listening = asyncio.create_task(listen())
-        yield frames
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
-
-
 def told(frames: list[dict[str, Any]], status: str) -> Counter[str]:
     """How often a client was told so of each device."""
     events = (event["data"] for frame in frames for event in frame["events"])
@@ -146,7 +122,7 @@ async def test_a_thousand_devices_that_lose_power_at_once_and_come_back_at_once_
 ) -> None:
     once = Counter({esp_id(number): 1 for number in range(DEVICES_IN_ALL)})
     heads = DEVICES_IN_ALL // 2
-    async with tapped(mosquitto) as tap, watching(gateway, api) as frames:
+    async with tapped(mosquitto) as tap, watching(gateway, api, "esp_health") as frames:
 
         async def acks() -> int:
             return len(by_kind(tap)[DownlinkKind.HEARTBEAT_ACK])

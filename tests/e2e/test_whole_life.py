@@ -23,12 +23,14 @@ from kaiser.fleet.device import Broker, Device
 from kaiser.fleet.sent import Sent
 from kaiser.fleet.spec import DeviceSpec
 from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats
+from kaiser.local.ephemeral_services import Service
 from kaiser.local.tree import Tree
 
-from .living import FAST, Seen, Tap, now, tapped, until
+from .living import FAST, Seen, Tap, now, tapped, until, watching
 
 ESP: Final = "ESP_11FE00"
 SENSOR: Final = f"/sensors/{ESP}/32/ph"
+SHOWN: Final = ("esp_health", "config_response", "device_discovered", "zone_changed")
 EQUIPMENT: Final = {
     "sensors": [{"gpio": 32, "sensor_type": "ph", "name": "Tank pH"}],
     "actuators": [{"gpio": 25, "actuator_type": "pump", "name": "Main pump"}],
@@ -135,8 +137,19 @@ async def away_and_back(mosquitto: Mosquitto, nats_server: Nats, seen: Seen, dev
 
 @pytest.mark.parametrize("generation", ["dec", "head"])
 async def test_from_factory_new_to_retired(
-    mosquitto: Mosquitto, nats_server: Nats, api: httpx.AsyncClient, tap: Tap, generation: str
+    mosquitto: Mosquitto, nats_server: Nats, gateway: Service, api: httpx.AsyncClient, tap: Tap, generation: str
 ) -> None:
+    async with watching(gateway, api, *SHOWN) as frames:
+        await live(mosquitto, nats_server, api, tap, generation)
+        seen = await until(lambda: now([event for frame in frames for event in frame["events"]]), bool)
+    assert {event["type"] for event in seen if event["data"]["esp_id"] == ESP} == set(SHOWN)
+    settled = [event["data"] for event in seen if event["type"] == "zone_changed"]
+    confirmed = [data["zone_id"] for data in settled if data["outcome"] == "confirmed"]
+    assert confirmed[:2] == ["north", "south"]
+
+
+async def live(mosquitto: Mosquitto, nats_server: Nats, api: httpx.AsyncClient, tap: Tap, generation: str) -> None:
+    """All of it."""
     seen = Seen(api, ESP)
     async with switched_on(mosquitto, generation, "commissioning", PASSWORD):
         found = await until(seen.device, lambda found: found is not None)
