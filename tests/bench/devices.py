@@ -213,8 +213,6 @@ async def main(arguments: argparse.Namespace) -> None:
             await approving(running, arguments.approvals)
             await asyncio.sleep(5)
             await cost(running, arguments.devices, arguments.minutes)
-            # Only now, for PostgreSQL has statistics of a table a minute after it was filled; until then it sorts all
-            # ten thousand for each page (16 ms instead of 0.1)
             await listing(running)
 
 

@@ -11,7 +11,7 @@ from kaiser.contracts.queries import DeviceQuery, ZonesQuery
 from kaiser.eventlog import now_us
 from kaiser.ingest.presence import Beat, Presence, heard
 from kaiser.ingest.queries import Queries
-from kaiser.ingest.standings import Standings
+from kaiser.ingest.standings import MANY_NEW, Standings
 from kaiser.timescale import Pool
 
 
@@ -88,6 +88,15 @@ async def test_of_those_that_were_told_to_lead_a_zone_the_last_one_does(fleet):
     assert (await fleet.device(one)).zone_master
     await fleet.order(one, "cellar")
     assert [zone[3] for zone in await fleet.zones()] == [""]
+
+
+async def test_a_fleet_that_comes_at_once_is_listed_without_sorting_it(database, fleet, ask):
+    facts = [
+        DeviceRegistered(kaiser_id="god", esp_id=f"ESP_{number:06X}", generation="head", registered_at=now_us())
+        for number in range(MANY_NEW)
+    ]
+    await fleet._standings.write(list(enumerate(facts, 1)))
+    assert await ask("SELECT reltuples FROM pg_class WHERE oid = 'ingest.devices'::regclass") == [(MANY_NEW,)]
 
 
 async def test_what_people_say_of_a_device_stays_until_they_say_otherwise(fleet):

@@ -36,6 +36,10 @@ UNSAID: Final = "-"
 
 _STANDINGS: Final = statements.read("standings")
 
+MANY_NEW: Final = 500
+"""Devices after which PostgreSQL is asked to look at the table again. It does so by itself within a minute or two, and
+until then takes ten thousand for a handful, and sorts them all for each page of a list: 16 ms instead of 0.1."""
+
 
 class Row(msgspec.Struct):
     """What several decisions say of one device; fields as in ``standings.sql``."""
@@ -157,6 +161,7 @@ class Standings:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._new = 0
 
     async def write(self, decided: Sequence[tuple[int, Fact]]) -> None:
         """Merge decisions into the table; when it returns they are committed.
@@ -167,5 +172,9 @@ class Standings:
         """
         if decided:
             parameters = (*columns(merged(decided)), decided[-1][0])
+            self._new += sum(isinstance(fact, DeviceRegistered) for _, fact in decided)
             async with self._pool.connection() as connection:
                 await AsyncRawCursor(connection).execute(_STANDINGS, parameters, prepare=True)
+                if self._new >= MANY_NEW:
+                    await connection.execute("ANALYZE ingest.devices")
+                    self._new = 0
