@@ -210,10 +210,10 @@ async def main(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="kaiser-bench-") as folder:
         async with suite(Path(folder)) as running:
             await register(running, arguments.devices)
-            await listing(running)
             await approving(running, arguments.approvals)
             await asyncio.sleep(5)
             await cost(running, arguments.devices, arguments.minutes)
+            await listing(running)
 
 
 if __name__ == "__main__":

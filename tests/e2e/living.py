@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import aiomqtt
 import httpx
+import websockets
 
 from kaiser.contracts.downlink import check_downlink, downlink_qos
 from kaiser.contracts.topics import DownlinkKind, DownlinkTopic, TopicError, UplinkKind, classify
@@ -17,6 +18,7 @@ from kaiser.fleet.device import Broker, Device
 from kaiser.fleet.sent import Sent
 from kaiser.fleet.spec import DeviceSpec
 from kaiser.local.ephemeral import PASSWORD, Mosquitto
+from kaiser.local.ephemeral_services import Service
 
 LIMIT_S: Final = 30.0
 FAST: Final = 60.0
@@ -171,6 +173,28 @@ async def _listen(mosquitto: Mosquitto, tap: Tap, listens: asyncio.Event) -> Non
         async for message in client.messages:
             assert isinstance(message.payload, bytes)
             tap.lines.append(Line(str(message.topic), message.payload, message.retain))
+
+
+@contextlib.asynccontextmanager
+async def watching(gateway: Service, api: httpx.AsyncClient, *types: str) -> AsyncIterator[list[dict[str, Any]]]:
+    """What a WebSocket client that asked for these types gets, frame by frame."""
+    frames: list[dict[str, Any]] = []
+    address = f"ws://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}/ws"
+    async with websockets.connect(address, max_size=None) as socket:
+        token = api.headers["Authorization"].removeprefix("Bearer ")
+        await socket.send(json.dumps({"action": "authenticate", "token": token}))
+        await socket.send(json.dumps({"action": "subscribe", "filters": {"types": types}}))
+
+        async def listen() -> None:
+            async for text in socket:
+                frame = json.loads(text)
+                if "events" in frame:
+                    frames.append(frame)
+
+        listening = asyncio.create_task(listen())
+        yield frames
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
 
 
 def by_kind(tap: Tap) -> dict[UplinkKind | DownlinkKind, list[Line]]:

@@ -67,6 +67,7 @@ async def test_from_factory_new_to_retired(mosquitto: Mosquitto, gateway: Servic
         async with _on(mosquitto, ESP, approved["key"]) as device:
             reading = await _until(lambda: _latest(api), lambda reading: reading is not None)
             assert (reading["value"] is not None, reading["zone_id"]) == (True, "")
+            await _described(api)
             await _into_zone(api, device)
             rotated = (await api.post(f"/devices/{ESP}/key")).raise_for_status().json()
             await _until(lambda: _is(device.connected), lambda connected: not connected)
@@ -83,9 +84,23 @@ async def test_from_factory_new_to_retired(mosquitto: Mosquitto, gateway: Servic
     assert names == ["device_registered", "device_approved", "device_renamed", "zone_changed", "device_retired"]
 
 
+async def _described(api: httpx.AsyncClient) -> None:
+    """What the device does not say of itself, and what follows from it."""
+    told = {"board": "xiao_esp32c3", "firmware_version": "4.2.1", "mac_address": "24:6f:28:0a:1b:2c"}
+    seq = (await api.patch(f"/devices/{ESP}", json=told)).raise_for_status().json()["seq"]
+    (shown,) = (await api.get("/devices", params={"at_least": seq})).raise_for_status().json()["items"]
+    assert {name: shown[name] for name in told} == told | {"mac_address": "24:6F:28:0A:1B:2C"}
+    assert "heartbeat_acknowledgements" in shown["capabilities"]
+    board = (await api.get(f"/devices/{ESP}/board")).raise_for_status().json()
+    assert (board["actuator_pins"], board["reserved_pins"]) == ([4, 5, 21], [0, 1, 3])
+    assert (board["most_sensors"], board["most_actuators"], board["packet_bytes"]) == (10, 6, 1024)
+    wrong = await api.patch(f"/devices/{ESP}", json={"mac_address": "24:6F:28:FF:FF:FF"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "VALUE_OUT_OF_RANGE")
+
+
 async def _into_zone(api: httpx.AsyncClient, device: Device) -> None:
     """Readings are in the zone from the device's answer on, and those before stay where they were."""
-    wish = {"zone_id": "north_tent", "zone_name": "North tent", "master_zone_id": "house"}
+    wish = {"zone_id": "north_tent", "zone_name": "North tent", "master_zone_id": "house", "zone_master": True}
     ordered = (await api.put(f"/devices/{ESP}/zone", json=wish)).raise_for_status()
     assert ordered.status_code == 202
     shown = await _until(lambda: _device(api), lambda shown: shown["zone_state"] == "confirmed")
@@ -96,6 +111,16 @@ async def _into_zone(api: httpx.AsyncClient, device: Device) -> None:
     assert [zone for zone, _ in itertools.groupby(reading["zone_id"] for reading in history)] == ["", "north_tent"]
     again = (await api.put(f"/devices/{ESP}/zone", json=wish)).raise_for_status().json()
     assert not again["changed"]
+    (zone,) = (await api.get("/zones")).raise_for_status().json()["items"]
+    expected = {
+        "zone_id": "north_tent",
+        "zone_name": "North tent",
+        "master_zone_id": "house",
+        "master": ESP,
+        "ordered": 0,
+    }
+    assert {name: zone[name] for name in expected} == expected
+    assert (await _device(api) or {})["zone_master"]
 
 
 async def test_orders_that_cannot_be_are_refused_with_a_code(gateway: Service, api: httpx.AsyncClient) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import aiomqtt
 import httpx
 import websockets
+from pyarrow import parquet
 
 from kaiser.local.ephemeral import Mosquitto
 from kaiser.local.ephemeral_services import Service
@@ -34,6 +35,7 @@ async def test_a_published_reading_is_pushed_and_can_be_asked_for(
     history = await _history(api, 1)
     day = (await api.get(f"{SENSOR}/history?pending=true")).json()
     exported = await api.get(f"{SENSOR}/export.csv?pending=true")
+    table = parquet.read_table(io.BytesIO((await api.get(f"{SENSOR}/export.parquet?pending=true")).content))
     latest = (await api.get(f"{SENSOR}/latest?pending=true")).json()
     devices = (await api.get("/devices")).json()["items"]
 
@@ -46,6 +48,9 @@ async def test_a_published_reading_is_pushed_and_can_be_asked_for(
     (row,) = csv.DictReader(io.StringIO(exported.text))
     assert exported.headers["content-type"].startswith("text/csv")
     assert (row["measured_at"], float(row["value"]), row["unit"]) == (latest["measured_at"], 22.0, "°C")
+    assert {name: table.to_pylist()[0][name] for name in ("raw", "value", "unit")} == {
+        name: latest[name] for name in ("raw", "value", "unit")
+    }
     assert [(rollup["count"], rollup["mean"]) for rollup in day["rollups"]] == [(1, 22.0)]
     assert [device["esp_id"] for device in devices] == [ESP]
 

@@ -6,24 +6,31 @@ Whatever crosses the broker meanwhile is checked against the wire contract.
 import asyncio
 import contextlib
 import itertools
+import json
+import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 import pytest
 
+from kaiser.contracts.streams import ACTUATORS
 from kaiser.contracts.topics import DownlinkKind
+from kaiser.eventlog import connect, replay
 from kaiser.fleet.device import Broker, Device
 from kaiser.fleet.sent import Sent
 from kaiser.fleet.spec import DeviceSpec
-from kaiser.local.ephemeral import PASSWORD, Mosquitto
+from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats
+from kaiser.local.ephemeral_services import Service
 from kaiser.local.tree import Tree
 
-from .living import FAST, Seen, Tap, now, tapped, until
+from .living import FAST, Seen, Tap, now, tapped, until, watching
 
 ESP: Final = "ESP_11FE00"
 SENSOR: Final = f"/sensors/{ESP}/32/ph"
+SHOWN: Final = ("esp_health", "config_response", "device_discovered", "zone_changed")
 EQUIPMENT: Final = {
     "sensors": [{"gpio": 32, "sensor_type": "ph", "name": "Tank pH"}],
     "actuators": [{"gpio": 25, "actuator_type": "pump", "name": "Main pump"}],
@@ -73,6 +80,9 @@ async def zoned(seen: Seen, device: Device, zone: str) -> None:
     (await seen.put("zone", {"zone_id": zone, "master_zone_id": "house"})).raise_for_status()
     await until(seen.device, lambda found: (found["zone_wanted"], found["zone_state"]) == (zone, "confirmed"))
     assert device.firmware.zone_id == zone
+    await until(seen.device, lambda found: (found["zone_id"], found["master_zone_id"]) == (zone, "house"))
+    zones = {found["zone_id"]: found for found in (await seen.api.get("/zones")).raise_for_status().json()["items"]}
+    assert (zones.keys(), zones[zone]["devices"], zones[zone]["master_zone_id"]) == ({zone}, 1, "house")
     await until(lambda: seen.latest(32, "ph"), lambda reading: reading["zone_id"] == zone)
 
 
@@ -88,23 +98,58 @@ async def calibrated(api: httpx.AsyncClient, seen: Seen) -> None:
     assert reading["value"] is not None
 
 
-async def away_and_back(mosquitto: Mosquitto, seen: Seen, device: Device) -> None:
-    """Without a broker for a while: what it keeps meanwhile comes, and is dated when it was, not when it came."""
+async def statuses(nats_server: Nats) -> list[tuple[int, int]]:
+    """What the log holds of the pump's state: the device's second, and when it was received in microseconds."""
+    async with await connect(nats_server.url, name="test") as log:
+        found = [
+            json.loads(d.data) async for d in replay(log, ACTUATORS.name, subjects=(f"actuator.*.{ESP}.25.status",))
+        ]
+    return [(said["message"]["ts"], said["received_at"]) for said in found]
+
+
+async def away_and_back(mosquitto: Mosquitto, nats_server: Nats, seen: Seen, device: Device) -> None:
+    """Without a broker for a while.
+
+    What ``dec`` keeps in memory meanwhile comes late, with its own time. Neither generation keeps readings (wire
+    contract, section 6.3), so that their history has a hole and nothing in it.
+    """
     restarts = (await until(seen.device, lambda found: found["online"]))["restarts"]
     await asyncio.to_thread(mosquitto.stop)
     await until(lambda: now(device.connected), lambda connected: not connected)
+    gone_at, uptime_s = time.time(), device.firmware.clock.uptime_s
+    await until(lambda: now(device.firmware.clock.uptime_s), lambda uptime: uptime > uptime_s + 120)
+    back_at = time.time()
     await asyncio.to_thread(mosquitto.start)
     await until(lambda: now(device.connected), bool)
     last = await seen.latest(32, "ph")
     assert last is not None
     await until(lambda: seen.latest(32, "ph"), lambda reading: reading["reading_id"] != last["reading_id"])
     assert (await until(seen.device, lambda found: found["online"]))["restarts"] == restarts
+    if device.spec.generation == "dec":
+        late = [
+            ts for ts, received_at in await statuses(nats_server) if ts < int(back_at) and received_at > back_at * 1e6
+        ]
+        assert late
+        assert min(late) >= int(gone_at) - 1
+    taken = [datetime.fromisoformat(reading["measured_at"]).timestamp() for reading in await seen.readings(32, "ph")]
+    assert [at for at in taken if gone_at + 1 <= at < int(back_at)] == []
 
 
 @pytest.mark.parametrize("generation", ["dec", "head"])
 async def test_from_factory_new_to_retired(
-    mosquitto: Mosquitto, api: httpx.AsyncClient, tap: Tap, generation: str
+    mosquitto: Mosquitto, nats_server: Nats, gateway: Service, api: httpx.AsyncClient, tap: Tap, generation: str
 ) -> None:
+    async with watching(gateway, api, *SHOWN) as frames:
+        await live(mosquitto, nats_server, api, tap, generation)
+        seen = await until(lambda: now([event for frame in frames for event in frame["events"]]), bool)
+    assert {event["type"] for event in seen if event["data"]["esp_id"] == ESP} == set(SHOWN)
+    settled = [event["data"] for event in seen if event["type"] == "zone_changed"]
+    confirmed = [data["zone_id"] for data in settled if data["outcome"] == "confirmed"]
+    assert confirmed[:2] == ["north", "south"]
+
+
+async def live(mosquitto: Mosquitto, nats_server: Nats, api: httpx.AsyncClient, tap: Tap, generation: str) -> None:
+    """All of it."""
     seen = Seen(api, ESP)
     async with switched_on(mosquitto, generation, "commissioning", PASSWORD):
         found = await until(seen.device, lambda found: found is not None)
@@ -117,7 +162,7 @@ async def test_from_factory_new_to_retired(
         await configured(seen, device)
         await zoned(seen, device, "north")
         await calibrated(api, seen)
-        await away_and_back(mosquitto, seen, device)
+        await away_and_back(mosquitto, nats_server, seen, device)
         if generation == "dec":  # it lost the broker, so it hears nothing more until somebody cuts its power
             (await seen.put("zone", {"zone_id": "south"})).raise_for_status()
             await until(seen.device, lambda found: found["deaf_since"] is not None)

@@ -1,6 +1,8 @@
 """Keys of devices, from the registry's events to the broker, and what a hostile device can do with one."""
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from kaiser.local.ephemeral import Mosquitto
 from kaiser.local.ephemeral_services import DEVICE_KEY_SECRET
 from kaiser.local.tree import Tree
 
-from .conftest import StartBridge, until
+from .conftest import StartBridge, stored, until
 
 ESP, OTHER = "ESP_0A1B2C", "ESP_FFFFFF"
 OWN = f"kaiser/god/esp/{ESP}"
@@ -136,7 +138,8 @@ async def test_a_hostile_device_with_a_key_reaches_nothing_but_its_own(
         assert not await gets_in(keyed(identifier=identifier)), identifier
     async with device("witness") as witness, keyed() as hostile:
         await witness.subscribe("kaiser/+/esp/#", qos=1)
-        await hostile.subscribe([("#", 1), ("$SYS/#", 1), ("$CONTROL/#", 1), (f"kaiser/+/esp/{OTHER}/#", 1)])
+        everything = ("#", "$SYS/#", "$CONTROL/#", f"kaiser/+/esp/{OTHER}/#", "$share/kaiser/kaiser/+/esp/+/#")
+        await hostile.subscribe([(pattern, 1) for pattern in everything])
         for topic in (
             f"kaiser/god/esp/{OTHER}/system/heartbeat",
             "kaiser/broadcast/emergency",
@@ -158,6 +161,70 @@ async def test_a_hostile_device_with_a_key_reaches_nothing_but_its_own(
             "kaiser/god/server/status",
             f"{OWN}/actuator/5/command",
         ]
+
+
+async def test_a_hostile_device_cannot_leave_a_last_will_for_others(
+    log: EventLog,
+    start_bridge: StartBridge,
+    keyed: Callable[..., aiomqtt.Client],
+    device: Callable[..., aiomqtt.Client],
+) -> None:
+    """An ``offline`` of the server would switch the outputs of every ``head`` device at once."""
+    await asyncio.to_thread(start_bridge)
+    await log.publish(issued(ESP, "k1"))
+    await until(lambda: gets_in(keyed()))
+    topics = ("kaiser/god/server/status", f"kaiser/god/esp/{OTHER}/system/will", "kaiser/broadcast/emergency")
+    async with device("witness") as witness:
+        await witness.subscribe([("kaiser/+/esp/#", 1), ("kaiser/broadcast/#", 1), ("kaiser/+/server/status", 1)])
+        for topic in (*topics, f"{OWN}/system/will"):
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with keyed(will=aiomqtt.Will(topic, b'{"status":"offline"}', qos=1, retain=True)) as hostile:
+                    await hostile.publish(f"{OWN}/system/diagnostics", b"x" * 100_000, qos=1)  # ends the connection
+        heard = await _topics_until(witness, f"{OWN}/system/will")
+        assert [topic for topic in heard if "diagnostics" not in topic] == [topics[0], f"{OWN}/system/will"]
+        async with device("another") as another:
+            await another.subscribe("kaiser/+/server/status", qos=1)
+            status = await anext(another.messages)
+            assert json.loads(str(status.payload, "ascii"))["status"] == "online"
+
+
+async def test_what_a_hostile_device_says_below_its_own_id_is_a_dead_letter_and_no_other_device(
+    log: EventLog, start_bridge: StartBridge, keyed: Callable[..., aiomqtt.Client]
+) -> None:
+    await asyncio.to_thread(start_bridge)
+    await log.publish(issued(ESP, "k1"))
+    await until(lambda: gets_in(keyed()))
+    beat = {"ts": 0, "uptime": 1, "heap_free": 1, "wifi_rssi": -60}
+    forged: dict[tuple[str, bytes], str] = {
+        (f"kaiser/{'k' * 64}/esp/{ESP}/system/heartbeat", json.dumps(beat).encode()): "INVALID_KAISER_ID",
+        (f"kaiser/{'k' * 900}/esp/{ESP}/system/heartbeat", json.dumps(beat).encode()): "INVALID_TOPIC",
+        (f"kaiser/god.*.>/esp/{ESP}/system/heartbeat", json.dumps(beat).encode()): "INVALID_KAISER_ID",
+        (f"{OWN}/system/heartbeat", json.dumps(beat | {"esp_id": OTHER}).encode()): "DEVICE_ID_MISMATCH",
+        (f"{OWN}/sensor/4/data", b'{"esp_id":"' + b"E" * 3000 + b'"}'): "VALUE_OUT_OF_RANGE",
+        (f"{OWN}/sensor/255/data", b"{}"): "INVALID_GPIO_PIN",
+        (f"{OWN}/sensor/0004/data", b"{}"): "INVALID_GPIO_PIN",
+        (f"{OWN}/system/diagnostics", b'{"a":"' + b"x" * 20_000 + b'"}'): "PAYLOAD_TOO_LARGE",
+        (f"{OWN}/system/error", b"[" * 15_000): "INVALID_PAYLOAD_FORMAT",
+        (f"{OWN}/system/will", b"\xff\xfe\x00"): "INVALID_PAYLOAD_FORMAT",
+    }
+    async with keyed() as hostile:
+        for topic, payload in forged:
+            await hostile.publish(topic, payload, qos=1)
+        await hostile.publish(f"{OWN}/system/heartbeat", json.dumps(beat), qos=1)
+
+    async def letters() -> list[dict[str, Any]]:
+        batches = [json.loads(delivery.data) for delivery in await stored(log, "DEADLETTER")]
+        return [letter for batch in batches for letter in batch["letters"]]
+
+    async def all_there() -> bool:
+        return len(await letters()) == len(forged)
+
+    await until(all_there)
+    expected = [(topic, code) for (topic, _), code in forged.items()]
+    assert [(letter["topic"], letter["code"]) for letter in await letters()] == expected
+    await until(lambda: stored(log, "HEARTBEATS"))
+    known = {delivery.subject.split(".")[2] for delivery in await stored(log, "DEVICES")}
+    assert known == {ESP}, "nobody else came into being"
 
 
 async def test_a_packet_that_is_too_large_ends_its_own_connection_only(
@@ -189,6 +256,26 @@ async def test_a_new_device_may_introduce_itself_with_the_commissioning_account_
             await new.publish(topic, b"no", qos=1)
         await new.publish(f"{OWN}/system/heartbeat", b"hello", qos=1)
         assert await _topics_until(witness, f"{OWN}/system/heartbeat") == [f"{OWN}/system/heartbeat"]
+
+
+@pytest.mark.parametrize(
+    "identifier", ["ESP_+", "ESP_#", "#", "+", "ESP_0a1b2c", "ESP_0A1B2C/../ESP_FFFFFF", "ESP_" + "F" * 300, "ESP_1"]
+)
+async def test_nobody_introduces_itself_under_an_id_that_is_none(
+    log: EventLog, start_bridge: StartBridge, mosquitto: Mosquitto, identifier: str
+) -> None:
+    await asyncio.to_thread(start_bridge)
+    beat = b'{"ts":0,"uptime":1,"heap_free":1,"wifi_rssi":-60}'
+    said = {"username": "commissioning", "password": mosquitto.password, "timeout": 3}
+    with contextlib.suppress(aiomqtt.MqttError, ValueError):  # the broker or the client may refuse it already
+        async with aiomqtt.Client(mosquitto.host, mosquitto.port, identifier=identifier, **said) as new:
+            for esp_id in (identifier, OTHER):
+                with contextlib.suppress(ValueError):
+                    await new.publish(f"kaiser/god/esp/{esp_id}/system/heartbeat", beat, qos=1)
+    async with aiomqtt.Client(mosquitto.host, mosquitto.port, identifier=ESP, **said) as honest:
+        await honest.publish(f"{OWN}/system/heartbeat", beat, qos=1)
+    await until(lambda: stored(log, "HEARTBEATS"))
+    assert {delivery.subject.split(".")[2] for delivery in await stored(log, "DEVICES")} == {ESP}
 
 
 async def _topics_until(client: aiomqtt.Client, last: str) -> list[str]:

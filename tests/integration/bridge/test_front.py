@@ -5,8 +5,10 @@ import json
 from collections.abc import Callable
 
 import aiomqtt
+import pytest
 from tests.integration.bridge.conftest import ESP, TOPIC, StartBridge
 
+from kaiser.bridge.server_status import MOST_KAISER_IDS
 from kaiser.local.ephemeral import Nats
 
 Device = Callable[..., aiomqtt.Client]
@@ -141,3 +143,25 @@ async def test_a_standby_takes_over_when_the_first_bridge_is_killed(start_bridge
         assert (await _answer(client))["status"] == "pending_approval"
         watching.cancel()
     assert "offline" not in seen
+
+
+async def test_kaiser_ids_that_anybody_may_invent_open_so_many_sessions_and_no_more(
+    device: Device, start_bridge: StartBridge
+) -> None:
+    await asyncio.to_thread(start_bridge)
+    online: set[str] = set()
+    async with device("witness") as witness, device("crowd") as crowd:
+        await witness.subscribe("kaiser/+/server/status", qos=1)
+        for number in range(MOST_KAISER_IDS + 50):
+            esp_id = f"ESP_{0xC00000 + number:06X}"
+            beat = json.loads(_heartbeat()) | {"esp_id": esp_id}
+            await crowd.publish(f"kaiser/k{number}/esp/{esp_id}/system/heartbeat", json.dumps(beat), qos=1)
+        async with asyncio.timeout(60):
+            async for message in witness.messages:
+                online.add(str(message.topic))
+                if len(online) == MOST_KAISER_IDS:
+                    break
+        assert (await _answer(crowd))["handover_epoch"] == 1, "everybody else is served as before"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):  # it looks once a second
+                await anext(witness.messages)

@@ -6,7 +6,18 @@ import pytest
 from kaiser.contracts import devicekeys
 from kaiser.contracts.events.codec import encode
 from kaiser.ingest import orders
-from kaiser.ingest.intents import Approve, AssignZone, Meet, Reject, Rename, Retire, RotateKey, SetBoard, SettleZone
+from kaiser.ingest.intents import (
+    Approve,
+    AssignZone,
+    Describe,
+    Meet,
+    Reject,
+    Rename,
+    Retire,
+    RotateKey,
+    SetBoard,
+    SettleZone,
+)
 from kaiser.ingest.refusals import RegistryError
 from kaiser.ingest.registry import UNKNOWN, decide, evolve, subject
 
@@ -162,3 +173,35 @@ def test_a_key_follows_from_the_secret_the_device_and_the_key_id_alone():
     assert key not in devicekeys.digest(key)
     with pytest.raises(devicekeys.WeakSecretError):
         devicekeys.derive(b"short", E, "k1")
+
+
+def test_what_a_device_is_beyond_its_board_is_told_by_people_piece_by_piece():
+    state, events = after(
+        MEET, Describe(firmware_version="4.2.1", **WHO), Describe(mac_address="24-6f-28-0a-1b-2c", **WHO)
+    )
+    assert (state.firmware_version, state.mac_address) == ("4.2.1", "24:6F:28:0A:1B:2C")
+    assert [event.firmware_version for event in events[1:]] == ["4.2.1", "4.2.1"]
+    state, events = after(MEET, Describe(firmware_version="4", **WHO), Describe(firmware_version="", **WHO))
+    assert (state.firmware_version, len(events)) == ("", 3)
+    assert len(after(MEET, Describe(firmware_version="", mac_address="", **WHO))[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "where"),
+    [
+        ({"firmware_version": "4.2 beta"}, "firmware_version"),
+        ({"firmware_version": "-"}, "firmware_version"),
+        ({"mac_address": "24:6F:28:0A:1B"}, "mac_address"),
+        ({"mac_address": "24:6F:28:FF:FF:FF"}, "mac_address"),  # such a device would have another id
+    ],
+)
+def test_a_description_that_cannot_be_is_refused_with_its_field(told, where):
+    with pytest.raises(RegistryError) as refused:
+        after(MEET, Describe(**told, **WHO))
+    assert (refused.value.code, refused.value.where) == ("VALUE_OUT_OF_RANGE", where)
+
+
+def test_to_lead_a_zone_is_an_order_of_its_own():
+    settled = SettleZone(outcome="confirmed", correlation_id="c1", **WHO)
+    _, events = after(MEET, APPROVE, into(), settled, into(zone_master=True), into(zone_master=True))
+    assert [event.zone_master for event in events[3:] if hasattr(event, "zone_master")] == [False, True, True]

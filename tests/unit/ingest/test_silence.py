@@ -51,3 +51,19 @@ def test_a_retired_device_may_be_silent():
     directory = heard(LONG_AGO)
     directory.decided(DeviceRetired(at=NOW, by="eva", reason="broken", **PLACE))
     assert silent(directory) == []
+
+
+def test_who_left_with_a_last_will_is_not_silent_on_top_of_that():
+    directory = heard(LONG_AGO)
+    directory.lost(E, LONG_AGO + 1)
+    assert silent(directory) == []
+    beat(directory, LONG_AGO + 2)
+    assert silent(directory) == [E]
+
+
+def test_who_is_just_back_has_its_five_heartbeats_to_speak():
+    directory = heard(LONG_AGO)
+    directory.lost(E, LONG_AGO + 1)
+    directory.returned(E, NOW - 1)
+    assert silent(directory) == []
+    assert silent(directory, NOW + SILENT_AFTER_US) == [E]

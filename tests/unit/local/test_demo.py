@@ -11,6 +11,7 @@ from kaiser.local.demo.matching import Stage
 from kaiser.local.demo.processes import Usage
 from kaiser.local.demo.screen import LINE_TITLES, Look, Rates, as_line, as_table, fitting
 from kaiser.local.demo.verdict import ReadingContent, compare
+from kaiser.local.observing import Key
 
 
 def _reading(raw: float) -> ReadingContent:
@@ -54,7 +55,7 @@ def test_a_clock_that_went_back_is_no_negative_latency() -> None:
 NOW = 1_767_100_000_000_000
 
 
-def _key(raw: int) -> matching.Key:
+def _key(raw: int) -> Key:
     return ("ESP_0A1B2C", 4, "ds18b20", "", 1767100000, raw)
 
 

@@ -50,6 +50,18 @@ class SetDeviceBoard(DeviceOrder, frozen=True, kw_only=True):
     board: Board
 
 
+class DescribeDevice(DeviceOrder, frozen=True, kw_only=True):
+    """Say what a device is beyond its board. ``command.ingest.describe_device`` answers ``DeviceDecided``.
+
+    Attributes:
+        firmware_version: None leaves it as it is, empty makes it unknown.
+        mac_address: The same; six bytes in hex with colons, of which the last ones are in the device id.
+    """
+
+    firmware_version: str | None = None
+    mac_address: str | None = None
+
+
 class RetireDevice(DeviceOrder, frozen=True, kw_only=True):
     """Take a device out of use. ``command.ingest.retire_device`` answers ``DeviceDecided``."""
 
@@ -66,12 +78,14 @@ class AssignZone(DeviceOrder, frozen=True, kw_only=True):
     Attributes:
         zone_id: Empty takes a ``head`` device out of its zone; ``dec`` knows no way out but another zone.
         into_kaiser_id: Kaiser id to move it to; None leaves it where it is.
+        zone_master: Whether it leads the zone from then on.
     """
 
     zone_id: str
     zone_name: str = ""
     master_zone_id: str = ""
     into_kaiser_id: str | None = None
+    zone_master: bool = False
 
 
 class OrderSubzone(DeviceOrder, frozen=True, kw_only=True):

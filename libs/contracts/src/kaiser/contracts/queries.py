@@ -31,8 +31,13 @@ class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):
 
 
 class DevicesQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices in the order of their ids. ``query.ingest.devices`` answers ``Page[Device]``."""
+    """Devices in the order of their ids. ``query.ingest.devices`` answers ``Page[Device]``.
 
+    Attributes:
+        at_least: As in ``DeviceQuery``.
+    """
+
+    at_least: int = 0
     state: str | None = None
     kaiser_id: str | None = None
     zone_id: str | None = None
@@ -62,8 +67,10 @@ class SensorsQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         pending: With those of devices that nobody has approved.
+        at_least: As in ``DeviceQuery``.
     """
 
+    at_least: int = 0
     esp_id: str | None = None
     sensor_type: str | None = None
     zone_id: str | None = None
@@ -124,6 +131,9 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
         offline_since: 0 while it is online.
         losses: How often the connection was lost since ``losses_since``, where one follows the other within minutes.
         flapping: Whether that is too often to tell each time.
+        master_zone_id: Zone above its zone, as the device itself says.
+        zone_master: Whether it leads the zone that it was ordered into.
+        firmware_version: As people said, and so is the MAC address; the firmware says neither.
     """
 
     esp_id: str
@@ -160,7 +170,44 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     losses: int = 0
     losses_since: int = 0
     wifi_ip: str = ""
+    master_zone_id: str = ""
+    zone_master: bool = False
+    firmware_version: str = ""
+    mac_address: str = ""
     flapping: bool = False
+
+
+class ZonesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Zones in the order of their ids. ``query.ingest.zones`` answers ``Page[Zone]``.
+
+    Attributes:
+        at_least: As in ``DeviceQuery``.
+    """
+
+    at_least: int = 0
+    limit: int = 100
+    cursor: str | None = None
+
+
+class Zone(msgspec.Struct, frozen=True, kw_only=True):
+    """A zone: every one that a device says it is in, or was ordered into.
+
+    Attributes:
+        zone_name: What people call it, by the last order; empty where nobody ever ordered a device into it.
+        master_zone_id: Zone above it, by the last order, else as a device says; empty for none.
+        master: Device that leads it; empty for none.
+        devices: How many say that they are in it.
+        online: How many of them are there.
+        ordered: How many were ordered into it and have not confirmed.
+    """
+
+    zone_id: str
+    zone_name: str
+    master_zone_id: str
+    master: str
+    devices: int
+    online: int
+    ordered: int
 
 
 class Subzone(msgspec.Struct, frozen=True, kw_only=True):

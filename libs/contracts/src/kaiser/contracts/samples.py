@@ -53,6 +53,7 @@ from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
     DeviceDeafened,
+    DeviceDescribed,
     DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
@@ -178,6 +179,7 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     DeviceRejected.TYPE: DeviceRejected(reason="not ours", **_DECIDED),
     DeviceRenamed.TYPE: DeviceRenamed(name="North tent, bench A", **_DECIDED),
     DeviceBoardSet.TYPE: DeviceBoardSet(board="esp32_wroom", **_DECIDED),
+    DeviceDescribed.TYPE: DeviceDescribed(firmware_version="4.2.1", mac_address="24:6F:28:0A:1B:2C", **_DECIDED),
     DeviceRetired.TYPE: DeviceRetired(reason="water damage", **_DECIDED),
     DeviceKeyIssued.TYPE: DeviceKeyIssued(key_id="5f" * 16, digest="c0" * 32, **_DECIDED),
     ZoneOrdered.TYPE: ZoneOrdered(

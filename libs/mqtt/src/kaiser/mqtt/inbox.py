@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from mqtt5 import Packet, PublishPacket, PubRelPacket, QoS
@@ -73,6 +72,7 @@ class Inbox:
         # Waiting for the consumer
         self._queue: deque[Batch] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._patient: Callable[[Message], bool] | None = None
         self._ended: SessionClosed | None = None
         # The connection
         self._connection = 0
@@ -210,15 +210,19 @@ class Inbox:
                 timer.cancel()
 
     async def _linger(self, lull: Lull) -> None:
-        """Let patient messages wait for others, until one comes that may not."""
-        loop = asyncio.get_running_loop()
-        until, seen = loop.time() + lull.seconds, 0
-        while len(self._queue) == 1 and self._ended is None and not self._paused and loop.time() < until:
-            messages = self._queue[0].messages
-            if not all(map(lull.patient, islice(messages, seen, None))):
-                return
-            seen = len(messages)
-            await self._wait(until)
+        """Let patient messages wait for others, until one comes that may not; the patient ones wake nobody."""
+        if (
+            len(self._queue) > 1
+            or self._paused
+            or self._ended is not None
+            or not all(map(lull.patient, self._queue[0].messages))
+        ):
+            return
+        self._patient = lull.patient
+        try:
+            await self._wait(asyncio.get_running_loop().time() + lull.seconds)
+        finally:
+            self._patient = None
 
     def _is_new(self, packet: Message, packet_id: int) -> bool:
         """Whether a QoS 2 message is delivered for the first time (MQTT 5, 4.3.3, method A)."""
@@ -244,8 +248,9 @@ class Inbox:
             queue[-1].size += size
         else:
             queue.append(Batch(self._connection, messages, size))
-        self._wake()
         self._hold_back()
+        if self._patient is None or self._paused or len(queue) > 1 or not all(map(self._patient, messages)):
+            self._wake()
 
     def _take(self) -> Batch:
         batch = self._queue.popleft()

@@ -1,10 +1,11 @@
 """BMP280 and BME280: air pressure, temperature and (BME280) humidity.
 
-Bosch Sensortec, "BMP280 Digital Pressure Sensor", BST-BMP280-DS001, section 3.11.3: a count becomes a value only with
-the twelve trimming numbers of that very chip. The firmware sends the bare count without them (wire contract, section
+Bosch Sensortec, "BMP280 Digital Pressure Sensor", BST-BMP280-DS001, section 3.11.3, and "BME280 Combined humidity and
+pressure sensor", BST-BME280-DS002, section 4.2.3: a count becomes a value only with the twelve (with humidity eighteen)
+trimming numbers of that very chip. The firmware sends the bare count without them (wire contract, section
 8.1), so nobody can convert it, and this says so instead of inventing a number. Devices that compensate by themselves
 set ``input`` to ``physical``. To sea level by the international barometric formula, p0 = p / (1 - h / 44330)^5.255
-(Bosch Sensortec, "BMP180 Digital pressure sensor", BST-BMP180-DS000, section 3.6).
+(Bosch Sensortec, "BMP180 Digital pressure sensor", BST-BMP180-DS000, sections 3.6 and 3.7).
 """
 
 from typing import Annotated, Final, Literal

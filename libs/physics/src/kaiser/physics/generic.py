@@ -1,7 +1,7 @@
 """Sensors of which only a curve is known: a line, or a table; and those of which nothing is.
 
-Lines are what most transmitters put out (0 to 10 V, 4 to 20 mA over a resistor; IEC 60381-1). Tables are read with
-straight lines between their points, as data sheets of thermistors and float sensors have them.
+Lines are what most transmitters put out (0 to 10 V, 4 to 20 mA over a resistor; IEC 60381-1 and -2). Tables are read
+with straight lines between their points, as data sheets of thermistors and float sensors have them.
 """
 
 from bisect import bisect_right

@@ -5,13 +5,16 @@ away, and can be lost without harm (a device is then discovered once more).
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from kaiser.contracts.events.device import Generation
 
 Approval = Literal["pending", "approved", "rejected"]
+
+_PLACE: Final = frozenset({"kaiser_id", "generation"})
+"""What decides under which kaiser ids ``head`` devices are."""
 
 
 class Profile(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -43,6 +46,7 @@ class Profiles:
 
     def __init__(self, by_id: dict[str, Profile] | None = None) -> None:
         self._by_id = by_id or {}
+        self._kaiser_ids: frozenset[str] | None = None
         self.changed = False
 
     def __len__(self) -> int:
@@ -56,6 +60,7 @@ class Profiles:
     def add(self, esp_id: str, profile: Profile) -> Profile:
         """Take in a device that was never heard before."""
         self._by_id[esp_id] = profile
+        self._kaiser_ids = None
         self.changed = True
         return profile
 
@@ -65,10 +70,15 @@ class Profiles:
             if getattr(profile, name) != fact:
                 setattr(profile, name, fact)
                 self.changed = True
+                if name in _PLACE:
+                    self._kaiser_ids = None
 
-    def kaiser_ids(self) -> set[str]:
+    def kaiser_ids(self) -> frozenset[str]:
         """Kaiser ids in use by ``head`` devices, each of which wants a ``server/status`` of its own (section 5.8)."""
-        return {p.kaiser_id for p in self._by_id.values() if p.generation == "head" and p.kaiser_id}
+        if self._kaiser_ids is None:
+            heads = (profile for profile in self._by_id.values() if profile.generation == "head")
+            self._kaiser_ids = frozenset(profile.kaiser_id for profile in heads if profile.kaiser_id)
+        return self._kaiser_ids
 
     def encode(self) -> bytes:
         """The cache as JSON, and no longer changed."""

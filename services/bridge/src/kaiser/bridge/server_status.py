@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 DEFAULT_KAISER_ID: Final = "god"
 LOOK_FOR_NEW_IDS_S: Final = 1.0
+MOST_KAISER_IDS: Final = 256
+"""The kaiser level of a topic is the device's to choose, and each costs a session: a hostile one must not open more."""
 
 
 class StatusKeeper:
@@ -47,9 +49,11 @@ class StatusKeeper:
         """
         try:
             while True:
-                for kaiser_id in self._profiles.kaiser_ids() | {DEFAULT_KAISER_ID}:
-                    if kaiser_id not in self._tasks:
+                for kaiser_id in (DEFAULT_KAISER_ID, *sorted(self._profiles.kaiser_ids() - self._tasks.keys())):
+                    if kaiser_id not in self._tasks and len(self._tasks) < MOST_KAISER_IDS:
                         self._tasks[kaiser_id] = asyncio.create_task(self._keep(kaiser_id))
+                        if len(self._tasks) == MOST_KAISER_IDS:
+                            log.warning("no further kaiser id gets a server status", most=MOST_KAISER_IDS)
                 await asyncio.wait(self._tasks.values(), timeout=LOOK_FOR_NEW_IDS_S, return_when="FIRST_COMPLETED")
                 for task in self._tasks.values():
                     if task.done():

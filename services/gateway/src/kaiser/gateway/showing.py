@@ -43,6 +43,7 @@ from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
     DeviceDeafened,
+    DeviceDescribed,
     DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
@@ -233,6 +234,7 @@ NOT_SHOWN: Final = frozenset(
         ShadowPolicySet.TYPE,
         DeviceKeyIssued.TYPE,  # nobody's business but the broker's
         DeviceBoardSet.TYPE,
+        DeviceDescribed.TYPE,
         ZoneOrdered.TYPE,
         SubzoneOrdered.TYPE,
         ConfigOrdered.TYPE,

@@ -54,6 +54,8 @@ def application(
         route_handlers=[
             devices.devices,
             devices.device,
+            devices.board,
+            devices.zones,
             devices.health,
             registry.approve,
             registry.reject,

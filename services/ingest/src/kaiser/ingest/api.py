@@ -23,6 +23,7 @@ from kaiser.contracts.queries import (
     Problem,
     Reply,
     SensorsQuery,
+    ZonesQuery,
 )
 from kaiser.eventlog import now_us
 from kaiser.ingest.calibrations import Calibrations
@@ -54,6 +55,7 @@ def questions(queries: Queries) -> Requests:
     return {
         subjects.query("ingest", "devices"): (DevicesQuery, queries.devices),
         subjects.query("ingest", "device"): (DeviceQuery, queries.device),
+        subjects.query("ingest", "zones"): (ZonesQuery, queries.zones),
         subjects.query("ingest", "health"): (HealthQuery, queries.health),
         subjects.query("ingest", "sensors"): (SensorsQuery, queries.sensors),
         subjects.query("ingest", "latest"): (LatestQuery, queries.latest),
@@ -68,6 +70,7 @@ def commanded(orders: Orders) -> Requests:
         subjects.command("ingest", "reject_device"): (commands.RejectDevice, orders.reject),
         subjects.command("ingest", "rename_device"): (commands.RenameDevice, orders.rename),
         subjects.command("ingest", "set_device_board"): (commands.SetDeviceBoard, orders.set_board),
+        subjects.command("ingest", "describe_device"): (commands.DescribeDevice, orders.describe),
         subjects.command("ingest", "retire_device"): (commands.RetireDevice, orders.retire),
         subjects.command("ingest", "rotate_device_key"): (commands.RotateDeviceKey, orders.rotate_key),
         subjects.command("ingest", "assign_zone"): (commands.AssignZone, orders.assign_zone),

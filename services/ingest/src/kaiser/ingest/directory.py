@@ -14,9 +14,17 @@ import structlog
 from kaiser.contracts import subjects
 from kaiser.contracts.events.calibration import CALIBRATION_EVENTS
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.events.device import DeviceRegistered, DeviceRestarted, DeviceSaid, DeviceSilent, Generation
+from kaiser.contracts.events.device import (
+    DeviceRegistered,
+    DeviceRestarted,
+    DeviceReturned,
+    DeviceSaid,
+    DeviceSilent,
+    Generation,
+)
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.streams import DEVICE_CALIBRATION, DEVICE_REGISTRY, DEVICES, HEARTBEATS
+from kaiser.contracts.wire import LastWill
 from kaiser.eventlog import ConcurrencyConflict, Delivery, EventLog, Expectation, LogFull, OrderedReader, Retry
 from kaiser.ingest.clocks import UNKNOWN as UNKNOWN_CLOCK
 from kaiser.ingest.clocks import Clock, hear
@@ -24,7 +32,7 @@ from kaiser.ingest.converting import Standing
 from kaiser.ingest.freshness import interval_s
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import event_of
-from kaiser.ingest.presence import HEARTBEAT, Beat
+from kaiser.ingest.presence import HEARTBEAT, LOST, Beat
 from kaiser.ingest.registry import UNKNOWN, DeviceState, Fact, decide, evolve
 from kaiser.ingest.restarts import Run, restart, run_of
 from kaiser.ingest.sensor_directory import SensorDirectory
@@ -34,11 +42,17 @@ _log = structlog.get_logger(__name__)
 BEATS: Final = ("heartbeat.>",)
 SILENT: Final = "device.*.*.silent"
 REGISTRATIONS: Final = (DEVICE_REGISTRY, DEVICE_CALIBRATION, SILENT)
+LOSSES: Final = ("device.*.*.lost", "device.*.*.returned")
 SILENT_AFTER_US: Final = 300_000_000
 """Five missed heartbeats."""
 
 _decoder = EventDecoder(
-    {HEARTBEAT: DeviceSaid[Beat], DeviceSilent.TYPE: DeviceSilent}
+    {
+        HEARTBEAT: DeviceSaid[Beat],
+        LOST: DeviceSaid[LastWill],
+        DeviceReturned.TYPE: DeviceReturned,
+        DeviceSilent.TYPE: DeviceSilent,
+    }
     | {event.TYPE: event for event in (DeviceRegistered, *REGISTRY_EVENTS, *CALIBRATION_EVENTS)}
 )
 
@@ -64,6 +78,8 @@ class Directory:
         self._open: set[str] = set()
         self._runs: dict[str, Run] = {}
         self._heard: dict[str, int] = {}
+        self._lost: dict[str, int] = {}
+        self._returned: dict[str, int] = {}
         self._noted: dict[str, int] = {}
         self._clocks: dict[str, Clock] = {}
         self._registrations_known = asyncio.Event()
@@ -101,7 +117,10 @@ class Directory:
         return (run.sensors, run.actuators) if run else (None, None)
 
     def gone_silent(self, now_us: int, listening_since_us: int) -> list[DeviceSilent]:
-        """Devices in use whose last heartbeat is too long ago, unless that was noted already.
+        """Devices in use that were last heard too long ago, unless that was noted already.
+
+        Who left with a last will is known to be gone: that it says nothing either is no news, and a thousand devices
+        whose power fails would be a thousand more events five minutes later.
 
         Args:
             now_us: Unix microseconds.
@@ -110,13 +129,23 @@ class Directory:
         limit = now_us - SILENT_AFTER_US
         if listening_since_us >= limit:
             return []
+        present = {esp_id: max(at, self._returned.get(esp_id, 0)) for esp_id, at in self._heard.items()}
         return [
             DeviceSilent(kaiser_id=self.place(esp_id)[0], esp_id=esp_id, heard_at=heard_at, received_at=now_us)
-            for esp_id, heard_at in self._heard.items()
+            for esp_id, heard_at in present.items()
             if heard_at < limit
             and self._noted.get(esp_id, 0) < heard_at
+            and self._lost.get(esp_id, 0) < heard_at
             and self.state(esp_id).standing in ("pending", "approved")
         ]
+
+    def lost(self, esp_id: str, at: int) -> None:
+        """A device's last will came, at this unix microsecond."""
+        self._lost[esp_id] = max(at, self._lost.get(esp_id, 0))
+
+    def returned(self, esp_id: str, at: int) -> None:
+        """A device that was lost is back, since this unix microsecond."""
+        self._returned[esp_id] = max(at, self._returned.get(esp_id, 0))
 
     def noted(self, event: DeviceSilent) -> None:
         """A device's silence was noted, by us or by another instance."""
@@ -157,15 +186,17 @@ class Directory:
             self.standings[esp_id] = Standing(pending=state.pending, clock_wrong=wrong)
 
     async def follow(self, log: EventLog) -> None:
-        """Read both streams from where they matter, and on, until cancelled."""
+        """Read the streams from where they matter, and on, until cancelled."""
         registrations = OrderedReader(log, DEVICES.name, subjects=REGISTRATIONS, start="all")
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
+        losses = OrderedReader(log, DEVICES.name, subjects=LOSSES, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow(registrations, self._registrations_known))
             tasks.create_task(self._follow(beats, self._clocks_known))
+            tasks.create_task(self._follow(losses, asyncio.Event()))
 
     async def wait_caught_up(self, patience_s: float) -> None:
-        """Return when what both streams held at the start is known; or, with a warning, when patience ends."""
+        """Return when the decisions and clocks of the start are known; or, with a warning, when patience ends."""
         try:
             async with asyncio.timeout(patience_s):
                 await self._registrations_known.wait()
@@ -188,7 +219,11 @@ class Directory:
             # The consumers that write tables put it into the dead letters; here it only teaches nothing.
             _log.warning("an event teaches nothing", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
-        if isinstance(event, DeviceSaid):
+        if isinstance(event, DeviceReturned):
+            self.returned(event.esp_id, event.received_at)
+        elif isinstance(event, DeviceSaid) and isinstance(event.message, LastWill):
+            self.lost(event.esp_id, event.received_at)
+        elif isinstance(event, DeviceSaid):
             self.beaten(event)
         elif isinstance(event, DeviceSilent):
             self.noted(event)

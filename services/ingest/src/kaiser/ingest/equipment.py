@@ -9,23 +9,15 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, NamedTuple
 
+from kaiser.contracts import boards
+from kaiser.contracts.boards import Pins
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.device import Generation
 from kaiser.contracts.events.equipment import Equipment, WantedActuator, WantedSensor
 from kaiser.contracts.events.registry import Board
 from kaiser.contracts.ids import is_name
 from kaiser.contracts.wire.sendable.configs import ADC_TYPES, GENERIC_TYPES, MAX_NAME
-from kaiser.contracts.wire.sendable.draft import INPUTS_DEC, INPUTS_HEAD, OUTPUTS
 
-XIAO_PINS: Final = frozenset({2, *range(4, 11), 21})
-"""Of the board. Its firmware was built with the table of the WROOM, so only pins of both can be used (section 7)."""
-XIAO_ANALOG: Final = frozenset({2, 3, 4})
-WROOM_ANALOG: Final = frozenset({32, 33, 34, 35, 36, 39})
-"""ADC1; the other converter reads nothing while Wi-Fi is on."""
-WROOM_BUS: Final = frozenset({21, 22})
-"""Data and clock of I2C, which the firmware holds from its start on."""
-MOST: Final[dict[Board, tuple[int, int]]] = {"esp32_wroom": (20, 12), "xiao_esp32c3": (10, 6)}
-"""Sensors and actuators that a board holds (section 6.7)."""
 I2C_ADDRESSES: Final = {"sht31": (0x44, 0x45), "bmp280": (0x76, 0x77), "bme280": (0x76, 0x77)}
 """What the chips can be strapped to, by their data sheets."""
 LONGEST_INTERVAL_S: Final = 300
@@ -44,15 +36,6 @@ class Fault(NamedTuple):
     where: str
 
 
-class _Pins(NamedTuple):
-    """What can be done with the pins of a device."""
-
-    inputs: frozenset[int]
-    outputs: frozenset[int]
-    analog: frozenset[int]
-    bus: frozenset[int]
-
-
 def chip(sensor: WantedSensor) -> str:
     """The I2C chip that a sensor type is read from; empty for what is on no such bus."""
     found = _CHIP.search(sensor.sensor_type)
@@ -67,16 +50,16 @@ def fault(wanted: Equipment, board: Board | None, generation: Generation) -> Fau
         board: None for unknown, which is taken for a WROOM.
         generation: Firmware.
     """
-    return next(_faults(wanted, board or "esp32_wroom", generation), None)
+    return next(_faults(wanted, board, generation), None)
 
 
-def _faults(wanted: Equipment, board: Board, generation: Generation) -> Iterator[Fault]:
-    pins = _pins(board, generation)
-    sensors, actuators = MOST[board]
-    if len(wanted.sensors) > sensors:
-        yield Fault(Code.VALUE_OUT_OF_RANGE, f"{len(wanted.sensors)} sensors, the board holds {sensors}", "sensors")
-    if len(wanted.actuators) > actuators:
-        words = f"{len(wanted.actuators)} actuators, the board holds {actuators}"
+def _faults(wanted: Equipment, board: Board | None, generation: Generation) -> Iterator[Fault]:
+    pins, most = boards.pins(board, generation), boards.limits(board, generation)
+    if len(wanted.sensors) > most.sensors:
+        words = f"{len(wanted.sensors)} sensors, the board holds {most.sensors}"
+        yield Fault(Code.VALUE_OUT_OF_RANGE, words, "sensors")
+    if len(wanted.actuators) > most.actuators:
+        words = f"{len(wanted.actuators)} actuators, the board holds {most.actuators}"
         yield Fault(Code.VALUE_OUT_OF_RANGE, words, "actuators")
     if wanted.offline_rules is not None and generation == "dec":
         yield Fault(Code.DOWNLINK_FORBIDDEN, "dec devices know no rules of their own", "offline_rules")
@@ -85,13 +68,6 @@ def _faults(wanted: Equipment, board: Board, generation: Generation) -> Iterator
     for i, actuator in enumerate(wanted.actuators):
         yield from _actuator_faults(actuator, f"actuators[{i}]", pins)
     yield from _conflicts(wanted, generation)
-
-
-def _pins(board: Board, generation: Generation) -> _Pins:
-    known = INPUTS_DEC if generation == "dec" else INPUTS_HEAD
-    if board == "xiao_esp32c3":
-        return _Pins(known & XIAO_PINS, OUTPUTS & XIAO_PINS, XIAO_ANALOG, frozenset())
-    return _Pins(known, OUTPUTS, WROOM_ANALOG, WROOM_BUS)
 
 
 def _texts(name: str, subzone_id: str, where: str) -> Iterator[Fault]:
@@ -103,7 +79,7 @@ def _texts(name: str, subzone_id: str, where: str) -> Iterator[Fault]:
         yield Fault(Code.VALUE_OUT_OF_RANGE, words, f"{where}.subzone_id")
 
 
-def _sensor_faults(sensor: WantedSensor, where: str, pins: _Pins, generation: Generation) -> Iterator[Fault]:
+def _sensor_faults(sensor: WantedSensor, where: str, pins: Pins, generation: Generation) -> Iterator[Fault]:
     yield from _texts(sensor.name, sensor.subzone_id, where)
     kind, gpio = sensor.sensor_type, sensor.gpio
     if not _TYPE.fullmatch(kind):
@@ -146,7 +122,7 @@ def _address_faults(sensor: WantedSensor, where: str) -> Iterator[Fault]:
             yield Fault(Code.INVALID_BUS_ADDRESS, words, f"{where}.i2c_address")
 
 
-def _actuator_faults(actuator: WantedActuator, where: str, pins: _Pins) -> Iterator[Fault]:
+def _actuator_faults(actuator: WantedActuator, where: str, pins: Pins) -> Iterator[Fault]:
     yield from _texts(actuator.name, actuator.subzone_id, where)
     for gpio, field in _driven(actuator):
         if gpio not in pins.outputs:

@@ -51,6 +51,13 @@ class SetBoard(Order, frozen=True, kw_only=True):
     board: Board
 
 
+class Describe(Order, frozen=True, kw_only=True):
+    """Say what a device is beyond its board; None leaves it as it is."""
+
+    firmware_version: str | None = None
+    mac_address: str | None = None
+
+
 class Retire(Order, frozen=True, kw_only=True):
     """Take a device out of use."""
 
@@ -71,6 +78,7 @@ class AssignZone(Order, frozen=True, kw_only=True):
     zone_name: str = ""
     master_zone_id: str = ""
     into_kaiser_id: str | None = None
+    zone_master: bool = False
 
 
 class SettleZone(Order, frozen=True, kw_only=True):
@@ -130,6 +138,7 @@ Command = (
     | Reject
     | Rename
     | SetBoard
+    | Describe
     | Retire
     | RotateKey
     | AssignZone

@@ -93,6 +93,11 @@ class Orders:
         """Say which board a device is."""
         return await self._execute(_order(intents.SetBoard, asked, now, board=asked.board))
 
+    async def describe(self, asked: commands.DescribeDevice, now: int) -> DeviceDecided:
+        """Say what a device is beyond its board."""
+        told = {"firmware_version": asked.firmware_version, "mac_address": asked.mac_address}
+        return await self._execute(_order(intents.Describe, asked, now, **told))
+
     async def retire(self, asked: commands.RetireDevice, now: int) -> DeviceDecided:
         """Retire a device."""
         return await self._execute(_order(intents.Retire, asked, now, reason=asked.reason))
@@ -113,6 +118,7 @@ class Orders:
             zone_name=asked.zone_name,
             master_zone_id=asked.master_zone_id,
             into_kaiser_id=asked.into_kaiser_id or self._kaiser_of(asked.esp_id) or None,
+            zone_master=asked.zone_master,
         )
         return await self._execute(order)
 

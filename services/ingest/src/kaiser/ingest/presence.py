@@ -32,6 +32,7 @@ class Beat(msgspec.Struct, frozen=True):
     heap_free: int
     wifi_rssi: int
     zone_id: str = ""
+    master_zone_id: str = ""
     sensor_count: int = 0
     actuator_count: int = 0
     time_valid: bool | None = None
@@ -116,6 +117,7 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [beat.reset_reason if beat else "" for beat in beats],
         [beat.wifi_ip if beat else "" for beat in beats],
         [row.losses for row in rows],
+        [beat.master_zone_id if beat else "" for beat in beats],
     )
 
 

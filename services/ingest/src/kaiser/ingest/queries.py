@@ -23,6 +23,8 @@ from kaiser.contracts.queries import (
     Rollup,
     Sensor,
     SensorsQuery,
+    Zone,
+    ZonesQuery,
 )
 from kaiser.ingest import cursors, statements
 from kaiser.ingest.freshness import gaps, stale_after_us
@@ -61,6 +63,7 @@ LOOK_AGAIN_S: Final = 0.01
 
 _PROGRESS: Final = "SELECT stream_seq FROM ingest.progress WHERE consumer = $1::text"
 _DEVICES: Final = statements.read("device_list")
+_ZONES: Final = statements.read("zones")
 _DEVICE: Final = statements.read("device")
 _SENSORS: Final = statements.read("sensor_list")
 _ON_PIN: Final = statements.read("sensors_on_pin")
@@ -113,6 +116,7 @@ class Queries:
         """Devices in the order of their ids."""
         limit = _limit(asked.limit, MOST_ITEMS)
         (after,) = cursors.read(asked.cursor, (str,)) or ("",)
+        await self._caught_up(asked.at_least)
         found = await self._rows(_DEVICES, (after, asked.state, asked.kaiser_id, asked.zone_id, limit + 1))
         items = [_device(row, now) for row in found[:limit]]
         return Page(items=items, next_cursor=cursors.write(items[-1].esp_id) if len(found) > limit else None)
@@ -128,6 +132,15 @@ class Queries:
         if not found:
             raise Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {asked.esp_id!r} was ever heard", "esp_id")
         return _device(found[0], now)
+
+    async def zones(self, asked: ZonesQuery, now: int) -> Page[Zone]:
+        """Zones in the order of their ids."""
+        limit = _limit(asked.limit, MOST_ITEMS)
+        (after,) = cursors.read(asked.cursor, (str,)) or ("",)
+        await self._caught_up(asked.at_least)
+        found = await self._rows(_ZONES, (after, Instant(now - SILENT_AFTER_US), limit + 1))
+        items = [Zone(**dict(zip(Zone.__struct_fields__, row, strict=True))) for row in found[:limit]]
+        return Page(items=items, next_cursor=cursors.write(items[-1].zone_id) if len(found) > limit else None)
 
     async def health(self, asked: HealthQuery, now: int) -> Page[Health]:  # noqa: ARG002  # one face for all
         """Heartbeats of a device, oldest first.
@@ -148,6 +161,7 @@ class Queries:
         limit = _limit(asked.limit, MOST_ITEMS)
         after = cursors.read(asked.cursor, (str, int, str, str)) or _NO_FACET
         wanted = (asked.esp_id, asked.sensor_type, asked.zone_id)
+        await self._caught_up(asked.at_least)
         found = await self._rows(_SENSORS, (*after, *wanted, limit + 1, asked.pending))
         items = [self._sensor(row, now) for row in found[:limit]]
         last = items[-1] if len(found) > limit else None

@@ -9,6 +9,7 @@ One aggregate a device, whatever kaiser id it talks under: its events are those 
                                 rejected ---------+
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
     DeviceDeafened,
+    DeviceDescribed,
     DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
@@ -47,6 +49,7 @@ from kaiser.ingest.intents import (
     AssignZone,
     Command,
     Configure,
+    Describe,
     LapseConfig,
     Meet,
     NoteHearing,
@@ -69,6 +72,9 @@ Fact = DeviceRegistered | RegistryEvent
 LONGEST_NAME: Final = 100
 LONGEST_REASON: Final = 500
 
+_VERSION = re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z._+-]{0,63})?")
+_MAC = re.compile(r"(?:[0-9A-F]{2}(?::[0-9A-F]{2}){5})?")
+
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     """What the registry holds of a device.
@@ -79,6 +85,8 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
         generation: Firmware generation as it was registered.
         name: What people call it; empty for none.
         board: Which board it is; None while nobody said.
+        firmware_version: As people said; empty while nobody did.
+        mac_address: The same.
         key_id: Of the key that is valid; empty for none.
         digest: Of that key.
         zone: The last order to be in a zone; None for none.
@@ -93,6 +101,8 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     generation: Generation = "dec"
     name: str = ""
     board: Board | None = None
+    firmware_version: str = ""
+    mac_address: str = ""
     key_id: str = ""
     digest: str = ""
     zone: ZoneOrdered | None = None
@@ -158,6 +168,8 @@ def decide(state: DeviceState, command: Command) -> Sequence[Fact]:
             return (DeviceRenamed(name=name, **decided),) if name != state.name else ()
         case SetBoard(board=board):
             return (DeviceBoardSet(board=board, **decided),) if board != state.board else ()
+        case Describe():
+            return _described(state, command, decided)
         case Retire(reason=reason):
             if state.standing == "retired":
                 return ()
@@ -214,6 +226,8 @@ def evolve(state: DeviceState, event: Fact) -> DeviceState:
             return replace(state, name=event.name)
         case DeviceBoardSet():
             return replace(state, board=event.board)
+        case DeviceDescribed():
+            return replace(state, firmware_version=event.firmware_version, mac_address=event.mac_address)
         case ZoneOrdered():
             return replace(state, zone=event, zone_outcome=None)
         case ZoneSettled():
@@ -236,6 +250,23 @@ def subject(event: Fact) -> str:
     """Subject of an event of the registry."""
     token = "registered" if isinstance(event, DeviceRegistered) else event.EVENT
     return subjects.registry(event.kaiser_id, event.esp_id, token)
+
+
+def _described(state: DeviceState, order: Describe, decided: dict[str, Any]) -> Sequence[Fact]:
+    version = state.firmware_version if order.firmware_version is None else order.firmware_version
+    mac = state.mac_address if order.mac_address is None else order.mac_address.upper().replace("-", ":")
+    if not _VERSION.fullmatch(version):
+        words = "not 1 to 64 letters, digits, dots, underscores, pluses and hyphens"
+        raise RegistryError(Code.VALUE_OUT_OF_RANGE, words, "firmware_version")
+    if not _MAC.fullmatch(mac):
+        raise RegistryError(Code.VALUE_OUT_OF_RANGE, "not six bytes in hex with colons between", "mac_address")
+    digits = order.esp_id.removeprefix("ESP_")
+    if mac and not mac.replace(":", "").endswith(digits):
+        words = f"a device of this address would call itself after its last bytes, and this one ends in {digits}"
+        raise RegistryError(Code.VALUE_OUT_OF_RANGE, words, "mac_address")
+    if (version, mac) == (state.firmware_version, state.mac_address):
+        return ()
+    return (DeviceDescribed(firmware_version=version, mac_address=mac, **decided),)
 
 
 def _require_approved(state: DeviceState, what: str) -> None:
@@ -281,6 +312,7 @@ def _zone_ordered(state: DeviceState, order: AssignZone, decided: dict[str, Any]
         zone_name=order.zone_name or order.zone_id,
         master_zone_id=order.master_zone_id,
         into_kaiser_id=order.into_kaiser_id or state.kaiser_id or zones.FALLBACK_KAISER_ID,
+        zone_master=order.zone_master,
         **decided,
     )
     try:

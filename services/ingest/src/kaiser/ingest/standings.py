@@ -12,6 +12,7 @@ from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
     DeviceDeafened,
+    DeviceDescribed,
     DeviceHearing,
     DeviceKeyIssued,
     DeviceRejected,
@@ -30,8 +31,14 @@ CONSUMER: Final = "registry"
 """Its row in ``ingest.progress``."""
 NONE: Final = 0
 SAME: Final = -1
+UNSAID: Final = "-"
+"""No firmware version and no address, which nobody may call a device; what is known stays."""
 
 _STANDINGS: Final = statements.read("standings")
+
+MANY_NEW: Final = 500
+"""Devices after which PostgreSQL is asked to look at the table again. It does so by itself within a minute or two, and
+until then takes ten thousand for a handful, and sorts them all for each page of a list: 16 ms instead of 0.1."""
 
 
 class Row(msgspec.Struct):
@@ -53,6 +60,12 @@ class Row(msgspec.Struct):
     zone_detail: str = ""
     config_state: str = ""
     deaf_since: int = SAME
+    firmware_version: str = UNSAID
+    mac_address: str = UNSAID
+    zone_seq: int = NONE
+    zone_name: str = ""
+    master_zone_wanted: str = ""
+    zone_master: bool = False
 
 
 def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
@@ -68,6 +81,8 @@ def merged(decided: Iterable[tuple[int, Fact]]) -> list[Row]:
             row = rows[fact.esp_id] = Row(fact.esp_id, fact.kaiser_id, "dec", 0, seq)
         row.seq = seq
         _merge(row, fact)
+        if isinstance(fact, ZoneOrdered):
+            row.zone_seq = seq
     return [rows[esp_id] for esp_id in sorted(rows)]
 
 
@@ -75,6 +90,7 @@ def _merge(row: Row, fact: Fact) -> None:
     match fact:
         case DeviceRegistered():
             row.key_issued_at = row.deaf_since = NONE
+            row.firmware_version = row.mac_address = ""
             row.generation = fact.generation
             row.state, row.at, row.by = "pending", fact.registered_at, ""
         case DeviceApproved():
@@ -89,8 +105,13 @@ def _merge(row: Row, fact: Fact) -> None:
             row.name = fact.name
         case DeviceBoardSet():
             row.board = fact.board
+        case DeviceDescribed():
+            row.firmware_version, row.mac_address = fact.firmware_version, fact.mac_address
         case ZoneOrdered():
             row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, "ordered", ""
+            row.zone_name, row.master_zone_wanted, row.zone_master = (
+                fact.zone_name, fact.master_zone_id, fact.zone_master,
+            )  # fmt: skip
         case ZoneSettled():
             row.zone_wanted, row.zone_state, row.zone_detail = fact.zone_id, fact.outcome, fact.detail
         case ConfigOrdered() | ConfigLapsed():
@@ -126,6 +147,12 @@ def columns(rows: Sequence[Row]) -> tuple[object, ...]:
         [row.zone_detail for row in rows],
         [row.config_state for row in rows],
         timestamp_array([row.deaf_since for row in rows]),
+        [row.firmware_version for row in rows],
+        [row.mac_address for row in rows],
+        [row.zone_seq for row in rows],
+        [row.zone_name for row in rows],
+        [row.master_zone_wanted for row in rows],
+        [row.zone_master for row in rows],
     )
 
 
@@ -134,6 +161,7 @@ class Standings:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._new = 0
 
     async def write(self, decided: Sequence[tuple[int, Fact]]) -> None:
         """Merge decisions into the table; when it returns they are committed.
@@ -144,5 +172,9 @@ class Standings:
         """
         if decided:
             parameters = (*columns(merged(decided)), decided[-1][0])
+            self._new += sum(isinstance(fact, DeviceRegistered) for _, fact in decided)
             async with self._pool.connection() as connection:
                 await AsyncRawCursor(connection).execute(_STANDINGS, parameters, prepare=True)
+                if self._new >= MANY_NEW:
+                    await connection.execute("ANALYZE ingest.devices")
+                    self._new = 0

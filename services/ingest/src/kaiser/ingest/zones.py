@@ -74,6 +74,6 @@ def answer(order: ZoneOrdered, ack: ZoneAck) -> Answer | None:
 
 def same(one: ZoneOrdered, other: ZoneOrdered) -> bool:
     """Whether two orders want the same."""
-    return (one.zone_id, one.zone_name, one.master_zone_id, one.into_kaiser_id) == (
-        other.zone_id, other.zone_name, other.master_zone_id, other.into_kaiser_id,
+    return (one.zone_id, one.zone_name, one.master_zone_id, one.into_kaiser_id, one.zone_master) == (
+        other.zone_id, other.zone_name, other.master_zone_id, other.into_kaiser_id, other.zone_master,
     )  # fmt: skip

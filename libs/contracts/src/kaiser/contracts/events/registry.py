@@ -47,6 +47,21 @@ class DeviceBoardSet(Decision, frozen=True, kw_only=True):
     board: Board
 
 
+class DeviceDescribed(Decision, frozen=True, kw_only=True):
+    """Somebody told what the device is, beyond its board; the firmware does not say. The last one counts as a whole.
+
+    Attributes:
+        firmware_version: As its builder names it; empty for unknown.
+        mac_address: Six bytes in upper-case hex with colons; empty for unknown.
+    """
+
+    TYPE: ClassVar[str] = "io.kaiser.device.described.v1"
+    EVENT: ClassVar[str] = "described"
+
+    firmware_version: str = ""
+    mac_address: str = ""
+
+
 class DeviceRetired(Decision, frozen=True, kw_only=True):
     """The device is out of use. Its key is void, its history stays."""
 
@@ -79,6 +94,7 @@ class ZoneOrdered(Decision, frozen=True, kw_only=True):
         zone_name: What people call it.
         master_zone_id: Zone above it; empty for none.
         into_kaiser_id: Kaiser id that it is to talk under from then on.
+        zone_master: Whether it leads the zone: of those that do, the one ordered last. Nothing that devices know of.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.device.zone_ordered.v1"
@@ -88,6 +104,7 @@ class ZoneOrdered(Decision, frozen=True, kw_only=True):
     zone_name: str
     master_zone_id: str
     into_kaiser_id: str
+    zone_master: bool = False
 
 
 ZoneOutcome = Literal["confirmed", "refused", "unanswered"]
@@ -171,6 +188,7 @@ RegistryEvent = (
     | DeviceRejected
     | DeviceRenamed
     | DeviceBoardSet
+    | DeviceDescribed
     | DeviceRetired
     | DeviceKeyIssued
     | ZoneOrdered
@@ -189,6 +207,7 @@ REGISTRY_EVENTS: tuple[type[RegistryEvent], ...] = (
     DeviceRejected,
     DeviceRenamed,
     DeviceBoardSet,
+    DeviceDescribed,
     DeviceRetired,
     DeviceKeyIssued,
     ZoneOrdered,

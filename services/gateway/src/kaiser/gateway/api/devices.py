@@ -8,7 +8,7 @@ from litestar.params import Parameter, QueryParameter
 from kaiser.contracts import queries
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
-from kaiser.gateway.api.sensors import From, Points, To, span
+from kaiser.gateway.api.sensors import AtLeast, From, Points, To, span
 from kaiser.gateway.asking import ask
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
@@ -23,21 +23,36 @@ async def devices(
     zone_id: str | None = None,
     limit: Limit = 100,
     cursor: str | None = None,
+    at_least: AtLeast = 0,
 ) -> views.PageView[views.DeviceView]:
     """Devices in the order of their ids."""
-    query = queries.DevicesQuery(state=registry_state, kaiser_id=kaiser_id, zone_id=zone_id, limit=limit, cursor=cursor)
+    query = queries.DevicesQuery(
+        state=registry_state, kaiser_id=kaiser_id, zone_id=zone_id, limit=limit, cursor=cursor, at_least=at_least
+    )
     return views.page(await ask(event_log, "ingest", "devices", query, queries.Page[queries.Device]), views.device)
 
 
 @get("/devices/{esp_id:str}", tags=["devices"], summary="Show a device")
-async def device(
-    event_log: EventLog,
-    esp_id: str,
-    at_least: Annotated[int, Parameter(ge=0, description="wait until the list has the event of this sequence")] = 0,
-) -> views.DeviceView:
+async def device(event_log: EventLog, esp_id: str, at_least: AtLeast = 0) -> views.DeviceView:
     """One device."""
     query = queries.DeviceQuery(esp_id=esp_id, at_least=at_least)
     return views.device(await ask(event_log, "ingest", "device", query, queries.Device))
+
+
+@get("/devices/{esp_id:str}/board", tags=["devices"], summary="Show what can hang on a device")
+async def board(event_log: EventLog, esp_id: str, at_least: AtLeast = 0) -> views.BoardView:
+    """Valid and reserved pins of a device, how much it holds, and what its firmware understands."""
+    query = queries.DeviceQuery(esp_id=esp_id, at_least=at_least)
+    return views.board(await ask(event_log, "ingest", "device", query, queries.Device))
+
+
+@get("/zones", tags=["devices"], summary="List zones")
+async def zones(
+    event_log: EventLog, limit: Limit = 100, cursor: str | None = None, at_least: AtLeast = 0
+) -> views.PageView[views.ZoneView]:
+    """Zones in the order of their ids: every one that a device says it is in, or was ordered into."""
+    query = queries.ZonesQuery(limit=limit, cursor=cursor, at_least=at_least)
+    return views.page(await ask(event_log, "ingest", "zones", query, queries.Page[queries.Zone]), views.zone)
 
 
 @get("/devices/{esp_id:str}/health", tags=["devices"], summary="Health over time")

@@ -39,10 +39,18 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What may be changed of a device; only what is there is."""
+    """What may be changed of a device; only what is there is.
+
+    Attributes:
+        board: Hardware type, which decides about pins.
+        firmware_version: Empty for unknown.
+        mac_address: Six bytes in hex; the device id is made of its last ones. Empty for unknown.
+    """
 
     name: Name | None = None
     board: Board | None = None
+    firmware_version: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    mac_address: Annotated[str, msgspec.Meta(max_length=17)] | None = None
 
 
 class ZoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,12 +58,14 @@ class ZoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         kaiser_id: Kaiser id to move it to as well; a ``dec`` device is deaf after that until it is power-cycled.
+        zone_master: Whether it leads the zone; whoever led it before does so no more.
     """
 
     zone_id: Name
     zone_name: Annotated[str, msgspec.Meta(max_length=64)] = ""
     master_zone_id: Annotated[str, msgspec.Meta(max_length=32)] = ""
     kaiser_id: Name | None = None
+    zone_master: bool = False
 
 
 class SubzoneWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +132,7 @@ async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneW
         zone_name=data.zone_name,
         master_zone_id=data.master_zone_id,
         into_kaiser_id=data.kaiser_id,
+        zone_master=data.zone_master,
     )
     return await decided(event_log, "assign_zone", asked)
 
@@ -163,15 +174,21 @@ async def dissolve_subzone(event_log: EventLog, request: By, esp_id: str, subzon
 
 @patch("/devices/{esp_id:str}", tags=["devices"], guards=[requires("operator")])
 async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChanges) -> Response[DecisionView]:
-    """Rename a device, or say which board it is."""
+    """Rename a device, or say what it is: which board, which firmware, which MAC address. Devices say none of these."""
     who = who_asks(request)
     orders: list[tuple[str, DeviceOrder]] = []
     if data.name is not None:
         orders.append(("rename_device", commands.RenameDevice(esp_id=esp_id, by=who, name=data.name)))
     if data.board is not None:
         orders.append(("set_device_board", commands.SetDeviceBoard(esp_id=esp_id, by=who, board=data.board)))
+    if data.firmware_version is not None or data.mac_address is not None:
+        described = commands.DescribeDevice(
+            esp_id=esp_id, by=who, firmware_version=data.firmware_version, mac_address=data.mac_address
+        )
+        orders.append(("describe_device", described))
     if not orders:
-        raise ValidationException("nothing to change", extra=[{"message": "give a name or a board", "key": ""}])
+        words = "give a name, a board, a firmware version or a MAC address"
+        raise ValidationException("nothing to change", extra=[{"message": words, "key": ""}])
     for name, asked in orders[:-1]:
         await order(event_log, "ingest", name, asked, DeviceDecided)
     return await decided(event_log, *orders[-1])

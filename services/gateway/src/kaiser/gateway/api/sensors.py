@@ -23,6 +23,7 @@ Address = Annotated[
     str | None, Parameter(description="bus address, needed where one pin has several sensors of one type")
 ]
 
+AtLeast = Annotated[int, Parameter(ge=0, description="wait until the list has the registry's event of this sequence")]
 From = Annotated[str | None, QueryParameter(name="from", description="ISO 8601 with offset, or unix seconds")]
 To = Annotated[str | None, Parameter(description="the same; now by default")]
 
@@ -45,6 +46,7 @@ async def sensors(
     limit: Limit = 100,
     cursor: str | None = None,
     pending: Pending = False,
+    at_least: AtLeast = 0,
 ) -> views.PageView[views.SensorView]:
     """Sensors with their latest readings, in the order of device, pin, type and address."""
     query = queries.SensorsQuery(
@@ -54,6 +56,7 @@ async def sensors(
         limit=limit,
         cursor=cursor,
         pending=allowed(pending, request),
+        at_least=at_least,
     )
     return views.page(await ask(event_log, "ingest", "sensors", query, queries.Page[queries.Sensor]), views.sensor)
 

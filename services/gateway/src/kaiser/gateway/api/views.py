@@ -6,7 +6,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from kaiser.contracts import queries
+from kaiser.contracts import boards, queries
+from kaiser.contracts.events.device import Generation
+from kaiser.contracts.events.registry import Board
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -20,7 +22,14 @@ class PageView(msgspec.Struct, Generic[V], frozen=True):
 
 
 class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
-    """A device. ``state`` is what the registry decided, ``online`` what was heard last."""
+    """A device. ``state`` is what the registry decided, ``online`` what was heard last.
+
+    Attributes:
+        board: Hardware type, as people said; so are ``firmware_version`` and ``mac_address``. Devices say none of them.
+        capabilities: What its firmware understands; it follows from the generation.
+        zone_id: Zone that the device says it is in, and ``master_zone_id`` the one above; ``zone_wanted`` was ordered.
+        zone_master: Whether it leads the zone that it was ordered into.
+    """
 
     esp_id: str
     kaiser_id: str
@@ -57,6 +66,59 @@ class DeviceView(msgspec.Struct, frozen=True, kw_only=True):
     losses_since: datetime | None
     flapping: bool
     wifi_ip: str
+    mac_address: str
+    firmware_version: str
+    capabilities: list[str]
+    master_zone_id: str
+    zone_master: bool
+
+
+class BoardView(msgspec.Struct, frozen=True, kw_only=True):
+    """What can hang on a device. Pins in ascending order.
+
+    Attributes:
+        board: Null while nobody said; it then counts as an ESP32-WROOM.
+        sensor_pins: Where sensors can be; those on the I2C bus of a ``head`` device have numbers of their own.
+        actuator_pins: Where actuators can be.
+        analog_pins: Of those for sensors, the ones with a converter that works while Wi-Fi is on.
+        bus_pins: Held by I2C.
+        reserved_pins: Never handed out by the device.
+        most_sensors: It holds no more.
+        most_actuators: The same.
+        packet_bytes: It drops packets of so many bytes and more.
+    """
+
+    esp_id: str
+    board: str | None
+    generation: str
+    capabilities: list[str]
+    sensor_pins: list[int]
+    actuator_pins: list[int]
+    analog_pins: list[int]
+    bus_pins: list[int]
+    reserved_pins: list[int]
+    most_sensors: int
+    most_actuators: int
+    packet_bytes: int
+
+
+class ZoneView(msgspec.Struct, frozen=True, kw_only=True):
+    """A zone: every one that a device says it is in, or was ordered into.
+
+    Attributes:
+        master_zone_id: Zone above it; empty for none.
+        master: Device that leads it; null for none.
+        devices: How many say that they are in it, and ``online`` how many of these are there.
+        ordered: How many were ordered into it and have not confirmed.
+    """
+
+    zone_id: str
+    zone_name: str
+    master_zone_id: str
+    master: str | None
+    devices: int
+    online: int
+    ordered: int
 
 
 class HealthView(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +227,37 @@ def device(found: queries.Device) -> DeviceView:
     }
     for name in ("key_issued_at", "deaf_since", "booted_at", "offline_since", "losses_since"):
         fields[name] = instant(fields[name]) if fields[name] else None
-    return DeviceView(**fields)
+    return DeviceView(**fields, capabilities=list(boards.capabilities(_generation(found))))
+
+
+def board(found: queries.Device) -> BoardView:
+    """Show what can hang on a device."""
+    generation = _generation(found)
+    known = msgspec.convert(found.board, Board | None)
+    pins, limits = boards.pins(known, generation), boards.limits(known, generation)
+    return BoardView(
+        esp_id=found.esp_id,
+        board=found.board,
+        generation=found.generation,
+        capabilities=list(boards.capabilities(generation)),
+        sensor_pins=sorted(pins.inputs - pins.bus),
+        actuator_pins=sorted(pins.outputs - pins.bus),
+        analog_pins=sorted(pins.analog & pins.inputs),
+        bus_pins=sorted(pins.bus),
+        reserved_pins=sorted(pins.reserved),
+        most_sensors=limits.sensors,
+        most_actuators=limits.actuators,
+        packet_bytes=limits.packet_bytes,
+    )
+
+
+def zone(found: queries.Zone) -> ZoneView:
+    """Show a zone."""
+    return ZoneView(**(msgspec.structs.asdict(found) | {"master": found.master or None}))
+
+
+def _generation(found: queries.Device) -> Generation:
+    return "head" if found.generation == "head" else "dec"
 
 
 def health(found: queries.Health) -> HealthView:
