@@ -75,7 +75,7 @@ async def test_from_a_new_device_to_its_reading_over_rest_and_over_a_restart(
         site.compose("restart")
         for name in (*SERVERS, *SERVICES):
             site.until_healthy(name)
-        later = await _until(lambda: api.get(latest), lambda reading: reading["measured_at"] > first["measured_at"])
+        await _until(lambda: api.get(latest), lambda reading: reading["measured_at"] > first["measured_at"])
     history = (await api.get(f"/sensors/{ESP}/4/ds18b20/history", params={"resolution": "raw"})).json()["readings"]
     assert first["reading_id"] in [reading["reading_id"] for reading in history]
 
