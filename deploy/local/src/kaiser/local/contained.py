@@ -34,7 +34,8 @@ class _Contained(Server):
 
     def __init__(self, folder: Path, container: DockerContainer, *, port: int, inner_port: int) -> None:
         Server.__init__(self, folder, [], port=port)
-        self._container = container.with_bind_ports(inner_port, (self.host, port))
+        container.ports[inner_port] = (self.host, port)
+        self._container = container
         self._made = False
 
     @property
