@@ -34,7 +34,9 @@ class _Contained(Server):
 
     def __init__(self, folder: Path, container: DockerContainer, *, port: int, inner_port: int) -> None:
         Server.__init__(self, folder, [], port=port)
-        container.ports[inner_port] = (self.host, port)
+        # Docker's own form, with an address: testcontainers' binds every interface
+        ports: dict[Any, Any] = container.ports
+        ports[inner_port] = (self.host, port)
         self._container = container
         self._made = False
 

@@ -12,6 +12,7 @@ import structlog
 
 from kaiser.local import postgres
 from kaiser.local.secrets import Secrets
+from kaiser.local.site.kubernetes import secrets
 from kaiser.local.site.parts import OWNERS, PASSWORDS, Options
 from kaiser.local.site.writing import prepare_data, write_site
 
@@ -57,6 +58,11 @@ def database(arguments: argparse.Namespace) -> None:
             return
 
 
+def kubernetes(arguments: argparse.Namespace) -> None:
+    """Print a site that was written as Secrets, for kubectl apply -f -."""
+    print(secrets(arguments.folder))
+
+
 def show(arguments: argparse.Namespace) -> None:
     """Print one secret of the site, such as ``admin`` or ``mqtt-commissioning``."""
     if not (arguments.secrets / arguments.name).is_file():
@@ -68,12 +74,12 @@ def main() -> None:
     """Run one verb."""
     parser = argparse.ArgumentParser(prog="kaiser.local.site", description=__doc__)
     verbs = parser.add_subparsers(required=True)
-    for function in (write, database, show):
+    for function in (write, database, kubernetes, show):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function in (write, show):
             verb.add_argument("--secrets", type=Path, default=Path("/secrets"), help="the site's own secrets")
-        if function in (write, database):
+        if function in (write, database, kubernetes):
             verb.add_argument("--folder", type=Path, default=Path("/site"), help="folders of the parts, or the part's")
         if function is write:
             verb.add_argument("--data", type=Path, default=Path("/volumes"), help="data folders of the parts")

@@ -104,7 +104,10 @@ def _mosquitto(secret: Secret, options: Options) -> dict[str, str]:
     configuration = mosquitto.CONFIGURATION.substitute(
         listeners=LISTENERS, folder=SITE, data=MQTT_DATA, autosave_s=5, plugin=options.plugin
     )
-    return mosquitto.accounts({user: secret(f"mqtt-{user}") for user in users}) | {"mosquitto.conf": configuration}
+    return mosquitto.accounts({user: secret(f"mqtt-{user}") for user in users}) | {
+        "mosquitto.conf": configuration,
+        mosquitto.CLIENTS: mosquitto.NO_CLIENTS,
+    }
 
 
 def _nats(secret: Secret, options: Options) -> dict[str, str]:
