@@ -73,6 +73,8 @@ start_daemon() {
   private_environment
   docker info >/dev/null 2>&1 && return 0
   mkdir -p "$dir/run"
+  # What it makes outside of its own folders, whatever it is told; taken away again with it
+  for t in /etc/docker /opt/containerd /run/docker /run/containerd; do [ -e "$t" ] || echo "$t"; done >"$dir/made"
   setsid unshare -m -n --propagation private sh -c "ip link set lo up; exec dockerd -H unix://$socket --data-root $dir/data \
     --exec-root $dir/run/exec --pidfile $dir/run/docker.pid --storage-driver overlay2 --bip 172.29.0.1/24" \
     >"$dir/dockerd.log" 2>&1 </dev/null &
@@ -159,6 +161,12 @@ run)
   shift
   if [ -S "$socket" ]; then exec nsenter -t "$(cat "$dir/run/docker.pid")" -n "$@"; else exec "$@"; fi
   ;;
-down) [ ! -f "$dir/run/docker.pid" ] || kill "$(cat "$dir/run/docker.pid")" ;;
+down)
+  [ -f "$dir/run/docker.pid" ] || exit 0
+  pid=$(cat "$dir/run/docker.pid")
+  kill "$pid"
+  for _ in $(seq 100); do [ -d "/proc/$pid" ] || break; sleep 0.1; done
+  xargs -r rm -rf <"$dir/made"
+  ;;
 *) sed -n '2,12p' "$0" >&2; exit 2 ;;
 esac
