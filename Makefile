@@ -10,10 +10,10 @@ SERVICE ?=
 ARGS ?=
 MINUTES ?=
 
-.PHONY: help venv setup up down status logs demo test lint bench chaos ledger contracts clean lock
+.PHONY: help venv setup up down status logs demo test test-containers lint bench chaos ledger contracts clean lock
 
 help: ## These lines
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "Ports: KAISER_MQTT_PORT 1883, KAISER_NATS_PORT 4222, KAISER_PG_PORT 5433, KAISER_GATEWAY_PORT 8080,"
 	@echo "       KAISER_BRIDGE_HEALTH_PORT 8081, KAISER_INGEST_HEALTH_PORT 8082, KAISER_GATEWAY_HEALTH_PORT 8083,"
@@ -45,7 +45,10 @@ ledger: venv ## Balance what was handed over, stored and dead-lettered in the la
 	@$(LOCAL) ledger $(if $(MINUTES),--minutes $(MINUTES))
 
 test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones
-	$(BIN)/pytest --ignore=tests/bench -m "not long"
+	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long"
+
+test-containers: setup ## The image, compose, and tests against servers in containers; skipped where no Docker daemon can run
+	@tests/containers/run.sh $(ARGS)
 
 lint: venv ## Style, types, import boundaries and contract drift
 	$(BIN)/ruff check

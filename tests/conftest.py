@@ -2,9 +2,13 @@
 
 ``mosquitto`` and ``nats_server`` are a test's own. ``postgres`` is a database of its own on a server that the session
 shares; a test that stops, kills or freezes PostgreSQL takes ``own_postgres``.
+
+They are processes of this machine, or, with ``KAISER_TEST_SERVERS=containers``, containers of the images that a site
+runs.
 """
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +20,9 @@ from kaiser.local.ephemeral import Mosquitto, Nats, Postgres, copy_cluster
 from kaiser.local.tree import Tree, ensure_tree
 
 _BLANK = "blank"
+_IN_CONTAINERS = os.environ.get("KAISER_TEST_SERVERS") == "containers"
+if _IN_CONTAINERS:
+    from kaiser.local.contained import ContainedMosquitto, ContainedNats, ContainedPostgres
 _numbers = itertools.count(1)
 
 
@@ -31,23 +38,25 @@ def servers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def mosquitto(infra_tree: Tree, servers_folder: Path) -> Iterator[Mosquitto]:
+def mosquitto(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Mosquitto]:
     """A broker of the test's own; .host .port .username .password, .restart() .kill() .start() .pause() .resume()."""
-    server = Mosquitto(infra_tree, servers_folder / f"mosquitto-{next(_numbers)}")
+    folder = servers_folder / f"mosquitto-{next(_numbers)}"
+    tree = None if _IN_CONTAINERS else request.getfixturevalue("infra_tree")
+    server = ContainedMosquitto(folder) if tree is None else Mosquitto(tree, folder)
     try:
         yield server.start()
     finally:
-        server.kill()
+        server.dispose()
 
 
 @pytest.fixture
 def nats_server(servers_folder: Path) -> Iterator[Nats]:
     """A NATS server with JetStream of the test's own; .url (may do everything), .address, and the verbs."""
-    server = Nats(servers_folder / f"nats-{next(_numbers)}")
+    server = (ContainedNats if _IN_CONTAINERS else Nats)(servers_folder / f"nats-{next(_numbers)}")
     try:
         yield server.start()
     finally:
-        server.kill()
+        server.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +72,23 @@ def postgres_template(infra_tree: Tree, servers_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_postgres(infra_tree: Tree, postgres_template: Path, servers_folder: Path) -> Iterator[Postgres]:
+def shared_postgres(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Postgres]:
     """The session's server, with a blank database to copy for each test."""
-    server = Postgres(infra_tree, copy_cluster(postgres_template, servers_folder / "postgres-shared"), fsync=False)
+    server = _postgres(request, servers_folder / "postgres-shared", fsync=False)
     try:
         with psycopg.connect(server.start().dsn(cluster.SUPERUSER, "postgres"), autocommit=True) as connection:
             connection.execute(f"ALTER DATABASE {cluster.DATABASE} RENAME TO {_BLANK}")
         yield server
     finally:
-        server.kill()
+        server.dispose()
+
+
+def _postgres(request: pytest.FixtureRequest, folder: Path, *, fsync: bool) -> Postgres:
+    """A server with roles, database, extension and schemas."""
+    if _IN_CONTAINERS:
+        return ContainedPostgres(folder, fsync=fsync)
+    tree, template = (request.getfixturevalue(name) for name in ("infra_tree", "postgres_template"))
+    return Postgres(tree, copy_cluster(template, folder), fsync=fsync)
 
 
 @pytest.fixture
@@ -86,10 +103,10 @@ def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def own_postgres(infra_tree: Tree, postgres_template: Path, servers_folder: Path) -> Iterator[Postgres]:
+def own_postgres(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Postgres]:
     """A PostgreSQL of the test's own, with the verbs that do it harm and full durability."""
-    server = Postgres(infra_tree, copy_cluster(postgres_template, servers_folder / f"postgres-{next(_numbers)}"))
+    server = _postgres(request, servers_folder / f"postgres-{next(_numbers)}", fsync=True)
     try:
         yield server.start()
     finally:
-        server.kill()
+        server.dispose()

@@ -1,9 +1,9 @@
 """``python tests/bench/mutants.py [module ...]``: breaks the guard code in every small way, and counts who notices.
 
-Each mutant differs from the code that runs in one place: another comparison, constant, connective or sign. It is killed if
-a test fails with it: first the fast ones of ``tests/unit/safety``, and for what these let live the machine of hypothesis
-and the exploration. A mutant that nobody kills is a hole in the tests, or does the same as the code; of the latter, those
-that were looked at are named in :data:`THE_SAME`, and do not count.
+Each mutant differs from the code that runs in one place: another comparison, constant, connective or sign. It is
+killed if a test fails with it: first the fast ones of ``tests/unit/safety``, and for what these let live the machine of
+hypothesis and the exploration. A mutant that nobody kills is a hole in the tests, or does the same as the code; of the
+latter, those that were looked at are named in :data:`THE_SAME`, and do not count.
 """
 
 import ast
@@ -146,7 +146,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self.mutant.tree, f"<{self.mutant.name}>", "exec"), module.__dict__)  # noqa: S102
+        exec(compile(self.mutant.tree, f"<{self.mutant.name}>", "exec"), module.__dict__)
 
 
 def survives(mutant: Mutant | None, kind: str) -> bool:

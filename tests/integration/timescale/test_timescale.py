@@ -155,3 +155,21 @@ async def test_a_service_that_starts_first_waits_for_its_database(own_postgres):
         connection = await waiting
     assert await rows(connection, "SELECT 1") == [(1,)]
     await connection.close()
+
+
+async def test_a_migration_that_could_not_be_noted_was_not_applied(postgres, tmp_path, monkeypatch):
+    """As when the process is killed in between."""
+    folder = tmp_path / "kaiser_of_next_year" / "migrations"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").touch()
+    (folder / "0001-one.sql").write_text("CREATE TABLE ingest.one (n integer);")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert await migrate(database(postgres), package="kaiser_of_next_year", schema="ingest") == ["0001-one"]
+    (folder / "0002-two.sql").write_text("CREATE TABLE ingest.two (n integer); CREATE INDEX ON ingest.two (n);")
+    async with connected(postgres) as connection:
+        await connection.execute("REVOKE INSERT ON ingest._yoyo_migration FROM kaiser_ingest")
+        with pytest.raises(DatabaseAway):
+            await migrate(database(postgres), package="kaiser_of_next_year", schema="ingest")
+        await connection.execute("GRANT INSERT ON ingest._yoyo_migration TO kaiser_ingest")
+        assert await migrate(database(postgres), package="kaiser_of_next_year", schema="ingest") == ["0002-two"]
+        assert await rows(connection, "SELECT * FROM ingest.two") == []

@@ -99,6 +99,10 @@ class Server:
         if self._process is not None:
             self._process.wait(STOP_TIMEOUT_S)
 
+    def dispose(self) -> None:
+        """End it for good."""
+        self.kill()
+
     def restart(self) -> None:
         """Stop it (unless it is down already) and start it again on the same port with the same files."""
         self.stop()
@@ -149,7 +153,7 @@ class Mosquitto(Server):
         users = dict.fromkeys((*accounts, SUPERUSER), PASSWORD)
         mosquitto.prepare(
             folder,
-            tree=tree,
+            plugin=tree.dynamic_security,
             port=port,
             passwords=users,
             autosave_s=autosave_s,

@@ -20,13 +20,13 @@ SHARED: Final = "device"
 
 CONFIGURATION: Final = Template("""\
 # Written by kaiser.local at every start; change deploy/local/src/kaiser/local/mosquitto.py instead.
-listener $port 127.0.0.1
+$listeners
 allow_anonymous false
 password_file $folder/passwords
 acl_file $folder/acl
 # Devices with a key of their own: whom the files do not know, and what they do not allow, is the plugin's to decide.
 plugin $plugin
-plugin_opt_config_file $folder/dynamic-security.json
+plugin_opt_config_file $data/dynamic-security.json
 
 # Without it Nagle's algorithm holds every small packet back for up to 40 ms.
 set_tcp_nodelay true
@@ -53,7 +53,7 @@ max_packet_size 65536
 # for 200,000 queued messages, measured), so the seconds between two saves are a trade: what a kill -9 loses of a queue
 # that grows (nothing is queued while the bridge drains), against rewriting a long queue again and again.
 persistence true
-persistence_location $folder/
+persistence_location $data/
 autosave_interval $autosave_s
 # Sessions whose client never comes back; the bridge states its own expiry.
 persistent_client_expiration 7d
@@ -110,31 +110,32 @@ topic read $SYS/#
 def prepare(
     folder: Path,
     *,
-    tree: Tree,
+    plugin: Path,
     port: int,
     passwords: Mapping[str, str],
     autosave_s: int = 5,
     superuser: str | None = None,
+    listen: str = "127.0.0.1",
 ) -> None:
     """Write configuration, passwords and access rules; the store of sessions and queues in the folder is left alone.
 
     Args:
         folder: The broker's own folder, made if need be.
-        tree: Where the plugin is.
+        plugin: Where the dynamic security plugin is.
         port: TCP port on the loopback address.
         passwords: Password of each user; without one for :data:`SHARED` every device needs a key of its own.
         autosave_s: Seconds between two saves of the store.
         superuser: One of the users who may use every topic; for tests.
+        listen: Address to listen on.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    access = (
-        ACCESS
-        + (SHARED_ACCESS if SHARED in passwords else "")
-        + (EVERYTHING.format(user=superuser) if superuser else "")
-    )
-    files = {"acl": access, "passwords": "".join(f"{user}:{_digest(word)}\n" for user, word in passwords.items())}
+    files = accounts(passwords, superuser=superuser)
     files["mosquitto.conf"] = CONFIGURATION.substitute(
-        port=port, folder=folder, autosave_s=autosave_s, plugin=tree.dynamic_security
+        listeners=f"listener {port} {listen}",
+        folder=folder,
+        data=folder,
+        autosave_s=autosave_s,
+        plugin=plugin,
     )
     if not (folder / CLIENTS).exists():
         files[CLIENTS] = NO_CLIENTS
@@ -143,6 +144,16 @@ def prepare(
         path.touch(mode=0o600)
         path.write_text(text)
     hand_over([folder])
+
+
+def accounts(passwords: Mapping[str, str], *, superuser: str | None = None) -> dict[str, str]:
+    """The files ``acl`` and ``passwords``: who may log in, and which topics each may use."""
+    access = (
+        ACCESS
+        + (SHARED_ACCESS if SHARED in passwords else "")
+        + (EVERYTHING.format(user=superuser) if superuser else "")
+    )
+    return {"acl": access, "passwords": "".join(f"{user}:{_digest(word)}\n" for user, word in passwords.items())}
 
 
 def command(tree: Tree, folder: Path) -> list[str]:

@@ -15,7 +15,9 @@ OPERATOR: Final = "operator"
 USERS: Final = (*PERMISSIONS, OPERATOR)
 
 
-def prepare(folder: Path, *, port: int, passwords: Mapping[str, str], sync: str | None = None) -> None:
+def prepare(
+    folder: Path, *, port: int, passwords: Mapping[str, str], sync: str | None = None, listen: str = "127.0.0.1"
+) -> None:
     """Write the configuration; the streams in the folder are left alone.
 
     Args:
@@ -24,26 +26,35 @@ def prepare(folder: Path, *, port: int, passwords: Mapping[str, str], sync: str 
         passwords: Password of each user; who is no service of the contract may do everything.
         sync: How often JetStream forces its files to disk: a duration such as ``10s``, ``always``, or none for the
             server's default of two minutes (a crash of the machine may then lose what a crash of the process keeps).
+        listen: Address to listen on.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    jetstream: dict[str, object] = {"store_dir": str(folder / "jetstream")}
+    path = folder / "nats.conf"
+    path.touch(mode=0o600)
+    settings = configuration(store=folder / "jetstream", listen=listen, port=port, sync=sync)
+    path.write_text(json.dumps(settings | authorization(passwords), indent=2))
+
+
+def configuration(*, store: Path, listen: str, port: int, sync: str | None = None) -> dict[str, object]:
+    """The server's settings, without its users; arguments as of :func:`prepare`, and where the streams are."""
+    jetstream: dict[str, object] = {"store_dir": str(store)}
     if sync is not None:
         jetstream["sync_interval"] = sync
-    configuration = {
-        "host": "127.0.0.1",
+    return {
+        "host": listen,
         "port": port,
         "server_name": "kaiser",
         "max_payload": 1024 * 1024,
         # A subscriber that takes nothing for this long is cut off rather than allowed to hold everybody's memory.
         "write_deadline": "10s",
         "jetstream": jetstream,
-        "authorization": {
-            "users": [{"user": name, "password": password} | _granted(name) for name, password in passwords.items()]
-        },
     }
-    path = folder / "nats.conf"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(configuration, indent=2))
+
+
+def authorization(passwords: Mapping[str, str]) -> dict[str, object]:
+    """Who may log in, and what the contract grants each; who is no service of the contract may do everything."""
+    users = [{"user": name, "password": password} | _granted(name) for name, password in passwords.items()]
+    return {"authorization": {"users": users}}
 
 
 def command(folder: Path) -> list[str]:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -124,22 +125,41 @@ def command(tree: Tree, folder: Path) -> list[str]:
     return [*unprivileged(), str(tree.postgres_bin / "postgres"), "-D", str(folder)]
 
 
-def conninfo(*, port: int, user: str, password: str | None = None, database: str = DATABASE) -> str:
-    """A connection string for the loopback address."""
-    return psycopg.conninfo.make_conninfo(host="127.0.0.1", port=port, user=user, password=password, dbname=database)
+def conninfo(
+    *,
+    port: int,
+    user: str,
+    password: str | None = None,
+    database: str = DATABASE,
+    host: str = "127.0.0.1",
+    ca_file: Path | None = None,
+) -> str:
+    """A connection string; with a CA file the connection is TLS, and the server has to be whom it says it is."""
+    tls = {"sslmode": "verify-full", "sslrootcert": str(ca_file)} if ca_file else {}
+    return psycopg.conninfo.make_conninfo(host=host, port=port, user=user, password=password, dbname=database, **tls)
 
 
-def prepare(*, port: int, passwords: Mapping[str, str], database: str = DATABASE) -> None:
+def prepare(
+    *,
+    port: int,
+    passwords: Mapping[str, str],
+    database: str = DATABASE,
+    host: str = "127.0.0.1",
+    ca_file: Path | None = None,
+) -> None:
     """Create roles, database, extension and schemas on a running server, or bring them up to date.
 
     Args:
-        port: TCP port on the loopback address.
+        port: Its TCP port.
         passwords: Password of each of :data:`ROLES`.
         database: Name of the database.
+        host: Where the server is.
+        ca_file: For TLS.
     """
-    with psycopg.connect(
-        conninfo(port=port, user=SUPERUSER, password=passwords[SUPERUSER], database="postgres"), autocommit=True
-    ) as connection:
+    as_superuser = partial(
+        conninfo, host=host, port=port, user=SUPERUSER, password=passwords[SUPERUSER], ca_file=ca_file
+    )
+    with psycopg.connect(as_superuser(database="postgres"), autocommit=True) as connection:
         for role in (OWNER, *SCHEMAS.values()):
             _ensure_role(connection, role, passwords[role])
         for role in SCHEMAS.values():
@@ -148,9 +168,7 @@ def prepare(*, port: int, passwords: Mapping[str, str], database: str = DATABASE
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), sql.Identifier(OWNER))
             )
-    with psycopg.connect(
-        conninfo(port=port, user=SUPERUSER, password=passwords[SUPERUSER], database=database), autocommit=True
-    ) as connection:
+    with psycopg.connect(as_superuser(database=database), autocommit=True) as connection:
         _prepare_database(connection, database)
 
 

@@ -20,6 +20,15 @@ def nats_greets(port: int) -> bool:
     return False
 
 
+def mqtt_answers(port: int) -> bool:
+    """Whether a broker answers whoever wants to connect, be it with a refusal."""
+    hello = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1.0) as connection:
+        connection.sendall(hello)
+        return connection.recv(1) == b"\x20"
+    return False
+
+
 def postgres_takes_connections(port: int) -> bool:
     """Whether PostgreSQL takes connections: it asks for a password only once it has started and recovered."""
     try:

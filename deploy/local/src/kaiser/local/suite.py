@@ -80,7 +80,7 @@ class Suite:
             unfinished.rename(layout.postgres)
         postgres.configure(layout.postgres, port=layout.ports.postgres)
         users = {user: secret(f"mqtt-{user}") for user in mosquitto.USERS}
-        mosquitto.prepare(layout.mosquitto, tree=tree, port=layout.ports.mqtt, passwords=users)
+        mosquitto.prepare(layout.mosquitto, plugin=tree.dynamic_security, port=layout.ports.mqtt, passwords=users)
         users = {user: secret(f"nats-{user}") for user in nats.USERS}
         nats.prepare(layout.nats, port=layout.ports.nats, passwords=users, sync=layout.nats_sync)
 

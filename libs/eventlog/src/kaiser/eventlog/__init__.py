@@ -25,7 +25,7 @@ from kaiser.eventlog.kv import Lease, ensure_bucket
 from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
-from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams
+from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams, keep_copies
 
 __all__ = (
     "Aggregate",
@@ -62,6 +62,7 @@ __all__ = (
     "ensure_consumer",
     "ensure_streams",
     "from_msg",
+    "keep_copies",
     "letter_of",
     "new_id",
     "now_us",

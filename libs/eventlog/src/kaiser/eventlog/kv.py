@@ -15,6 +15,7 @@ from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
 
 from kaiser.eventlog.answers import CONFLICT
+from kaiser.eventlog.streams import kept_copies
 
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
@@ -36,7 +37,9 @@ async def ensure_bucket(log: "EventLog", bucket: str) -> KeyValue:
     try:
         return await log.js.key_value(bucket)
     except BucketNotFoundError:
-        return await log.js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, direct=True))
+        return await log.js.create_key_value(
+            api.KeyValueConfig(bucket=bucket, history=1, direct=True, replicas=kept_copies())
+        )
 
 
 class Lease:

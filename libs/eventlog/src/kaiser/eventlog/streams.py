@@ -22,7 +22,7 @@ from kaiser.eventlog.errors import DefinitionConflict
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("ConsumerSpec", "ensure_consumer", "ensure_streams")
+__all__ = ("ConsumerSpec", "ensure_consumer", "ensure_streams", "keep_copies", "kept_copies")
 
 RETRY_DELAY_S: Final = 0.25
 LONGEST_RETRY_DELAY_S: Final = 5.0
@@ -57,6 +57,27 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
     start_seq: int = 0
     ack_wait_s: float = 5.0
     max_ack_pending: int = 10_000
+
+
+_copies = 1
+
+
+def keep_copies(number: int) -> None:
+    """Keep so many copies of every stream and bucket that this process makes or brings up to date from now on.
+
+    For the whole process, as logs and traces are configured: all services of a site must say the same, for the one that
+    starts last has the last word.
+
+    Args:
+        number: 1 on a single server, 3 on a cluster of three.
+    """
+    global _copies  # noqa: PLW0603 - as its docstring says
+    _copies = number
+
+
+def kept_copies() -> int:
+    """How many copies of a stream this process asks for at least."""
+    return _copies
 
 
 async def ensure_streams(log: "EventLog", specs: Iterable[StreamSpec]) -> None:
@@ -172,7 +193,7 @@ def _stream_config(spec: StreamSpec) -> api.StreamConfig:
         allow_msg_ttl=spec.allow_msg_ttl,
         duplicate_window=float(spec.duplicate_window_s),
         storage=api.StorageType(spec.storage),
-        num_replicas=spec.replicas,
+        num_replicas=max(spec.replicas, _copies),
         compression=api.StoreCompression(getattr(spec, "compression", "none")),
         allow_direct=True,
         allow_atomic=True,

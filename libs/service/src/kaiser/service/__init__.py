@@ -11,6 +11,7 @@ from kaiser.service.settings import (
     NatsSettings,
     PostgresSettings,
     SettingsError,
+    StreamSettings,
     TraceSettings,
     load,
 )
@@ -28,6 +29,7 @@ __all__ = (
     "PostgresSettings",
     "SettingsError",
     "State",
+    "StreamSettings",
     "TraceSettings",
     "listen",
     "load",

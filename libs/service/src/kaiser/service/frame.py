@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn, TypeVar
 import structlog
 import uvloop
 
+from kaiser.eventlog import keep_copies
 from kaiser.service import logs, tracing
 from kaiser.service.health import Finding, Health, State
 from kaiser.service.metrics import new_registry
@@ -166,6 +167,7 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
         sys.exit(2)
     logs.configure(loaded.log, service=name)
     tracing.configure(loaded.trace, service=name)
+    keep_copies(loaded.stream.replicas)
     sys.exit(uvloop.run(_run(name, loaded, serve)))
 
 

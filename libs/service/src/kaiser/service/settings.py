@@ -81,10 +81,21 @@ class TraceSettings(Struct, frozen=True, kw_only=True):
     ratio: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
 
+class StreamSettings(Struct, frozen=True, kw_only=True):
+    """``KAISER_STREAM_…``.
+
+    Attributes:
+        replicas: Copies of each stream and bucket: 1 on a single NATS server, 3 on a cluster; the same in all services.
+    """
+
+    replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+
+
 class CommonSettings(Struct, frozen=True, kw_only=True):
     """What every service has; a service's own settings derive from it."""
 
     nats: NatsSettings
+    stream: StreamSettings
     health: HealthSettings
     log: LogSettings
     trace: TraceSettings

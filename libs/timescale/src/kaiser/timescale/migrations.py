@@ -57,8 +57,9 @@ def _alone(database: Database, schema: str) -> Iterator[None]:
 def _apply(database: Database, folder: str, schema: str) -> list[str]:
     # yoyo costs 15 MB of memory for these milliseconds, so it is imported late.
     from yoyo import read_migrations  # noqa: PLC0415
-    from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend  # noqa: PLC0415
     from yoyo.connections import DatabaseURI  # noqa: PLC0415
+
+    from kaiser.timescale.applying import AtomicBackend  # noqa: PLC0415
 
     given = conninfo_to_dict(database.conninfo())
     uri = DatabaseURI(
@@ -70,7 +71,7 @@ def _apply(database: Database, folder: str, schema: str) -> list[str]:
         database=given.pop("dbname", None),
         args={**given, "schema": _SEARCH_PATH.format(f'"{schema}"')},
     )
-    with PostgresqlPsycopgBackend(uri, "_yoyo_migration") as backend:
+    with AtomicBackend(uri, "_yoyo_migration") as backend:
         backend.init_database()
         backend.break_lock()  # of a process that was killed amid a migration: the advisory lock says it is gone
         pending = backend.to_apply(read_migrations(folder))

@@ -95,6 +95,8 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
         ws_per_message_deflate=False,  # CPU for bytes that a local network has
         log_config=None,
         access_log=False,
+        ssl_certfile=options.cert_file,
+        ssl_keyfile=options.key_file,
         lifespan="on",
         loop="none",
         limit_concurrency=2 * options.clients,

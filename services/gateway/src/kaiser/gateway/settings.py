@@ -20,6 +20,8 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
         frames_per_s: Most frames a second to a WebSocket client that did not ask for immediate delivery.
         buffer_bytes: What may wait for one WebSocket client; what comes then is counted as missed.
         clients: WebSocket clients at most.
+        cert_file: Certificate for HTTPS, with its chain; without it the API is plain HTTP, for a proxy in front.
+        key_file: The certificate's key.
     """
 
     host: str = "127.0.0.1"
@@ -27,6 +29,8 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
     frames_per_s: Annotated[float, Meta(gt=0, le=100)] = 10.0
     buffer_bytes: Annotated[int, Meta(ge=64 * 1024, le=256 * MIB)] = 4 * MIB
     clients: Annotated[int, Meta(ge=1)] = 1000
+    cert_file: Path | None = None
+    key_file: Path | None = None
 
 
 class JwtOptions(Struct, frozen=True, kw_only=True):
