@@ -63,7 +63,7 @@ def heartbeat(number: int, uptime_s: int) -> tuple[str, str]:
 
 @asynccontextmanager
 async def suite(folder: Path) -> AsyncIterator[Suite]:
-    """Three servers and three services, on free ports."""
+    """Three servers and all services, on free ports."""
     tree = ensure_tree()
     mosquitto, nats = Mosquitto(tree, folder / "mosquitto", shared_account=False), Nats(folder / "nats")
     postgres = Postgres(tree, folder / "postgres")
@@ -75,6 +75,8 @@ async def suite(folder: Path) -> AsyncIterator[Suite]:
         services = {
             "bridge": ephemeral_services.bridge(folder / "bridge", mosquitto, nats),
             "ingest": ephemeral_services.ingest(folder / "ingest", nats, postgres),
+            "actuator": ephemeral_services.actuator(folder / "actuator", nats, postgres),
+            "safety": ephemeral_services.safety(folder / "safety", nats, postgres),
             "gateway": ephemeral_services.gateway(folder / "gateway", nats, postgres),
         }
         started += [service.start() for service in services.values()]
