@@ -56,6 +56,10 @@ lint: venv ## Style, types, import boundaries and contract drift
 
 bench: setup ## The figures of the README, measured here (ARGS="--only latency")
 	$(BIN)/python tests/bench/figures.py $(ARGS)
+ifeq ($(ARGS),)
+	$(BIN)/python tests/bench/commands.py
+	$(BIN)/python tests/bench/devices.py
+endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
 	$(BIN)/pytest tests/chaos -m ""

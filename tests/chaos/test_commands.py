@@ -40,7 +40,7 @@ ENDS: Final = frozenset({"succeeded", "failed", "rejected", "expired", "supersed
 ROUNDS: Final = [
     pytest.param(("actuator", "safety"), 1, id="once", marks=pytest.mark.timeout(240)),
     pytest.param(
-        ("actuator", "safety", "bridge", "nats", "gateway", "ingest", "postgres", "actuator", "safety"),
+        ("actuator", "safety", "bridge", "nats", "gateway", "ingest", "postgres", "mosquitto"),
         2,
         id="everything-twice",
         marks=(pytest.mark.long, pytest.mark.timeout(1200)),

@@ -27,6 +27,7 @@ from kaiser.contracts.events.safeguards import (
     CommandRejected,
     EmergencyReleased,
     EmergencyRequested,
+    LeaseLost,
     Scope,
 )
 from kaiser.contracts.queries import Page, Problem, Reply
@@ -284,6 +285,10 @@ class Site:
             detail="in words",
         )  # fmt: skip
         return await self.publish(subjects.safety("decision", asked.esp_id, asked.gpio), body)
+
+    async def lease_lost(self, esp_id: str, gpio: int) -> None:
+        body = LeaseLost(kaiser_id="god", esp_id=esp_id, gpio=gpio, heard_at=now_us() - 10 * US, at=now_us())
+        await self.publish(subjects.actuator("god", esp_id, gpio, "lease_lost"), body)
 
     async def stop(self, esp_id: str, gpio: int) -> int:
         body = ActuatorStopped(

@@ -16,6 +16,16 @@ async def test_a_stop_of_safety_ends_what_has_the_actuator_on(there):
     assert (await there.actuator(DEC, PUMP)).desired.off_at == 0
 
 
+async def test_what_the_bridge_switched_off_without_safety_is_desired_no_more(there):
+    command = await there.send(DEC, DIMMER, "ON")
+    await there.sent(command.command_id)
+    await there.status(DEC, DIMMER, 255)
+    assert (await there.ended(command.command_id)).outcome == "succeeded"
+    await there.lease_lost(DEC, DIMMER)
+    await there.until(lambda: [fact for fact in there.facts if isinstance(fact, ShadowSettled)])
+    assert (await there.actuator(DEC, DIMMER)).desired.level == 0.0
+
+
 async def test_an_emergency_ends_open_commands_in_its_scope_and_refuses_new_ones_but_off(there):
     covered = await there.send(DEC, PUMP, "ON")
     running = await there.send(DEC, DIMMER, "ON")

@@ -218,3 +218,16 @@ async def test_a_standby_takes_the_stop_over(
         first.kill()
         assert running(fleet) == everything(DEC)
         await eventually(lambda: not running(fleet))
+
+
+async def test_a_stop_that_came_while_the_broker_was_away_is_carried_out_when_it_is_back(
+    start_bridge: StartBridge, mosquitto: Mosquitto, log: EventLog, device: Client
+) -> None:
+    spec = a_dec(DEC, actuators=(site.ActuatorSpec(gpio=PUMP, default_state=True),))
+    await site.approve(log, spec)
+    start_bridge(safety_lease_s=NEVER_S)
+    await asyncio.to_thread(mosquitto.kill)
+    await site.stop(log)
+    await asyncio.to_thread(mosquitto.start)
+    async with site.a_fleet(mosquitto, spec, time_scale=10) as fleet:
+        await eventually(lambda: not running(fleet))

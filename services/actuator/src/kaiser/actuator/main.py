@@ -13,6 +13,7 @@ from kaiser.actuator.archive import Archive
 from kaiser.actuator.book import Book
 from kaiser.actuator.clockwork import Clockwork
 from kaiser.actuator.consumers import REPORTS, RESPONSES, SAFEGUARDS, Answers, Safeguards
+from kaiser.actuator.leases import LEASES, Leases
 from kaiser.actuator.metrics import ActuatorMetrics
 from kaiser.actuator.orders import Orders
 from kaiser.actuator.projections import Projections
@@ -86,6 +87,7 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     consumers.run("safeguards", SAFEGUARDS, Safeguards(acting, archive).handle)
     consumers.run("responses", RESPONSES, answers.responses)
     consumers.run("reports", REPORTS, answers.reports)
+    consumers.run("leases", LEASES, Leases(acting).handle)
     frame.spawn("lead", clockwork.lead())
     frame.spawn("timers", clockwork.run())
 

@@ -1,0 +1,58 @@
+"""What the bridge switched off because it had heard nothing of safety for too long."""
+
+from typing import Final
+
+import msgspec
+
+from kaiser.actuator.acting import Acting
+from kaiser.actuator.book import Key
+from kaiser.actuator.commands import Stop
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.safeguards import LeaseLost
+from kaiser.contracts.streams import ACTUATORS
+from kaiser.eventlog import ConsumerSpec, Delivery, Unprocessable, now_us
+
+LEASES: Final = ConsumerSpec(
+    stream=ACTUATORS.name, durable="actuator-leases", subjects=("actuator.*.*.*.lease_lost",), start="new"
+)
+WHATEVER_WAS_APPROVED: Final = 2**63 - 1
+
+_decode = msgspec.json.Decoder(LeaseLost).decode
+
+
+class Leases:
+    """Lets what the bridge switched off be desired no more, so that nothing comes back without a new decision."""
+
+    def __init__(self, acting: Acting) -> None:
+        self._acting = acting
+
+    async def handle(self, deliveries: list[Delivery]) -> None:
+        """Take the bridge's word, and return when what follows is stored.
+
+        Raises:
+            LogFull: The log takes no more.
+            Unprocessable: A delivery is not what its type says.
+        """
+        for delivery in deliveries:
+            try:
+                lost = _decode(delivery.data)
+            except msgspec.MsgspecError as error:
+                raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
+            await self._stop(lost)
+
+    async def _stop(self, lost: LeaseLost) -> None:
+        key = Key(lost.esp_id, lost.gpio)
+        wanted = self._acting.book.state(key).wanted
+        if wanted is not None and wanted.at > lost.at:
+            return  # switched on again since, by a decision of its own; the bridge may have written this late
+        words = "safety was silent for too long, so the bridge switched it off"
+        stop = Stop(
+            at=now_us(),
+            kaiser_id=lost.kaiser_id,
+            esp_id=lost.esp_id,
+            gpio=lost.gpio,
+            seq=WHATEVER_WAS_APPROVED,
+            code=Code.SAFETY_UNAVAILABLE,
+            detail=words,
+        )
+        await self._acting.put(key, stop)
