@@ -90,11 +90,11 @@ def test_the_run_is_over_only_when_a_command_that_was_overtaken_cannot_arrive_an
     site.dispatch(PUMP)
     site.status(PUMP, 0.0)
     assert site.view(PUMP).possible
-    site.after(3.999999).status(PUMP, 0.0)
+    site.after(8.999999).status(PUMP, 0.0)
     assert site.view(PUMP).possible
     site.after(0.000001).status(PUMP, 0.0)
     assert not site.view(PUMP).possible
-    assert IN_FLIGHT_US == 5 * SECOND
+    assert IN_FLIGHT_US == 10 * SECOND
 
 
 def test_a_command_that_was_answered_is_not_in_flight():
@@ -146,10 +146,10 @@ def test_a_command_that_failed_otherwise_may_have_run():
     site = Site()
     site.ask(PUMP)
     site.dispatch(PUMP)
-    site.after(6).end(PUMP, "failed", code="COMMAND_UNVERIFIED")
+    site.after(11).end(PUMP, "failed", code="COMMAND_UNVERIFIED")
     site.status(PUMP, 0.0)
-    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 6 * SECOND),)
-    assert site.state.output(PUMP).off_since == NOW + 6 * SECOND
+    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 11 * SECOND),)
+    assert site.state.output(PUMP).off_since == NOW + 11 * SECOND
 
 
 def test_a_refusal_within_a_run_does_not_undo_it():
@@ -249,7 +249,7 @@ def test_the_level_is_the_highest_that_it_may_be_at():
     site.dispatch(LAMP)
     site.status(LAMP, 0.2)
     site.end(LAMP)
-    site.after(4.9).status(LAMP, 0.2)
+    site.after(9.9).status(LAMP, 0.2)
     assert site.view(LAMP).level == pytest.approx(0.9)
     site.after(0.1).status(LAMP, 0.2)
     assert site.view(LAMP).level == pytest.approx(0.2)

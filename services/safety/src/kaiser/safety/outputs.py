@@ -31,9 +31,10 @@ PWM_FULL: Final = 255
 VALVE_OPEN: Final = 254
 """Of a valve, ``pwm`` is its position times 127 (wire contract, section 4.5)."""
 
-IN_FLIGHT_US: Final = 5 * SECOND
-"""A message that was not handled so long after it was sent is lost, or the device has not said anything in between:
-``dec`` may be stuck in one call for that long, and then sends no status either (wire contract, section 5.1)."""
+IN_FLIGHT_US: Final = 10 * SECOND
+"""A message that was not handled so long after it was sent is lost. It may wait 4 s for the broker, and then for a
+``dec`` device that is stuck in one call for 5 s, and that sends a status after it before it looks at what came (wire
+contract, section 5.1)."""
 
 NEVER_ON: Final = frozenset({Code.COMMAND_REFUSED, Code.PUBLISH_FAILED, Code.DOWNLINK_FORBIDDEN, Code.DOWNLINK_EXPIRED})
 """Ends of a command that never switched anything on."""
