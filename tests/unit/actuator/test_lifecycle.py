@@ -432,6 +432,25 @@ def test_there_is_no_second_try_of_an_on_in_an_emergency(world):
     assert len(world.tries[command_id]) == 1
 
 
+def test_what_was_allowed_before_a_stop_is_not_sent_after_it_although_the_stop_is_over(world):
+    command_id = world.ask("ON")
+    world.around = msgspec.structs.replace(world.around, stop_seq=2)
+    world.approve(command_id)
+    assert (world.ends[command_id].outcome, command_id in world.tries) == ("superseded", False)
+    again = world.ask("ON")
+    world.safety_seq = 2
+    world.approve(again)
+    assert world.tries[again]
+
+
+def test_what_was_allowed_before_a_stop_is_not_tried_again_after_it(world):
+    command_id = world.ask("ON")
+    world.approve(command_id, valid_s=30)
+    world.around = msgspec.structs.replace(world.around, stop_seq=2)
+    world.wait(25)
+    assert (world.ends[command_id].outcome, len(world.tries[command_id])) == ("superseded", 1)
+
+
 # durations
 
 

@@ -80,6 +80,8 @@ def _again(sent: Sent, at: int, around: Around) -> Sequence[Fact]:
         if around.latched:
             words = f"emergency stop {around.latched} is in force here"
             return (facts.ended(sent, at, "superseded", Code.EMERGENCY_ACTIVE, words),)
+        if sent.decision_seq < around.stop_seq:
+            return (facts.overruled(sent, at),)
         if sent.approved_until <= at:
             return ()
     if sent.attempt >= facts.MOST_TRIES:
