@@ -5,7 +5,13 @@ import pytest
 
 from kaiser.actuator.commands import Stop
 from kaiser.actuator.state import MOST_KEYS
-from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, ShadowDrifted, ShadowSettled
+from kaiser.contracts.events.actuation import (
+    CommandDispatched,
+    CommandEnded,
+    CommandRequested,
+    ShadowDrifted,
+    ShadowSettled,
+)
 
 from .world import US, World
 
@@ -486,6 +492,34 @@ def test_after_a_restart_a_clock_that_was_set_makes_a_run_at_most_as_long_as_ask
     assert len(world.requested) == (1 if left else 2)
     world.wait(0.2)
     assert len(world.requested) == 2
+
+
+def test_a_duration_ends_in_time_although_the_device_has_not_answered(world):
+    command_id = world.ask("ON", duration_s=12, timeout_s=600)
+    world.approve(command_id)
+    facts = world.wait(12)
+    assert [(fact.source, fact.action) for fact in facts if isinstance(fact, CommandRequested)] == [("timer", "OFF")]
+    assert world.ends[command_id].outcome == "superseded"
+
+
+def test_requests_that_nobody_decides_on_do_not_keep_a_run_going(world):
+    running(world, duration_s=10)
+    world.wait(9)
+    facts = []
+    for _ in range(6):
+        world.ask("ON", duration_s=10)
+        facts += world.wait(1)
+    assert [(fact.source, fact.action) for fact in facts if isinstance(fact, CommandRequested)] == [("timer", "OFF")]
+
+
+def test_a_request_that_safety_decides_on_in_time_goes_on_with_a_run_that_is_just_over(world):
+    running(world, duration_s=10)
+    world.wait(9.5)
+    again = world.ask("ON", duration_s=10)
+    world.wait(1)
+    world.approve(again)
+    assert world.tries[again]
+    assert world.state.wanted.off_at == world.wall + 10 * US
 
 
 def test_the_off_of_a_duration_is_told_until_it_is_seen(world):

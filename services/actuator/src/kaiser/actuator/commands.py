@@ -62,7 +62,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
         online: Whether its device is there.
         deaf: Whether its device hears nothing.
         latched: Emergency stop that it is in; empty for none.
-        stop_seq: Sequence in SAFETY of its last stop, in force or not; what was allowed before that is void. 0 for none.
+        stop_seq: Sequence in SAFETY of its last stop, in force or not; what was allowed before it is void. 0 for none.
         level: What it reported last; None where it never did, or does not know.
         level_at: When.
         known: Whether that still counts.
