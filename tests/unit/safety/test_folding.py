@@ -5,6 +5,7 @@ import random
 import msgspec
 import pytest
 
+from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded
 from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, SensorBand
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.roster import Member
@@ -116,6 +117,24 @@ def test_a_command_that_is_sent_again_is_in_flight_again():
     site.after(1).end(PUMP, "superseded")
     site.status(PUMP, 0.0)
     assert site.view(PUMP).possible
+
+
+def test_what_is_under_way_stays_so_when_a_later_request_is_rejected():
+    site = Site()
+    site.ask(PUMP)
+    site.dispatch(PUMP)
+    first = site.about(PUMP)
+    site.after(1).request(PUMP, "ON")
+    site.end(PUMP, "rejected", code="TOO_MANY_STARTS")
+    site.after(15).status(PUMP, 0.0)
+    assert site.view(PUMP).possible
+    again = CommandDispatched(**(first | {"at": site.now}), attempt=2, answer_by=site.now + 10 * SECOND)
+    site.event("ACTUATORS", again)
+    site.event("ACTUATORS", CommandEnded(**(first | {"at": site.now}), outcome="expired", code="COMMAND_EXPIRED"))
+    site.after(1).status(PUMP, 0.0)
+    assert site.view(PUMP).possible
+    site.after(10).status(PUMP, 0.0)
+    assert not site.view(PUMP).possible
 
 
 def test_an_answer_to_off_says_nothing_about_what_was_sent_before():

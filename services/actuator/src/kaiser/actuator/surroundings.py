@@ -79,8 +79,12 @@ class Latches:
 
     def last_over(self, key: Key, member: Member) -> int:
         """Sequence in SAFETY of the last stop of an actuator, in force or released lately; 0 for none."""
-        where = {"kaiser_id": member.kaiser_id, "zones": member.zones, "esp_id": key.esp_id, "gpio": key.gpio}
-        return max((seq for seq, stop in self._lately.items() if stop.scope.covers(**where)), default=0)
+        covering = (
+            seq
+            for seq, stop in self._lately.items()
+            if stop.scope.covers(kaiser_id=member.kaiser_id, zones=member.zones, esp_id=key.esp_id, gpio=key.gpio)
+        )
+        return max(covering, default=0)
 
     def __len__(self) -> int:
         """How many are in force."""
