@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kaiser.actuator.commands import Stop
+from kaiser.actuator.commands import HearStatus, Stop
 from kaiser.actuator.state import MOST_KEYS
 from kaiser.contracts.events.actuation import (
     CommandDispatched,
@@ -455,6 +455,20 @@ def test_what_was_allowed_before_a_stop_is_not_tried_again_after_it(world):
     world.around = msgspec.structs.replace(world.around, stop_seq=2)
     world.wait(25)
     assert (world.ends[command_id].outcome, len(world.tries[command_id])) == ("superseded", 1)
+
+
+def test_a_status_from_before_the_command_proves_nothing_whatever_the_clocks_say(world):
+    world.status(0.0)
+    on = world.ask("ON")
+    world.approve(on)
+    off = world.ask("OFF")
+    world.around = msgspec.structs.replace(world.around, level_at=world.wall + 60 * US)
+    world.put(HearStatus(at=world.wall, around=world.around, newer_than=on))
+    world.wait(11)
+    assert off not in world.ends
+    assert len(world.tries[off]) == 2
+    world.status(0.0)
+    assert world.ends[off].outcome == "succeeded"
 
 
 # durations

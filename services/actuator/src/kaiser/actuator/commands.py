@@ -158,10 +158,15 @@ class HearOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HearStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The device told the actuator's state; it is in ``around``."""
+    """The device told the actuator's state; it is in ``around``.
+
+    Attributes:
+        newer_than: Command that was on its way before, by the log's order; empty for none.
+    """
 
     at: int
     around: Around
+    newer_than: str = ""
 
 
 class HearDownlink(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,12 +211,18 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
-    """Something is due, by the monotonic clock. ``new_id`` is for a command that comes of it."""
+    """Something is due, by the monotonic clock.
+
+    Attributes:
+        new_id: For a command that comes of it.
+        newer_than: Command that was on its way before the state in ``around`` was told; empty for none.
+    """
 
     at: int
     around: Around
     due: Due
     new_id: str = ""
+    newer_than: str = ""
 
 
 class Arrive(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ def _never_sent(state: ActuatorState, waiting: Waiting, passed: Pass) -> Sequenc
 
 def _unanswered(sent: Sent, passed: Pass) -> Sequence[Fact]:
     due, at, around = passed.due, passed.at, passed.around
-    if around.level_at > sent.sent_at and agrees(sent.request.level, around):
+    if passed.newer_than == sent.id and agrees(sent.request.level, around):
         return (facts.ended(sent, at, "succeeded"),)
     if due.kind == "settle":
         return _judged(sent, at, around)
