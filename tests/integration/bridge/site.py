@@ -7,12 +7,14 @@ from typing import Any
 
 import aiomqtt
 
-from kaiser.contracts import subjects
+from kaiser.contracts import subjects, topics
 from kaiser.contracts.events import codec
 from kaiser.contracts.events.device import DeviceRegistered
+from kaiser.contracts.events.downlink import DownlinkRequested
 from kaiser.contracts.events.registry import DeviceApproved
 from kaiser.contracts.events.safeguards import EmergencyReleased, EmergencyRequested, Limits, LimitsSet, Scope
 from kaiser.contracts.streams import SAFETY_ALIVE, STREAMS
+from kaiser.contracts.topics import DownlinkKind
 from kaiser.eventlog import Event, EventLog, ensure_streams, now_us
 from kaiser.fleet.device import Device
 from kaiser.fleet.drivers import Actuator
@@ -79,6 +81,16 @@ async def release(log: EventLog, emergency_id: str = "em-1") -> None:
         at=now_us(), by="anna", emergency_id=emergency_id, scope=Scope(kind="site"), reason="no smoke"
     )
     await store(log, subjects.emergency("released"), over)
+
+
+async def request(log: EventLog, esp_id: str, gpio: int, word: str) -> None:
+    """Have the bridge tell a ``dec`` actuator something, as the actuator service does."""
+    payload = f'{{"command":"{word}","value":1.0,"duration":0}}'
+    topic = topics.downlink(DownlinkKind.ACTUATOR_COMMAND, "god", esp_id, gpio)
+    asked = DownlinkRequested(
+        kaiser_id="god", esp_id=esp_id, topic=topic, payload=payload, qos=2, generation="dec", correlation_id="c-1"
+    )
+    await store(log, subjects.downlink("god", esp_id, DownlinkKind.ACTUATOR_COMMAND), asked)
 
 
 async def hold(log: EventLog, esp_id: str, gpio: int) -> None:

@@ -1,12 +1,13 @@
 """An emergency stop reaches both generations, only what is in its scope, and is repeated until it is off."""
 
 import asyncio
+import json
 from collections.abc import Callable
 
 import aiomqtt
 import pytest
 from tests.integration.bridge import site
-from tests.integration.bridge.conftest import StartBridge
+from tests.integration.bridge.conftest import StartBridge, stored, until
 from tests.integration.bridge.site import FAN, NEVER_S, PUMP, a_dec, a_head, eventually, running
 
 from kaiser.eventlog import EventLog
@@ -231,3 +232,20 @@ async def test_a_stop_that_came_while_the_broker_was_away_is_carried_out_when_it
     await asyncio.to_thread(mosquitto.start)
     async with site.a_fleet(mosquitto, spec, time_scale=10) as fleet:
         await eventually(lambda: not running(fleet))
+
+
+async def test_an_on_that_was_on_its_way_before_a_stop_is_not_given_to_the_device_any_more(
+    start_bridge: StartBridge, mosquitto: Mosquitto, log: EventLog
+) -> None:
+    specs = [a_dec(DEC)]
+    await site.approve(log, *specs)
+    start_bridge(safety_lease_s=NEVER_S)
+    async with site.a_fleet(mosquitto, *specs) as fleet:
+        await eventually(lambda: all(map(site.ready, fleet.devices)))
+        await site.stop(log, kind="device", esp_id=DEC)
+        await site.request(log, DEC, PUMP, "ON")
+        (refused,) = await until(lambda: stored(log, "DEVICES", f"device.god.{DEC}.downlink_refused"))
+        assert json.loads(refused.data)["code"] == "EMERGENCY_ACTIVE"
+        await site.request(log, DEC, PUMP, "OFF")
+        await until(lambda: stored(log, "DEVICES", f"device.god.{DEC}.downlink_delivered"))
+        assert not running(fleet)

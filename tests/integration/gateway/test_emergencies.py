@@ -185,3 +185,14 @@ async def test_clients_of_the_monolith_release_what_was_stopped_for_a_device(
     found = answer.raise_for_status().json()
     assert found["released"] == released
     assert sorted(found["released"] + found["in_force"]) == ["e-1", "e-2", "e-3", "e-4"]
+
+
+@pytest.mark.parametrize("body", [{"gpio": 25}, {"espId": "ESP_000001"}, {"esp-id": "ESP_000001", "gpio": 25}])
+async def test_a_release_that_names_no_device_by_mistake_releases_nothing(
+    engineer: httpx.AsyncClient, owner: Owner, body: dict
+) -> None:
+    listed = ("query.safety.emergencies", EmergenciesQuery, in_force(Scope(kind="site")))
+    ordered = ("command.safety.release_emergency", ReleaseEmergency, SafetyDecided(seq=9, changed=True))
+    async with owner.answering(listed, ordered):
+        answer = await engineer.post("/api/v1/actuators/clear_emergency", json=body | {"reason": "dry"})
+    assert (answer.status_code, owner.asked) == (400, [])

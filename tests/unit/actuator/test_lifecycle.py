@@ -3,9 +3,15 @@
 import msgspec
 import pytest
 
-from kaiser.actuator.commands import Stop
+from kaiser.actuator.commands import HearStatus, Stop
 from kaiser.actuator.state import MOST_KEYS
-from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, ShadowDrifted, ShadowSettled
+from kaiser.contracts.events.actuation import (
+    CommandDispatched,
+    CommandEnded,
+    CommandRequested,
+    ShadowDrifted,
+    ShadowSettled,
+)
 
 from .world import US, World
 
@@ -432,6 +438,39 @@ def test_there_is_no_second_try_of_an_on_in_an_emergency(world):
     assert len(world.tries[command_id]) == 1
 
 
+def test_what_was_allowed_before_a_stop_is_not_sent_after_it_although_the_stop_is_over(world):
+    command_id = world.ask("ON")
+    world.around = msgspec.structs.replace(world.around, stop_seq=2)
+    world.approve(command_id)
+    assert (world.ends[command_id].outcome, command_id in world.tries) == ("superseded", False)
+    again = world.ask("ON")
+    world.safety_seq = 2
+    world.approve(again)
+    assert world.tries[again]
+
+
+def test_what_was_allowed_before_a_stop_is_not_tried_again_after_it(world):
+    command_id = world.ask("ON")
+    world.approve(command_id, valid_s=30)
+    world.around = msgspec.structs.replace(world.around, stop_seq=2)
+    world.wait(25)
+    assert (world.ends[command_id].outcome, len(world.tries[command_id])) == ("superseded", 1)
+
+
+def test_a_status_from_before_the_command_proves_nothing_whatever_the_clocks_say(world):
+    world.status(0.0)
+    on = world.ask("ON")
+    world.approve(on)
+    off = world.ask("OFF")
+    world.around = msgspec.structs.replace(world.around, level_at=world.wall + 60 * US)
+    world.put(HearStatus(at=world.wall, around=world.around, newer_than=on))
+    world.wait(11)
+    assert off not in world.ends
+    assert len(world.tries[off]) == 2
+    world.status(0.0)
+    assert world.ends[off].outcome == "succeeded"
+
+
 # durations
 
 
@@ -467,6 +506,34 @@ def test_after_a_restart_a_clock_that_was_set_makes_a_run_at_most_as_long_as_ask
     assert len(world.requested) == (1 if left else 2)
     world.wait(0.2)
     assert len(world.requested) == 2
+
+
+def test_a_duration_ends_in_time_although_the_device_has_not_answered(world):
+    command_id = world.ask("ON", duration_s=12, timeout_s=600)
+    world.approve(command_id)
+    facts = world.wait(12)
+    assert [(fact.source, fact.action) for fact in facts if isinstance(fact, CommandRequested)] == [("timer", "OFF")]
+    assert world.ends[command_id].outcome == "superseded"
+
+
+def test_requests_that_nobody_decides_on_do_not_keep_a_run_going(world):
+    running(world, duration_s=10)
+    world.wait(9)
+    facts = []
+    for _ in range(6):
+        world.ask("ON", duration_s=10)
+        facts += world.wait(1)
+    assert [(fact.source, fact.action) for fact in facts if isinstance(fact, CommandRequested)] == [("timer", "OFF")]
+
+
+def test_a_request_that_safety_decides_on_in_time_goes_on_with_a_run_that_is_just_over(world):
+    running(world, duration_s=10)
+    world.wait(9.5)
+    again = world.ask("ON", duration_s=10)
+    world.wait(1)
+    world.approve(again)
+    assert world.tries[again]
+    assert world.state.wanted.off_at == world.wall + 10 * US
 
 
 def test_the_off_of_a_duration_is_told_until_it_is_seen(world):

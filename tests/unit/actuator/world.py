@@ -81,6 +81,7 @@ class World:
             patience=PATIENCE,
         )
         self.seen_at = 0
+        self.newer_than = ""
         self.stored_before_death = 0
         """Of the next decision that has more events, so many are stored."""
 
@@ -149,7 +150,8 @@ class World:
         changed = level != self.around.level
         self.around = msgspec.structs.replace(self.around, level=level, level_at=self.wall, known=self.around.online)
         self.seen_at = self.wall if changed else self.seen_at
-        return self.put(HearStatus(at=self.wall, around=self.around))
+        self.newer_than = self.state.sent.id if self.state.sent is not None else ""
+        return self.put(HearStatus(at=self.wall, around=self.around, newer_than=self.newer_than))
 
     def refuse_downlink(self, command_id: str, code: str = "PUBLISH_FAILED") -> Sequence[Fact]:
         return self.put(HearDownlink(at=self.wall, command_id=command_id, code=code, detail=""))
@@ -211,7 +213,14 @@ class World:
             self._move(max(self.monotonic, moment))
             for _, due in self.timers.take_due(self.monotonic):
                 self.numbers += 1
-                made += self.put(Pass(at=self.wall, around=self.around, due=due, new_id=f"c{self.numbers}"))
+                passed = Pass(
+                    at=self.wall,
+                    around=self.around,
+                    due=due,
+                    new_id=f"c{self.numbers}",
+                    newer_than=self.newer_than,
+                )
+                made += self.put(passed)
         self._move(end)
         return made
 

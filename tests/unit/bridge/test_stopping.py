@@ -250,3 +250,23 @@ def test_everything_open_is_told_again_when_the_broker_is_back() -> None:
     told(stopping, 0.0)
     stopping.reconnected(0.2)
     assert offs(stopping, 0.2) == [(ESP, 25)]
+
+
+def test_what_is_in_an_emergency_stop_may_not_be_switched_on_by_what_was_allowed_before() -> None:
+    stopping = running()
+    assert stopping.forbids(ESP, 25) == ""
+    stopping.latch(a_scope("device", esp_id=ESP), 1.0)
+    assert stopping.forbids(ESP, 25) == "EMERGENCY_ACTIVE"
+    assert stopping.forbids(OTHER, 25) == ""
+    stopping.release("em-1", 2.0)
+    assert stopping.forbids(ESP, 25) == ""
+
+
+def test_nothing_is_switched_on_while_safety_is_silent_but_what_holds() -> None:
+    stopping = running()
+    stopping.hold((OTHER, 25), hold=True, now=0.0)
+    stopping.safety_is(silent=True, now=1.0)
+    assert stopping.forbids(ESP, 25) == "SAFETY_UNAVAILABLE"
+    assert stopping.forbids(OTHER, 25) == ""
+    stopping.safety_is(silent=False, now=2.0)
+    assert stopping.forbids(ESP, 25) == ""

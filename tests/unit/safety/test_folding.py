@@ -5,6 +5,7 @@ import random
 import msgspec
 import pytest
 
+from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded
 from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, SensorBand
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.roster import Member
@@ -90,11 +91,11 @@ def test_the_run_is_over_only_when_a_command_that_was_overtaken_cannot_arrive_an
     site.dispatch(PUMP)
     site.status(PUMP, 0.0)
     assert site.view(PUMP).possible
-    site.after(3.999999).status(PUMP, 0.0)
+    site.after(8.999999).status(PUMP, 0.0)
     assert site.view(PUMP).possible
     site.after(0.000001).status(PUMP, 0.0)
     assert not site.view(PUMP).possible
-    assert IN_FLIGHT_US == 5 * SECOND
+    assert IN_FLIGHT_US == 10 * SECOND
 
 
 def test_a_command_that_was_answered_is_not_in_flight():
@@ -116,6 +117,24 @@ def test_a_command_that_is_sent_again_is_in_flight_again():
     site.after(1).end(PUMP, "superseded")
     site.status(PUMP, 0.0)
     assert site.view(PUMP).possible
+
+
+def test_what_is_under_way_stays_so_when_a_later_request_is_rejected():
+    site = Site()
+    site.ask(PUMP)
+    site.dispatch(PUMP)
+    first = site.about(PUMP)
+    site.after(1).request(PUMP, "ON")
+    site.end(PUMP, "rejected", code="TOO_MANY_STARTS")
+    site.after(15).status(PUMP, 0.0)
+    assert site.view(PUMP).possible
+    again = CommandDispatched(**(first | {"at": site.now}), attempt=2, answer_by=site.now + 10 * SECOND)
+    site.event("ACTUATORS", again)
+    site.event("ACTUATORS", CommandEnded(**(first | {"at": site.now}), outcome="expired", code="COMMAND_EXPIRED"))
+    site.after(1).status(PUMP, 0.0)
+    assert site.view(PUMP).possible
+    site.after(10).status(PUMP, 0.0)
+    assert not site.view(PUMP).possible
 
 
 def test_an_answer_to_off_says_nothing_about_what_was_sent_before():
@@ -146,10 +165,10 @@ def test_a_command_that_failed_otherwise_may_have_run():
     site = Site()
     site.ask(PUMP)
     site.dispatch(PUMP)
-    site.after(6).end(PUMP, "failed", code="COMMAND_UNVERIFIED")
+    site.after(11).end(PUMP, "failed", code="COMMAND_UNVERIFIED")
     site.status(PUMP, 0.0)
-    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 6 * SECOND),)
-    assert site.state.output(PUMP).off_since == NOW + 6 * SECOND
+    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 11 * SECOND),)
+    assert site.state.output(PUMP).off_since == NOW + 11 * SECOND
 
 
 def test_a_refusal_within_a_run_does_not_undo_it():
@@ -249,7 +268,7 @@ def test_the_level_is_the_highest_that_it_may_be_at():
     site.dispatch(LAMP)
     site.status(LAMP, 0.2)
     site.end(LAMP)
-    site.after(4.9).status(LAMP, 0.2)
+    site.after(9.9).status(LAMP, 0.2)
     assert site.view(LAMP).level == pytest.approx(0.9)
     site.after(0.1).status(LAMP, 0.2)
     assert site.view(LAMP).level == pytest.approx(0.2)

@@ -41,7 +41,7 @@ def test_pwm_is_for_what_has_levels(kind, fits):
     ("action", "kind", "level", "fits"),
     [
         ("PWM", "pwm", 0.2, True), ("PWM", "pwm", 0.8, True), ("PWM", "pwm", 0.19, False), ("PWM", "pwm", 0.81, False),
-        ("ON", "pwm", 1.0, False), ("ON", "pump", 1.0, True), ("ON", "valve", 1.0, True), ("PWM", "valve", 1.0, False),
+        ("ON", "pwm", 1.0, False), ("ON", "pump", 1.0, True), ("ON", "valve", 1.0, False), ("PWM", "valve", 1.0, False),
         ("PWM", "pwm", 0.0, False), ("PWM", "pwm", 1.01, False), ("PWM", "pwm", -0.5, False),
         ("PWM", "pwm", float("nan"), False), ("ON", "pump", 2.0, False),
     ],

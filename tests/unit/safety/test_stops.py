@@ -1,7 +1,7 @@
 """Stops that are told until they are confirmed."""
 
 from kaiser.contracts.events.safeguards import ActuatorStopped
-from kaiser.safety.stops import OpenStop, Stops, confirmed
+from kaiser.safety.stops import HURRY_AFTER_US, OpenStop, Stops, confirmed
 
 ESP = "ESP_0A1B2C"
 NOW = 1_800_000_000_000_000
@@ -50,3 +50,13 @@ def test_a_device_that_is_back_is_told_at_once():
     assert stops.hurry(ESP)
     assert stop.next_at == 0.0
     assert not stops.hurry("ESP_0A1B2D")
+
+
+def test_an_actuator_that_says_on_long_after_it_was_told_is_told_at_once():
+    stop = OpenStop(stopped())
+    for _ in range(6):
+        stop.told(NOW, 100.0)
+    assert not stop.is_due(101.0, 0)
+    assert not stop.is_due(101.0, NOW + HURRY_AFTER_US - 1)
+    assert stop.is_due(101.0, NOW + HURRY_AFTER_US)
+    assert stop.is_due(130.0, 0)

@@ -88,6 +88,22 @@ def test_a_stop_is_not_confirmed_by_a_device_that_is_away():
     assert site.watch(PUMP) == "confirmed"
 
 
+def test_what_is_above_a_highest_level_that_was_lowered_is_stopped():
+    site = Site()
+    site.switch(LAMP, "PWM", 0.8)
+    site.limits(LAMP, max_level=0.8)
+    assert site.after(1).watch(LAMP) == ""
+    site.limits(LAMP, max_level=0.5)
+    assert site.watch(LAMP) == "stopped by level"
+
+
+def test_a_highest_level_is_nothing_to_what_has_no_levels():
+    site = Site()
+    site.switch(PUMP)
+    site.limits(PUMP, max_level=0.5)
+    assert site.after(1).watch(PUMP) == ""
+
+
 def test_hours_that_end_stop_what_runs():
     site = Site()
     day = 86_400 * SECOND

@@ -60,7 +60,8 @@ class Acting:
         if sent is None or sent.acked_at or sent.answer_by <= now:
             return
         around = self.surroundings.around(key)
-        if sent.request.level > 0 and (around.latched or sent.approved_until <= now):
+        stopped = around.latched or sent.decision_seq < around.stop_seq
+        if sent.request.level > 0 and (stopped or sent.approved_until <= now):
             return
         await self._send(key, self.book.state(key), _last_try(sent, around.kaiser_id))
 

@@ -90,7 +90,7 @@ class Clockwork:
         now, around = now_us(), self._acting.surroundings.around
         found: list[tuple[Key, Intent]] = []
         looks, self._looks = self._looks, {}
-        found.extend((key, HearStatus(at=now, around=around(key))) for key in looks)
+        found.extend((key, HearStatus(at=now, around=around(key), newer_than=self._newer_than(key))) for key in looks)
         arrivals, self._arrivals = self._arrivals, {}
         for esp_id in arrivals:
             found.extend((key, Arrive(at=now, around=around(key))) for key in self._held_for(esp_id))
@@ -99,7 +99,15 @@ class Clockwork:
         return found
 
     def _pass(self, key: Key, due: Due, now: int) -> Pass:
-        return Pass(at=now, around=self._acting.surroundings.around(key), due=due, new_id=new_id())
+        around = self._acting.surroundings.around(key)
+        return Pass(at=now, around=around, due=due, new_id=new_id(), newer_than=self._newer_than(key))
+
+    def _newer_than(self, key: Key) -> str:
+        """The command under way that an actuator's last status came after; until it is decided, another may be."""
+        book = self._acting.book
+        sent = book.state(key).sent
+        newer = sent is not None and self._acting.surroundings.shadow(key).seq > book.sent_seq(key)
+        return sent.id if sent is not None and newer else ""
 
     async def _put(self, key: Key, intent: Intent, slots: asyncio.Semaphore) -> None:
         try:
@@ -149,8 +157,7 @@ class Clockwork:
     def _happened(self, key: Key, event: Fact, seq: int) -> None:
         """An event of an actuator: other moments count now, and its status may have come before it."""
         del event, seq
-        book = self._acting.book
-        if book.state(key).sent is not None and self._acting.surroundings.shadow(key).seq > book.sent_seq(key):
+        if self._newer_than(key):
             self._look(key)
         self._plan(key)
 

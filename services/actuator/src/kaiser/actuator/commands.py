@@ -62,6 +62,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
         online: Whether its device is there.
         deaf: Whether its device hears nothing.
         latched: Emergency stop that it is in; empty for none.
+        stop_seq: Sequence in SAFETY of its last stop, in force or not; what was allowed before it is void. 0 for none.
         level: What it reported last; None where it never did, or does not know.
         level_at: When.
         known: Whether that still counts.
@@ -79,6 +80,7 @@ class Around(msgspec.Struct, frozen=True, kw_only=True):
     online: bool = True
     deaf: bool = False
     latched: str = ""
+    stop_seq: int = 0
     level: float | None = None
     level_at: int = 0
     known: bool = False
@@ -156,10 +158,15 @@ class HearOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HearStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The device told the actuator's state; it is in ``around``."""
+    """The device told the actuator's state; it is in ``around``.
+
+    Attributes:
+        newer_than: Command that was on its way before, by the log's order; empty for none.
+    """
 
     at: int
     around: Around
+    newer_than: str = ""
 
 
 class HearDownlink(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,12 +211,18 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
-    """Something is due, by the monotonic clock. ``new_id`` is for a command that comes of it."""
+    """Something is due, by the monotonic clock.
+
+    Attributes:
+        new_id: For a command that comes of it.
+        newer_than: Command that was on its way before the state in ``around`` was told; empty for none.
+    """
 
     at: int
     around: Around
     due: Due
     new_id: str = ""
+    newer_than: str = ""
 
 
 class Arrive(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,6 +52,11 @@ def superseded(command: Waiting | Sent, at: int, by: str) -> CommandEnded:
     return ended(command, at, "superseded", "", f"command {by} took its place")
 
 
+def overruled(command: Waiting | Sent, at: int) -> CommandEnded:
+    """The end of a command that safety allowed before the actuator was stopped, even if that stop is over by now."""
+    return ended(command, at, "superseded", "", "the actuator was stopped after safety had allowed it")
+
+
 def dispatched(
     request: CommandRequested,
     at: int,

@@ -34,7 +34,7 @@ def status(state: ActuatorState, heard: HearStatus) -> Sequence[Fact]:
     """The device told the actuator's state, after the command was sent."""
     around, sent = heard.around, state.sent
     if sent is not None:
-        return shown(sent, heard.at, around)
+        return shown(sent, heard.at, around) if heard.newer_than == sent.id else ()
     wanted = state.wanted
     if state.drift is not None and wanted is not None and agrees(wanted.level, around):
         return (facts.settled(heard.at, around, wanted.level),)

@@ -81,6 +81,8 @@ def _approved(state: ActuatorState, approval: Approve) -> Sequence[Fact]:
     if around.latched:
         words = f"emergency stop {around.latched} is in force here"
         return (facts.ended(waiting, at, "superseded", Code.EMERGENCY_ACTIVE, words),)
+    if approval.seq < around.stop_seq:
+        return (facts.overruled(waiting, at),)
     if min(approval.valid_until, waiting.request.deadline_at) <= at:
         words = "the deadline had passed, or safety's approval had lapsed"
         return (facts.ended(waiting, at, "expired", Code.COMMAND_EXPIRED, words),)

@@ -28,11 +28,13 @@ def overdue(state: ActuatorState, passed: Pass) -> Sequence[Fact]:
     if due.kind in ("answer", "settle", "deadline"):
         return _unanswered(sent, passed) if sent is not None and sent.id == due.command_id else ()
     wanted = state.wanted
-    if wanted is None or wanted.version != due.attempt or state.open:
+    if wanted is None or wanted.version != due.attempt:
         return ()
-    if due.kind in ("off", "insist"):
-        return _off(state, wanted, passed)
-    return _drifted(state, wanted, passed)
+    if due.kind == "off":
+        return _over(state, wanted, passed)
+    if state.open:
+        return ()
+    return _off(state, wanted, passed) if due.kind == "insist" else _drifted(state, wanted, passed)
 
 
 def _never_sent(state: ActuatorState, waiting: Waiting, passed: Pass) -> Sequence[Fact]:
@@ -52,7 +54,7 @@ def _never_sent(state: ActuatorState, waiting: Waiting, passed: Pass) -> Sequenc
 
 def _unanswered(sent: Sent, passed: Pass) -> Sequence[Fact]:
     due, at, around = passed.due, passed.at, passed.around
-    if around.level_at > sent.sent_at and agrees(sent.request.level, around):
+    if passed.newer_than == sent.id and agrees(sent.request.level, around):
         return (facts.ended(sent, at, "succeeded"),)
     if due.kind == "settle":
         return _judged(sent, at, around)
@@ -80,6 +82,8 @@ def _again(sent: Sent, at: int, around: Around) -> Sequence[Fact]:
         if around.latched:
             words = f"emergency stop {around.latched} is in force here"
             return (facts.ended(sent, at, "superseded", Code.EMERGENCY_ACTIVE, words),)
+        if sent.decision_seq < around.stop_seq:
+            return (facts.overruled(sent, at),)
         if sent.approved_until <= at:
             return ()
     if sent.attempt >= facts.MOST_TRIES:
@@ -94,6 +98,21 @@ def _again(sent: Sent, at: int, around: Around) -> Sequence[Fact]:
         approved_until=sent.approved_until,
     )
     return (again,)
+
+
+def _over(state: ActuatorState, wanted: Wanted, passed: Pass) -> Sequence[Fact]:
+    """A duration is over, whatever is open.
+
+    A device that does not answer may well be on, and requests that follow each other while safety is silent must not
+    keep it so. What waits for a device that is gone may wait on.
+    """
+    if any(command.request.level <= 0 for command in state.open):
+        return ()
+    if state.waiting is not None:
+        asked_late = passed.due.at == wanted.off_at  # it came after the moment had: safety has its time to decide
+        if asked_late or (state.waiting.held and not passed.around.online):
+            return ()
+    return _off(state, wanted, passed)
 
 
 def _off(state: ActuatorState, wanted: Wanted, passed: Pass) -> Sequence[Fact]:

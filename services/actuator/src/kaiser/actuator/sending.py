@@ -20,6 +20,10 @@ KIND: Final = DownlinkKind.ACTUATOR_COMMAND
 ISSUED_BY: Final = "kaiser"
 PRIMED: Final = "on"
 """Ends the id of the ON before the first OFF of an inverted relay."""
+ON_LIVES_US: Final = 4_000_000
+"""So long may what switches something on wait for the broker; the next try is another message. A bridge that dies with
+it in its hands lets the stream deliver it again after 5 s (``ack_wait_s``), behind an OFF that went out meanwhile; and
+safety takes an ON that nothing was heard of for lost after ``IN_FLIGHT_US``."""
 
 
 def messages(
@@ -101,7 +105,7 @@ def _event(
         payload=encode_downlink(topic, command, generation=generation).decode(),
         qos=downlink_qos(KIND),
         generation=generation,
-        expires_at=sent.answer_by,
+        expires_at=_expires_at(command, sent),
         correlation_id=correlation_id,
     )
     return Event(
@@ -112,3 +116,11 @@ def _event(
         source=SOURCE,
         time=sent.at,
     )
+
+
+def _expires_at(command: ActuatorCommand, sent: CommandDispatched) -> int:
+    """OFF may come as late as its answer; the rest neither late nor beyond safety's approval."""
+    if command.command == "OFF":
+        return sent.answer_by
+    approved_until = sent.approved_until or sent.answer_by  # the ON before an OFF needs no approval
+    return min(sent.answer_by, approved_until, sent.at + ON_LIVES_US)

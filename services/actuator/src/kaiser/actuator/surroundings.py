@@ -15,7 +15,7 @@ from kaiser.actuator.shadow import UNSEEN, Shadow
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceSaid
 from kaiser.contracts.events.equipment import ConfigSettled
-from kaiser.contracts.events.safeguards import EmergencyReleased, EmergencyRequested
+from kaiser.contracts.events.safeguards import ActuatorStopped, EmergencyReleased, EmergencyRequested, StopConfirmed
 from kaiser.contracts.streams import ACTUATORS, DEVICES, SAFETY
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.eventlog import Delivery, EventLog, OrderedReader
@@ -25,10 +25,14 @@ _log = structlog.get_logger(__name__)
 
 STATUS: Final = ("actuator.*.*.*.status",)
 EMERGENCIES: Final = ("safety.emergency.>",)
+STOPS: Final = ("safety.stop.>",)
+RECENT_US: Final = 600_000_000
+"""No approval holds for so long, so an emergency stop that is released and older overrules none."""
 CONFIGURED: Final = (f"device.*.*.registry.{ConfigSettled.EVENT}",)
 
 _decode_status = msgspec.json.Decoder(DeviceSaid[ActuatorStatus]).decode
 _emergencies = EventDecoder({event.TYPE: event for event in (EmergencyRequested, EmergencyReleased)})
+_stops = EventDecoder({event.TYPE: event for event in (ActuatorStopped, StopConfirmed)})
 _decode_settled = msgspec.json.Decoder(ConfigSettled).decode
 
 Told = Callable[[Key, int], None]
@@ -40,6 +44,7 @@ class Latches:
 
     def __init__(self) -> None:
         self._stops: dict[str, EmergencyRequested] = {}
+        self._lately: dict[int, EmergencyRequested] = {}
         self._last_seq = 0
         self._changed = asyncio.Event()
 
@@ -55,6 +60,8 @@ class Latches:
         self._changed.set()
         if isinstance(event, EmergencyRequested):
             self._stops[event.emergency_id] = event
+            self._lately = {at: stop for at, stop in self._lately.items() if stop.at > event.at - RECENT_US}
+            self._lately[seq] = event
         else:
             self._stops.pop(event.emergency_id, None)
 
@@ -69,6 +76,15 @@ class Latches:
             if scope.covers(kaiser_id=member.kaiser_id, zones=member.zones, esp_id=key.esp_id, gpio=key.gpio):
                 return emergency_id
         return ""
+
+    def last_over(self, key: Key, member: Member) -> int:
+        """Sequence in SAFETY of the last stop of an actuator, in force or released lately; 0 for none."""
+        covering = (
+            seq
+            for seq, stop in self._lately.items()
+            if stop.scope.covers(kaiser_id=member.kaiser_id, zones=member.zones, esp_id=key.esp_id, gpio=key.gpio)
+        )
+        return max(covering, default=0)
 
     def __len__(self) -> int:
         """How many are in force."""
@@ -99,7 +115,8 @@ class Surroundings:
         self._shadows: dict[Key, Shadow] = {}
         self._of_device: dict[str, set[int]] = {}
         self._configured_at: dict[str, int] = {}
-        self._known = {name: asyncio.Event() for name in ("states", "emergencies", "configurations")}
+        self._stop_seqs: dict[Key, int] = {}
+        self._known = {name: asyncio.Event() for name in ("states", "emergencies", "stops", "configurations")}
 
     def shadow(self, key: Key) -> Shadow:
         """What an actuator reported."""
@@ -132,6 +149,7 @@ class Surroundings:
             online=member.online,
             deaf=member.deaf_since > 0,
             latched=self.latches.over(key, member),
+            stop_seq=max(self._stop_seqs.get(key, 0), self.latches.last_over(key, member)),
             level=shadow.level,
             level_at=shadow.at,
             known=shadows.is_known(shadow, member),
@@ -153,8 +171,12 @@ class Surroundings:
                     await self._moved.wait()
 
     async def wait_emergencies(self) -> None:
-        """Return when every emergency stop is known that the log held. Where safety never ran, that may be never."""
-        await self._known["emergencies"].wait()
+        """Return when every emergency stop, and the last stop of each actuator, is known that the log held.
+
+        Where safety never ran, that may be never.
+        """
+        for name in ("emergencies", "stops"):
+            await self._known[name].wait()
 
     async def follow(self, log: EventLog) -> None:
         """Read the log, until cancelled. Of states only the last of each actuator matters, and what comes then."""
@@ -164,6 +186,8 @@ class Surroundings:
             tasks.create_task(follow(states, self.take_status, self._known["states"]))
             stops = OrderedReader(log, SAFETY.name, subjects=EMERGENCIES, start="all")
             tasks.create_task(follow(stops, self._take_emergency, self._known["emergencies"]))
+            of_each = OrderedReader(log, SAFETY.name, subjects=STOPS, start="last_per_subject")
+            tasks.create_task(follow(of_each, self._take_stop, self._known["stops"]))
             settled = OrderedReader(log, DEVICES.name, subjects=CONFIGURED, start="all")
             tasks.create_task(follow(settled, self._take_settled, self._known["configurations"]))
 
@@ -194,6 +218,12 @@ class Surroundings:
 
     def _take_emergency(self, delivery: Delivery) -> None:
         self.latches.take(_emergencies.decode(delivery.type, delivery.data), delivery.seq)
+
+    def _take_stop(self, delivery: Delivery) -> None:
+        """A stop, or that it was seen to work: nothing is allowed in between, so what is later was allowed after it."""
+        event = _stops.decode(delivery.type, delivery.data)
+        key = Key(event.esp_id, event.gpio)
+        self._stop_seqs[key] = max(delivery.seq, self._stop_seqs.get(key, 0))
 
     def _take_settled(self, delivery: Delivery) -> None:
         settled = _decode_settled(delivery.data)

@@ -50,7 +50,15 @@ def dues(state: ActuatorState, seen: Seen, patience: Patience) -> tuple[Due, ...
         found.extend(_of_sent(state.sent, seen, patience))
     if state.wanted is not None and not state.open:
         found.extend(_of_wanted(state, state.wanted, seen, patience))
+    elif state.wanted is not None and state.wanted.off_at and all(command.request.level > 0 for command in state.open):
+        found.append(_off(state, state.wanted, patience))
     return tuple(found)
+
+
+def _off(state: ActuatorState, wanted: Wanted, patience: Patience) -> Due:
+    """The end of a duration. It waits for no answer, and for a request that goes on with the run as long as safety."""
+    grace_us = 0 if state.waiting is None else round(patience.decide_s * US)
+    return Due("off", wanted.command_id, wanted.version, wanted.off_at - wanted.run_s * US, wanted.off_at + grace_us)
 
 
 def _of_waiting(waiting: Waiting, patience: Patience) -> Iterable[Due]:
@@ -77,7 +85,7 @@ def _of_sent(sent: Sent, seen: Seen, patience: Patience) -> Iterable[Due]:
 def _of_wanted(state: ActuatorState, wanted: Wanted, seen: Seen, patience: Patience) -> Iterable[Due]:
     version = wanted.version
     if wanted.off_at:
-        yield Due("off", wanted.command_id, version, wanted.off_at - wanted.run_s * US, wanted.off_at)
+        yield _off(state, wanted, patience)
     elif wanted.insist:
         yield Due("insist", wanted.command_id, version, state.ended_at, state.ended_at + round(patience.insist_s * US))
     if not seen.known or seen.level is None or same(wanted.level, seen.level, seen.actuator_type):

@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from kaiser.bridge.broker import Broker
-from kaiser.bridge.downlink import Downlink
+from kaiser.bridge.downlink import Downlink, Forbids
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.settings import BridgeOptions
@@ -33,6 +33,7 @@ class Slot:
         event_log: Where the events go, and where downlinks come from.
         profiles: What is known of the devices.
         metrics: Where to count.
+        forbids: Asked right before an actuator is switched on.
 
     Attributes:
         session: The session while the slot is worked in.
@@ -48,6 +49,7 @@ class Slot:
         event_log: EventLog,
         profiles: Profiles,
         metrics: BridgeMetrics,
+        forbids: Forbids,
     ) -> None:
         self.client_id = f"kaiser-uplink-{number}"
         self.session: Session | None = None
@@ -57,6 +59,7 @@ class Slot:
         self._log = event_log
         self._profiles = profiles
         self._metrics = metrics
+        self._forbids = forbids
 
     @property
     def queued(self) -> int:
@@ -85,7 +88,7 @@ class Slot:
             consumer = BatchConsumer(
                 self._log,
                 ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
-                Downlink(session, self._log, self._metrics).handle,
+                Downlink(session, self._log, self._metrics, self._forbids).handle,
                 service="bridge",
                 reclaim_at_start=False,  # the durable is every slot's, and another one may be sending
             )

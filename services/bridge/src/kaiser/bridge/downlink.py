@@ -1,9 +1,11 @@
 """The way down: DOWNLINK stream to MQTT, acknowledged after the broker's PUBACK or PUBCOMP.
 
-A message whose deadline has passed is dropped and reported, and one that the wire contract forbids is never sent.
+A message whose deadline has passed is dropped and reported, and one that the wire contract forbids is never sent. Nor
+is one that would switch something on which has to be off: it may have been on its way before an emergency stop was.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -11,11 +13,12 @@ import structlog
 
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.sorting import SOURCE
-from kaiser.contracts import subjects
+from kaiser.contracts import subjects, topics
 from kaiser.contracts.codes import Code
 from kaiser.contracts.downlink import check_downlink
 from kaiser.contracts.events import codec
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested, Outcome
+from kaiser.contracts.topics import DownlinkKind, DownlinkTopic
 from kaiser.eventlog import Delivery, Event, EventLog, Retry, Unprocessable, now_us
 from kaiser.mqtt import BrokerLimitExceeded, MessageExpired, NegativeAcknowledgement, QoS, Session, SessionClosed
 
@@ -24,7 +27,16 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 64
 BROKER_TIMEOUT_S: Final = 10.0
 
+Forbids = Callable[[str, int], str]
+"""Code of why an actuator, by device and pin, may not be switched on now; empty where it may."""
+
+
+class _Word(msgspec.Struct):
+    command: str = ""
+
+
 _decode = msgspec.json.Decoder(DownlinkRequested).decode
+_decode_word = msgspec.json.Decoder(_Word).decode
 
 
 class Downlink:
@@ -34,9 +46,11 @@ class Downlink:
         session: Session to publish through.
         event_log: Where the reports go.
         metrics: Where to count.
+        forbids: Asked right before something is switched on.
     """
 
-    def __init__(self, session: Session, event_log: EventLog, metrics: BridgeMetrics) -> None:
+    def __init__(self, session: Session, event_log: EventLog, metrics: BridgeMetrics, forbids: Forbids) -> None:
+        self._forbids = forbids
         self._session = session
         self._log = event_log
         self._metrics = metrics
@@ -81,6 +95,8 @@ class Downlink:
         forbidden = check_downlink(request.topic, payload, request.qos, retain=False, generation=request.generation)
         if forbidden is not None:
             return _report(request, "refused", Code.DOWNLINK_FORBIDDEN, forbidden)
+        if code := self._has_to_be_off(request):
+            return _report(request, "refused", code, "the actuator has to be off now")
         expiry_s = max(1, (request.expires_at - now) // 1_000_000) if request.expires_at else None
         try:
             async with asyncio.timeout(BROKER_TIMEOUT_S):
@@ -93,8 +109,17 @@ class Downlink:
             raise Retry(f"the broker did not take {request.topic} in {BROKER_TIMEOUT_S:.0f} s") from error
         return _report(request, "delivered", None, "")
 
+    def _has_to_be_off(self, request: DownlinkRequested) -> str:
+        """Code of why what a message would switch on has to be off; empty where it has not, or is switched off."""
+        found = topics.classify(request.topic)
+        if not isinstance(found, DownlinkTopic) or found.kind is not DownlinkKind.ACTUATOR_COMMAND:
+            return ""
+        if found.gpio is None or _decode_word(request.payload).command.upper() == "OFF":
+            return ""
+        return self._forbids(found.esp_id, found.gpio)
 
-def _report(request: DownlinkRequested, outcome: Outcome, code: Code | None, detail: str) -> DownlinkReported:
+
+def _report(request: DownlinkRequested, outcome: Outcome, code: str | None, detail: str) -> DownlinkReported:
     return DownlinkReported(
         kaiser_id=request.kaiser_id,
         esp_id=request.esp_id,

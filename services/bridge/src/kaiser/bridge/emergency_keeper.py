@@ -108,6 +108,7 @@ class EmergencyKeeper:
                     task.result()
             finally:
                 self.session = None
+                self._stopping.safety_is(silent=False, now=_now())  # whoever has the role now listens, and says so
                 self._metrics.safety_silent.set(0)
                 self._metrics.unconfirmed_stops.set(0)
                 tasks = [telling, hearing, *self._under_way.values()]

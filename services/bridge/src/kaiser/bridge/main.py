@@ -62,10 +62,9 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
             frame.spawn("safeguards", stopping.safeguards.follow(event_log))
             frame.spawn("lease_lost", stopping.reports.write(event_log))
             frame.spawn("registry", follow_registry(event_log, profiles, keys))
-            slots = [
-                Slot(n, options=options, broker=broker, event_log=event_log, profiles=profiles, metrics=metrics)
-                for n in range(options.slots)
-            ]
+            slot = partial(Slot, options=options, broker=broker, event_log=event_log, profiles=profiles)
+            forbids = stopping.actuators.forbids
+            slots = [slot(n, metrics=metrics, forbids=forbids) for n in range(options.slots)]
             sharing = Sharing(event_log, BUCKET, name=options.name, slots=options.slots)
             roles = [Role(s.client_id, lease(s.client_id), s.work, wanted=sharing.wants_more) for s in slots]
             sharing.roles = roles
@@ -89,13 +88,13 @@ class Stop:
     """The parts of the emergency path, which live before the log is there."""
 
     def __init__(self, broker: Broker, options: BridgeOptions, metrics: BridgeMetrics) -> None:
-        actuators, switch = Stopping(), DeadMansSwitch(options.safety_lease_s)
+        self.actuators, switch = Stopping(), DeadMansSwitch(options.safety_lease_s)
         self.lease = LateLease()
         self.reports = LostReports()
         self.keeper = EmergencyKeeper(
-            broker, actuators, switch, self.reports, metrics, broadcast_token=options.broadcast_token
+            broker, self.actuators, switch, self.reports, metrics, broadcast_token=options.broadcast_token
         )
-        self.safeguards = Safeguards(actuators, switch, options.state_dir / "holds.json", self.keeper.wake.set)
+        self.safeguards = Safeguards(self.actuators, switch, options.state_dir / "holds.json", self.keeper.wake.set)
 
 
 async def _front(broker: Broker, profiles: Profiles, metrics: BridgeMetrics, keeper: StatusKeeper) -> None:

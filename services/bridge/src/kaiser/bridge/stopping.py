@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from kaiser.bridge.orders import Broadcast, DeviceStop, Off, Order
+from kaiser.contracts.codes import Code
 from kaiser.contracts.events.device import Generation
 from kaiser.contracts.events.safeguards import Scope
 from kaiser.roster import STRANGER, Member
@@ -237,6 +238,13 @@ class Stopping:
                 return any(esp_id == order.esp_id for esp_id, _ in self._open)
             case Off():
                 return (order.esp_id, order.gpio) in self._open
+
+    def forbids(self, esp_id: str, gpio: int) -> str:
+        """Code of why an actuator may not be switched on now, whoever allowed that before; empty where it may."""
+        device = self._devices.get(esp_id) or _Device()
+        if self._covering(esp_id, device, gpio):
+            return Code.EMERGENCY_ACTIVE
+        return Code.SAFETY_UNAVAILABLE if self.silent and (esp_id, gpio) not in self._hold else ""
 
     def broadcast_taken(self, emergency_id: str) -> None:
         """The broker has the broadcast."""

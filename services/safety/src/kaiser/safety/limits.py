@@ -16,6 +16,9 @@ from kaiser.safety.objecting import SECOND, Objection
 from kaiser.safety.state import Run
 
 LEVEL_TOLERANCE: Final = 1e-9
+HAS_LEVELS: Final = frozenset({"pwm", "valve"})
+REPORTED_TOLERANCE: Final = 1 / 255 + LEVEL_TOLERANCE
+"""A device reports its level in 255 steps."""
 
 
 def fault(limits: Limits) -> str:
@@ -39,11 +42,11 @@ def check_type(actuator_type: ActuatorType, action: str) -> Objection | None:
 
 
 def check_level(limits: Limits, actuator_type: ActuatorType, action: str, level: float) -> Objection | None:
-    """The level of PWM is inside of the limits, and so is the full power that ON means on a pwm actuator."""
+    """The level of PWM is inside of the limits, and so is the full power or the whole way that ON means."""
     saw = {"level": level, "min_level": limits.min_level, "max_level": limits.max_level}
     if not 0 < level <= 1:
         detail = f"a level is more than 0 and at most 1, this is {level}"
-    elif action != "PWM" and actuator_type != "pwm":
+    elif action != "PWM" and actuator_type not in HAS_LEVELS:
         return None
     elif level < limits.min_level - LEVEL_TOLERANCE:
         detail = f"level {level:g} is below the lowest, {limits.min_level:g}"
@@ -52,6 +55,15 @@ def check_level(limits: Limits, actuator_type: ActuatorType, action: str, level:
         detail = f"{what} is above the highest, {limits.max_level:g}"
     else:
         return None
+    return Objection(rule="level", code=Code.LEVEL_NOT_ALLOWED, detail=detail, saw=saw)
+
+
+def check_reported(limits: Limits, actuator_type: str, level: float) -> Objection | None:
+    """What an actuator says that it is at is not above the highest level, which may have been lowered meanwhile."""
+    if actuator_type not in HAS_LEVELS or level <= limits.max_level + REPORTED_TOLERANCE:
+        return None
+    saw = {"level": level, "max_level": limits.max_level}
+    detail = f"it is at {level:g}, above the highest level, {limits.max_level:g}"
     return Objection(rule="level", code=Code.LEVEL_NOT_ALLOWED, detail=detail, saw=saw)
 
 

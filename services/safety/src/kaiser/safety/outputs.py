@@ -31,9 +31,10 @@ PWM_FULL: Final = 255
 VALVE_OPEN: Final = 254
 """Of a valve, ``pwm`` is its position times 127 (wire contract, section 4.5)."""
 
-IN_FLIGHT_US: Final = 5 * SECOND
-"""A message that was not handled so long after it was sent is lost, or the device has not said anything in between:
-``dec`` may be stuck in one call for that long, and then sends no status either (wire contract, section 5.1)."""
+IN_FLIGHT_US: Final = 10 * SECOND
+"""A message that was not handled so long after it was sent is lost. It may wait 4 s for the broker, and then for a
+``dec`` device that is stuck in one call for 5 s, and that sends a status after it before it looks at what came (wire
+contract, section 5.1)."""
 
 NEVER_ON: Final = frozenset({Code.COMMAND_REFUSED, Code.PUBLISH_FAILED, Code.DOWNLINK_FORBIDDEN, Code.DOWNLINK_EXPIRED})
 """Ends of a command that never switched anything on."""
@@ -64,29 +65,35 @@ def commanded(output: Output, event: CommandFact, seq: int) -> Output:
                 ended=False,
             )
         case CommandDispatched() if event.command_id == output.command_id and not output.ended:
-            return _dispatched(output, event.at)
-        case CommandAcknowledged() if event.command_id == output.command_id and output.command_level > 0:
+            return _dispatched(output, event)
+        case CommandDispatched() if event.command_id == output.sent_id and output.sent_open:
+            return _sent_again(output, event.at)
+        case CommandAcknowledged() if event.command_id == output.sent_id:
             return msgspec.structs.replace(output, arrived=True)
-        case CommandEnded() if event.command_id == output.command_id:
+        case CommandEnded():
             return _ended(output, event)
     return output
 
 
-def _dispatched(output: Output, at: int) -> Output:
+def _dispatched(output: Output, event: CommandDispatched) -> Output:
     if output.command_level <= 0:
         return msgspec.structs.replace(output, dispatched=True)
-    return msgspec.structs.replace(
-        output,
-        dispatched=True,
-        sent_at=at,
-        sent_level=max(output.sent_level if output.on_since else 0.0, output.command_level),
-        arrived=False,
-        on_since=output.on_since or at,
-        refused=False,
+    level = max(output.sent_level if output.on_since else 0.0, output.command_level)
+    sent = msgspec.structs.replace(
+        output, dispatched=True, sent_id=event.command_id, sent_open=True, sent_level=level, refused=False
     )
+    return _sent_again(sent, event.at)
+
+
+def _sent_again(output: Output, at: int) -> Output:
+    return msgspec.structs.replace(output, sent_at=at, arrived=False, on_since=output.on_since or at)
 
 
 def _ended(output: Output, event: CommandEnded) -> Output:
+    if event.command_id == output.sent_id:
+        output = msgspec.structs.replace(output, sent_open=False)
+    if event.command_id != output.command_id:
+        return output
     refused = (
         output.command_level > 0
         and output.dispatched
@@ -107,7 +114,7 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
     """
     level = level_of(status)
     output = msgspec.structs.replace(output, level=level, reported_at=max(at, output.reported_at))
-    open_on = output.command_level > 0 and output.dispatched and not output.ended
+    open_on = output.sent_open
     in_flight = at < output.sent_at + IN_FLIGHT_US
     if level is None:
         return msgspec.structs.replace(output, reported_on_since=0)

@@ -43,7 +43,10 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         command_seq: Sequence of its request.
         command_level: What it asks for.
         dispatched: Whether it is on its way, or was.
-        sent_at: When the last ON was put on its way.
+        sent_id: The last command that was put on its way to switch on. A later request may wait meanwhile, or be
+            rejected, and changes nothing about it.
+        sent_open: Whether it has no end yet.
+        sent_at: When it was put on its way last.
         sent_level: Highest level that was put on its way since a status has shown what came of it.
         arrived: Whether the device has shown or said since that it is there.
         ended: Whether it has come to its end.
@@ -61,6 +64,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     command_seq: int = 0
     command_level: float = 0.0
     dispatched: bool = False
+    sent_id: str = ""
+    sent_open: bool = False
     sent_at: int = 0
     sent_level: float = 0.0
     arrived: bool = False

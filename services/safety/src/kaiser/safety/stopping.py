@@ -63,7 +63,7 @@ class Stopping:
             return
         await self._writer.write(self._settled)
         now, clock = now_us(), time.monotonic()
-        due = [stop for stop in self._followed.stops.open() if stop.next_at <= clock][:AT_ONCE]
+        due = [stop for stop in self._followed.stops.open() if stop.is_due(clock, self._on_at(stop))][:AT_ONCE]
         messages: list[Event] = []
         for stop in due:
             message = self._off(stop, now)
@@ -73,6 +73,10 @@ class Stopping:
         if messages:
             await self._log.publish_all(messages)
             _log.info("actuators told to go off", actuators=len(messages))
+
+    def _on_at(self, stop: OpenStop) -> int:
+        output = self._followed.state.output(stop.ref)
+        return output.reported_at if output.level != 0 else 0
 
     def _settled(self) -> Sequence[Fact]:
         """What came of the stops: who is off, and who does not answer."""

@@ -11,6 +11,8 @@ from kaiser.safety.watching import repeat_after_s
 
 ALARMED_AFTER: Final = 4
 """Unanswered tries after which a stop is alarmed as unconfirmed: half a minute."""
+HURRY_AFTER_US: Final = 5_000_000
+"""A status that says on so long after the last try is no answer to it: it was switched on since, and is told now."""
 
 
 class OpenStop(msgspec.Struct):
@@ -20,12 +22,14 @@ class OpenStop(msgspec.Struct):
         stopped: As it was decided.
         tries: How often the actuator was told by this instance.
         told_at: When first, unix microseconds; 0 for not yet.
+        last_at: When last.
         next_at: When to tell it again, by the monotonic clock.
     """
 
     stopped: ActuatorStopped
     tries: int = 0
     told_at: int = 0
+    last_at: int = 0
     next_at: float = 0.0
 
     @property
@@ -38,9 +42,18 @@ class OpenStop(msgspec.Struct):
         """What its device said before does not count, unix microseconds."""
         return max(self.stopped.at, self.told_at)
 
+    def is_due(self, clock: float, on_at: int) -> bool:
+        """Whether to tell the actuator again.
+
+        Args:
+            clock: The monotonic clock, seconds.
+            on_at: When it last said that it is not off, unix microseconds; 0 where it says that it is off.
+        """
+        return self.next_at <= clock or on_at - self.last_at >= HURRY_AFTER_US
+
     def told(self, now: int, clock: float) -> None:
         """Note that the actuator was told OFF."""
-        self.told_at = self.told_at or now
+        self.told_at, self.last_at = self.told_at or now, now
         self.tries += 1
         self.next_at = clock + repeat_after_s(self.tries)
 

@@ -125,12 +125,15 @@ Why = Callable[[], Objection | None]
 
 def _due(state: State, ref: ActuatorRef, view: View, now: int) -> Iterable[tuple[int, Why]]:
     """What can bring an actuator that is on to a stop: from when on, and the check that says whether it does."""
-    limits = state.limits(ref)
+    limits, level = state.limits(ref), state.output(ref).level
+    wanted = state.member(ref.esp_id).actuators.get(ref.gpio)
     latch = latch_over(state, ref)
     if latch is not None:
         yield latch.request.at + EMERGENCY_GRACE_US, lambda: _latched(latch.request.scope.words())
     if view.interrupted and limits.when_safety_is_silent == "safe" and state.member(ref.esp_id).online:
         yield now, lambda: _returned(view)
+    if wanted is not None and level:
+        yield now, lambda: limiting.check_reported(limits, wanted.actuator_type, level)
     if limits.max_on_s is not None:
         yield view.since + limits.max_on_s * SECOND, lambda: limiting.check_run(limits, 0, view.since, now)
     if limits.allowed_hours:

@@ -125,7 +125,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         min_level: Lowest PWM level but off.
-        max_level: Highest PWM level; below 1.0, ON is refused on a pwm actuator, for it means full power.
+        max_level: Highest PWM level; below 1.0, ON is refused on pwm and valve, for it means all of it. What is above
+            is stopped.
         max_on_s: Longest run, which the server ends; None for no limit. No firmware enforces its own (section 6.5).
         min_off_s: Shortest pause between two runs.
         starts_per_hour: Most starts in any hour; None for no limit.

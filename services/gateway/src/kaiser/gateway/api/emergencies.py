@@ -57,8 +57,11 @@ class ReleaseWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unconfirmed: bool = False
 
 
-class MonolithReleaseWish(msgspec.Struct, frozen=True):
-    """Which stops are over: those of one actuator, of one device and its actuators, or, without either, all of them."""
+class MonolithReleaseWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which stops are over: those of one actuator, of one device and its actuators, or, without either, all of them.
+
+    A field that nobody knows is refused: a misspelt ``esp_id`` would release everything.
+    """
 
     reason: Text
     esp_id: str | None = None
@@ -180,6 +183,8 @@ async def release_as_monolith(event_log: EventLog, request: By, data: MonolithRe
 
     A device stays off while a wider stop covers it; ``in_force`` has those that are left.
     """
+    if data.esp_id is None and data.gpio is not None:  # it would be all of them
+        raise ValidationException("no device", extra=[{"message": "a pin needs an esp_id", "key": "esp_id"}])
     found = (await _in_force(event_log)).items
     chosen = [each.emergency_id for each in sorted(found, key=lambda each: each.seq) if _is_for(each.scope, data)]
     for emergency_id in chosen:
