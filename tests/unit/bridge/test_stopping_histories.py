@@ -102,7 +102,7 @@ class History:
 
 
 @given(steps)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_exactly_what_has_to_be_off_and_has_not_said_so_is_told_within_the_longest_pause(history) -> None:
     site = History()
     for step in history:

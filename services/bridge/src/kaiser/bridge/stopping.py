@@ -129,11 +129,10 @@ class Stopping:
     def hear(self, said: Said, now: float) -> None:
         """The status of an actuator."""
         device = self._device(said.esp_id)
-        if device.kaiser_id is None or not said.retained:
-            device.kaiser_id = said.kaiser_id
-            device.zone_said = said.zone_id
         if said.head:
             device.generation = "head"
+        if device.kaiser_id is None or not said.retained:
+            self._place(device, said, now)
         output = device.outputs.setdefault(said.gpio, _Output(said.gpio))
         if not said.retained:
             output.on, output.heard = said.on, True
@@ -143,6 +142,14 @@ class Stopping:
                 return
             self._hurry((said.esp_id, said.gpio), now)
         self._judge(said.esp_id, device, output, now)
+
+    def _place(self, device: _Device, said: Said, now: float) -> None:
+        """Where a device says that it is: with it, all of its actuators may have come into a stop, or out of one."""
+        moved = (device.kaiser_id, device.zone_said) != (said.kaiser_id, said.zone_id)
+        device.kaiser_id, device.zone_said = said.kaiser_id, said.zone_id
+        if moved:
+            for output in device.outputs.values():
+                self._judge(said.esp_id, device, output, now)
 
     def learn(self, member: Member, now: float) -> None:
         """What the log has of a device."""
@@ -174,6 +181,7 @@ class Stopping:
                 if _covers(latch.scope, esp_id, device, output.gpio):
                     output.on = None
                     self._open[esp_id, output.gpio] = _Open(now)
+                    self._judge(esp_id, device, output, now)
 
     def release(self, emergency_id: str, now: float) -> None:
         """An emergency stop is over: its actuators are left as they are."""
