@@ -16,6 +16,7 @@ from kaiser.safety.clocks import RunClock
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
+from kaiser.safety.stints import Stint
 from kaiser.safety.watching import Look
 from kaiser.safety.writing import Writer
 
@@ -35,9 +36,13 @@ class Watch:
         followed: What is known.
         writer: Where stops go.
         metrics: Where to count.
+
+    Attributes:
+        stint: How long what it has found waits to be stored.
     """
 
     def __init__(self, followed: Followed, writer: Writer, metrics: SafetyMetrics) -> None:
+        self.stint = Stint()
         self._followed = followed
         self._writer = writer
         self._metrics = metrics
@@ -51,10 +56,13 @@ class Watch:
     async def run(self) -> None:
         """Watch, until cancelled."""
         everything = True
+        self.stint.done()
         while True:
             try:
+                self.stint.begin(time.monotonic())
                 await self._step(self._all() if everything else self._some())
                 everything = False
+                self.stint.done()
             except EventLogError as error:
                 _log.warning("stops wait for the log", reason=repr(error))
                 everything = True
