@@ -13,7 +13,7 @@ from kaiser.contracts.events.actuation import (
     ShadowSettled,
 )
 
-from .world import US, World
+from .world import ESP, GPIO, US, World
 
 
 @pytest.fixture
@@ -447,6 +447,19 @@ def test_what_was_allowed_before_a_stop_is_not_sent_after_it_although_the_stop_i
     world.safety_seq = 2
     world.approve(again)
     assert world.tries[again]
+
+
+def test_what_was_on_before_a_stop_is_desired_no_more_although_the_stop_is_over_and_what_is_asked_for_since_waits_on(
+    world,
+):
+    running(world)
+    world.policy("reassert")
+    world.safety_seq = 2
+    since = world.ask("ON")
+    world.put(Stop(at=world.wall, kaiser_id="god", esp_id=ESP, gpio=GPIO, seq=2, code="", detail="", over=True))
+    assert world.state.wanted.level == 0
+    world.approve(since)
+    assert world.tries[since]
 
 
 def test_what_was_allowed_before_a_stop_is_not_tried_again_after_it(world):
