@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import heapq
 import time
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -12,6 +11,7 @@ import structlog
 from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.eventlog import EventLogError, now_us
 from kaiser.safety import watching, worries
+from kaiser.safety.agenda import Agenda
 from kaiser.safety.clocks import RunClock
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
@@ -50,7 +50,7 @@ class Watch:
         self._clock = RunClock()
         self._turn: list[ActuatorRef] = []
         self._turn_at = 0.0
-        self._times: list[tuple[int, ActuatorRef]] = []
+        self._agenda = Agenda()
         followed.on_change.append(self._wake.set)
 
     async def run(self) -> None:
@@ -83,14 +83,14 @@ class Watch:
             _log.info("safety acts", what=fact.TYPE, rule=getattr(fact, "rule", ""), esp_id=getattr(fact, "esp_id", ""))
 
     def _all(self) -> Collection[ActuatorRef]:
-        self._times.clear()
+        self._agenda.clear()
         self._followed.touched()
         return tuple(self._followed.state.actuators())
 
     def _some(self) -> Collection[ActuatorRef]:
         """What changed and what it concerns, whose time has come, and a few of all in turn."""
         state, now, clock = self._followed.state, now_us(), time.monotonic()
-        found = set(watching.concerned(state, self._followed.touched())) | self._due(now)
+        found = set(watching.concerned(state, self._followed.touched())) | self._agenda.due(now)
         if clock >= self._turn_at:
             self._turn_at = clock + TICK_S
             if not self._turn:
@@ -98,12 +98,6 @@ class Watch:
             share = 1 + len(state.views) * TICK_S // EVERYTHING_S
             found.update(self._turn.pop() for _ in range(min(int(share), len(self._turn))))
         return found
-
-    def _due(self, now: int) -> frozenset[ActuatorRef]:
-        due = set()
-        while self._times and self._times[0][0] <= now:
-            due.add(heapq.heappop(self._times)[1])
-        return frozenset(due)
 
     def _found(self, refs: Sequence[ActuatorRef]) -> Sequence[Fact]:
         state, now, clock = self._followed.state, now_us(), time.monotonic_ns() // 1000
@@ -113,7 +107,7 @@ class Watch:
             if seen.stop is not None:
                 facts.append(self._stop(seen, now))
             elif seen.next_at:
-                heapq.heappush(self._times, (seen.next_at, ref))
+                self._agenda.plan(ref, seen.next_at)
         facts += worries.alarms(state, self._followed.alerts, refs, now)
         return facts
 
