@@ -521,6 +521,14 @@ def test_after_a_restart_a_clock_that_was_set_makes_a_run_at_most_as_long_as_ask
     assert len(world.requested) == 2
 
 
+def test_a_duration_ends_although_its_device_takes_part_no_more(world):
+    running(world, duration_s=10)
+    world.around = msgspec.structs.replace(world.around, approved=False)
+    facts = world.wait(10)
+    assert [fact.source for fact in facts if isinstance(fact, CommandRequested)] == ["timer"]
+    assert world.ask("OFF") == "DEVICE_STATE_FORBIDS"
+
+
 def test_a_duration_ends_in_time_although_the_device_has_not_answered(world):
     command_id = world.ask("ON", duration_s=12, timeout_s=600)
     world.approve(command_id)
