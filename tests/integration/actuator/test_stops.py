@@ -55,3 +55,25 @@ async def test_an_emergency_is_in_force_after_a_restart(there, service):
     service.start()
     for esp_id in (DEC, HEAD):
         assert await there.refusal(esp_id, PUMP, "ON") == "EMERGENCY_ACTIVE"
+
+
+async def test_nothing_comes_back_after_a_stop_that_came_and_went_while_the_service_was_away(there, service):
+    """Neither what was running, by the policy of its actuator, nor what safety had allowed before the stop."""
+    running = await there.send(DEC, DIMMER, "ON")
+    await there.sent(running.command_id)
+    await there.status(DEC, DIMMER, 255)
+    assert (await there.ended(running.command_id)).outcome == "succeeded"
+    there.safety = False
+    allowed = await there.send(DEC, PUMP, "ON")
+    await there.until(lambda: there.of(allowed.command_id))
+    service.kill()
+    await there.approve(there.of(allowed.command_id)[0])
+    emergency_id = await there.emergency(kind="site")
+    await there.status(DEC, DIMMER, 0)
+    await there.release(emergency_id, kind="site")
+    service.start()
+    end = await there.ended(allowed.command_id)
+    assert end.outcome in {"superseded", "failed"}
+    assert not there.told(allowed.command_id)
+    await there.until(lambda: [one for one in there.facts if isinstance(one, ShadowSettled) and one.gpio == DIMMER])
+    assert (await there.eventually(lambda: there.actuator(DEC, DIMMER))).desired.level == 0.0

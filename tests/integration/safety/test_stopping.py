@@ -1,5 +1,7 @@
 """What safety stops by itself, and how often it says so."""
 
+import asyncio
+
 import msgspec
 from tests.integration.safety.site import ESP
 
@@ -98,3 +100,24 @@ async def test_what_was_rejected_and_stopped_is_listed_newest_first(site, servic
     assert items[1]["saw"]
     only = await site.asked("violations", ViolationsQuery(kind="rejected", limit=1))
     assert [item["seq"] for item in only.ok["items"]] == [items[1]["seq"]]
+
+
+async def test_safety_that_cannot_store_a_stop_does_not_say_that_it_lives(site, service, log):
+    """Or nobody ended a run: the bridge switches off only what hears nothing of safety."""
+    service.start()
+    await site.has_device()
+    await site.orders("set_limits", SetLimits(by="e", reason="r", esp_id=ESP, gpio=25, limits=Limits(max_on_s=6)))
+    await site.runs()
+    await site.until(lambda: site.alive)
+    full = (await log.js.stream_info("SAFETY")).config
+    full.max_bytes = 1
+    await log.js.update_stream(full)
+    before = -1
+    while site.alive != before:
+        before = site.alive
+        await asyncio.sleep(4)  # four words of its life
+    assert not site.of(ActuatorStopped)
+    full.max_bytes = -1
+    await log.js.update_stream(full)
+    assert (await site.one(ActuatorStopped)).rule == "max_on"
+    await site.until(lambda: site.alive > before)

@@ -13,7 +13,7 @@ from kaiser.contracts.events.actuation import (
     ShadowSettled,
 )
 
-from .world import US, World
+from .world import ESP, GPIO, US, World
 
 
 @pytest.fixture
@@ -449,6 +449,19 @@ def test_what_was_allowed_before_a_stop_is_not_sent_after_it_although_the_stop_i
     assert world.tries[again]
 
 
+def test_what_was_on_before_a_stop_is_desired_no_more_although_the_stop_is_over_and_what_is_asked_for_since_waits_on(
+    world,
+):
+    running(world)
+    world.policy("reassert")
+    world.safety_seq = 2
+    since = world.ask("ON")
+    world.put(Stop(at=world.wall, kaiser_id="god", esp_id=ESP, gpio=GPIO, seq=2, code="", detail="", over=True))
+    assert world.state.wanted.level == 0
+    world.approve(since)
+    assert world.tries[since]
+
+
 def test_what_was_allowed_before_a_stop_is_not_tried_again_after_it(world):
     command_id = world.ask("ON")
     world.approve(command_id, valid_s=30)
@@ -506,6 +519,14 @@ def test_after_a_restart_a_clock_that_was_set_makes_a_run_at_most_as_long_as_ask
     assert len(world.requested) == (1 if left else 2)
     world.wait(0.2)
     assert len(world.requested) == 2
+
+
+def test_a_duration_ends_although_its_device_takes_part_no_more(world):
+    running(world, duration_s=10)
+    world.around = msgspec.structs.replace(world.around, approved=False)
+    facts = world.wait(10)
+    assert [fact.source for fact in facts if isinstance(fact, CommandRequested)] == ["timer"]
+    assert world.ask("OFF") == "DEVICE_STATE_FORBIDS"
 
 
 def test_a_duration_ends_in_time_although_the_device_has_not_answered(world):

@@ -26,3 +26,10 @@ def test_each_run_has_a_clock_of_its_own():
     assert clock.now(PUMP, 0, back, 60 * SECOND) == back
     assert clock.now(PUMP, back, back, 61 * SECOND) == back
     assert clock.now(PUMP, back, back + SECOND, 62 * SECOND) == back + SECOND
+
+
+def test_after_a_restart_a_run_whose_clock_was_set_back_is_at_most_as_long_again():
+    clock, since = RunClock(), 1_800_000_000_000_000
+    day_us = 86_400_000_000
+    assert clock.now(PUMP, since, since - day_us, 5_000_000) == since
+    assert clock.now(PUMP, since, since - day_us + 60_000_000, 65_000_000) == since + 60_000_000

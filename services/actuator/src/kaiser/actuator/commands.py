@@ -244,6 +244,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seq: The stop's sequence in SAFETY: what was approved after it is not meant.
+        over: Whether it was released since; what waits for safety may have been asked for after that.
         code: Why.
         detail: In words.
         kaiser_id: Kaiser id of the device.
@@ -256,6 +257,7 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     code: str
     detail: str
+    over: bool = False
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,8 +150,7 @@ class Safeguards:
     async def _emergency(self, turns: dict[Key, list[Work]], event: EmergencyRequested, seq: int) -> None:
         surroundings = self._acting.surroundings
         await surroundings.latches.reach(seq)
-        if not surroundings.latches.holds(event.emergency_id):
-            return  # released since
+        over = not surroundings.latches.holds(event.emergency_id)
         for key in self._acting.book.actuators():
             member = surroundings.roster.get(key.esp_id)
             covered = event.scope.covers(
@@ -159,13 +158,21 @@ class Safeguards:
             )
             if covered:
                 words = f"emergency stop {event.emergency_id}: {event.reason}"
-                self._stop(turns, key, Code.EMERGENCY_ACTIVE, words, seq)
+                self._stop(turns, key, Code.EMERGENCY_ACTIVE, words, seq, over=over)
 
-    def _stop(self, turns: dict[Key, list[Work]], key: Key, code: str, detail: str, seq: int) -> None:
+    def _stop(
+        self, turns: dict[Key, list[Work]], key: Key, code: str, detail: str, seq: int, *, over: bool = False
+    ) -> None:
         async def work() -> None:
-            kaiser_id = self._acting.surroundings.roster.get(key.esp_id).kaiser_id
             stop = Stop(
-                at=now_us(), kaiser_id=kaiser_id, esp_id=key.esp_id, gpio=key.gpio, seq=seq, code=code, detail=detail
+                at=now_us(),
+                kaiser_id=self._acting.surroundings.roster.get(key.esp_id).kaiser_id,
+                esp_id=key.esp_id,
+                gpio=key.gpio,
+                seq=seq,
+                code=code,
+                detail=detail,
+                over=over,
             )
             await self._acting.put(key, stop)
 

@@ -132,7 +132,7 @@ def _stopped(state: ActuatorState, stop: Stop) -> Sequence[Fact]:
     """What would have it on ends, but for what safety has allowed since."""
     events: list[Fact] = []
     waiting, sent, wanted = state.waiting, state.sent, state.wanted
-    if waiting is not None and waiting.request.level > 0:
+    if waiting is not None and waiting.request.level > 0 and not stop.over:
         events.append(facts.ended(waiting, stop.at, "superseded", stop.code, stop.detail))
     if sent is not None and sent.request.level > 0 and sent.decision_seq < stop.seq:
         events.append(facts.ended(sent, stop.at, "superseded", stop.code, stop.detail))

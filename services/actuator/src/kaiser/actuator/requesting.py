@@ -64,7 +64,7 @@ def send_late_off(state: ActuatorState, waiting: Waiting, at: int, around: Aroun
 def _admitted(state: ActuatorState, ask: Ask) -> Wish:
     """What the device is to be told, if it can be told anything now."""
     around = ask.around
-    if refusal := _refused(around, hold_s=ask.hold_s):
+    if refusal := _refused(around, hold_s=ask.hold_s, ends_a_run=ask.source == "timer"):
         raise refusal
     now_at = around.level if around.known else None
     if now_at is None and state.wanted is not None:
@@ -75,10 +75,10 @@ def _admitted(state: ActuatorState, ask: Ask) -> Wish:
     return wanted
 
 
-def _refused(around: Around, *, hold_s: int) -> Refusal | None:
+def _refused(around: Around, *, hold_s: int, ends_a_run: bool) -> Refusal | None:
     if not around.registered:
         return Refusal(Code.ESP_DEVICE_NOT_FOUND, f"no device {around.esp_id!r} was ever heard", "esp_id")
-    if not around.approved:
+    if not around.approved and not ends_a_run:  # what was begun while it was approved is ended still
         return Refusal(Code.DEVICE_STATE_FORBIDS, "only devices that were approved are told anything", "esp_id")
     if not around.exists:
         return Refusal(Code.ACTUATOR_NOT_FOUND, f"the device has no actuator on pin {around.gpio}", "gpio")

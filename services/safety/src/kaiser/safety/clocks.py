@@ -37,5 +37,5 @@ class RunClock:
             return wall
         seen = self._seen.get(ref)
         if seen is None or seen.since != since:
-            seen = self._seen[ref] = _Seen(since, wall, monotonic_us)
+            seen = self._seen[ref] = _Seen(since, max(wall, since), monotonic_us)  # no run begins in the future
         return max(wall, seen.wall + monotonic_us - seen.monotonic_us)

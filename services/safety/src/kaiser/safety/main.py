@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from typing import Final
 
 import nats.errors
@@ -48,6 +49,8 @@ SERVICE: Final = "safety"
 MEANWHILE: Final = "decisions, stops and emergency stops go on, and violations are recorded when it is back"
 SILENT_S: Final = 5.0
 """A log that says nothing for so long, not even its heartbeats, tells this instance nothing new."""
+STUCK_S: Final = 3.0
+"""A stop that waits so long for the log shows that safety stops nothing: the bridge has to."""
 COUNTS_EVERY_S: Final = 5.0
 AGAIN_S: Final = 0.5
 
@@ -92,18 +95,21 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
     frame.registry.register(metrics)
     decider = Decider(followed, writer, metrics, lambda: leader.until(now_us()))
     alert = ActAtAlerts(followed, writer, metrics)
+    watch, stopping = Watch(followed, writer, metrics), Stopping(log, followed, writer)
 
     def falters() -> str:
         """Why this instance does not decide although it leads; empty while it does."""
         if followed.silent_s > SILENT_S:
             return "the log says nothing"
+        if max(watch.stint.lasts_s(time.monotonic()), stopping.stint.lasts_s(time.monotonic())) > STUCK_S:
+            return "stops cannot be stored"
         return "requests wait for a decision" if decider.limps() else ""
 
     frame.health.add("deciding", lambda: _deciding(leader.leads, falters()))
     leader.works += [
         decider.run,
-        Watch(followed, writer, metrics).run,
-        Stopping(log, followed, writer).run,
+        watch.run,
+        stopping.run,
         Clearing(log, followed, writer).run,
         _consumes(frame, log, "alerts", consumers.ALERTS, alert.handle),
         lambda: alert.tell_counts(COUNTS_EVERY_S),

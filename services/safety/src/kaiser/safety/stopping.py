@@ -15,6 +15,7 @@ from kaiser.safety.acting import Alarm
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.latching import is_off
+from kaiser.safety.stints import Stint
 from kaiser.safety.stops import OpenStop
 from kaiser.safety.writing import Writer
 
@@ -35,9 +36,13 @@ class Stopping:
         log: Where messages to devices go.
         followed: What is known.
         writer: Notes what came of a stop.
+
+    Attributes:
+        stint: How long what is to be told waits for the log.
     """
 
     def __init__(self, log: EventLog, followed: Followed, writer: Writer) -> None:
+        self.stint = Stint()
         self._log = log
         self._followed = followed
         self._writer = writer
@@ -47,9 +52,12 @@ class Stopping:
 
     async def run(self) -> None:
         """Tell, until cancelled."""
+        self.stint.done()
         while True:
             try:
+                self.stint.begin(time.monotonic())
                 await self._step()
+                self.stint.done()
             except EventLogError as error:
                 _log.warning("stops wait for the log", reason=repr(error))
                 await asyncio.sleep(AGAIN_S)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import heapq
 import time
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -12,10 +11,12 @@ import structlog
 from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.eventlog import EventLogError, now_us
 from kaiser.safety import watching, worries
+from kaiser.safety.agenda import Agenda
 from kaiser.safety.clocks import RunClock
 from kaiser.safety.events import Fact
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
+from kaiser.safety.stints import Stint
 from kaiser.safety.watching import Look
 from kaiser.safety.writing import Writer
 
@@ -35,27 +36,33 @@ class Watch:
         followed: What is known.
         writer: Where stops go.
         metrics: Where to count.
+
+    Attributes:
+        stint: How long what it has found waits to be stored.
     """
 
     def __init__(self, followed: Followed, writer: Writer, metrics: SafetyMetrics) -> None:
+        self.stint = Stint()
         self._followed = followed
         self._writer = writer
         self._metrics = metrics
         self._wake = asyncio.Event()
         self._clock = RunClock()
-        self._next: dict[ActuatorRef, int] = {}
         self._turn: list[ActuatorRef] = []
         self._turn_at = 0.0
-        self._times: list[tuple[int, ActuatorRef]] = []
+        self._agenda = Agenda()
         followed.on_change.append(self._wake.set)
 
     async def run(self) -> None:
         """Watch, until cancelled."""
         everything = True
+        self.stint.done()
         while True:
             try:
+                self.stint.begin(time.monotonic())
                 await self._step(self._all() if everything else self._some())
                 everything = False
+                self.stint.done()
             except EventLogError as error:
                 _log.warning("stops wait for the log", reason=repr(error))
                 everything = True
@@ -76,15 +83,14 @@ class Watch:
             _log.info("safety acts", what=fact.TYPE, rule=getattr(fact, "rule", ""), esp_id=getattr(fact, "esp_id", ""))
 
     def _all(self) -> Collection[ActuatorRef]:
-        self._times.clear()
-        self._next.clear()
+        self._agenda.clear()
         self._followed.touched()
         return tuple(self._followed.state.actuators())
 
     def _some(self) -> Collection[ActuatorRef]:
         """What changed and what it concerns, whose time has come, and a few of all in turn."""
         state, now, clock = self._followed.state, now_us(), time.monotonic()
-        found = set(watching.concerned(state, self._followed.touched())) | self._due(now)
+        found = set(watching.concerned(state, self._followed.touched())) | self._agenda.due(now)
         if clock >= self._turn_at:
             self._turn_at = clock + TICK_S
             if not self._turn:
@@ -93,15 +99,6 @@ class Watch:
             found.update(self._turn.pop() for _ in range(min(int(share), len(self._turn))))
         return found
 
-    def _due(self, now: int) -> frozenset[ActuatorRef]:
-        due = set()
-        while self._times and self._times[0][0] <= now:
-            at, ref = heapq.heappop(self._times)
-            if self._next.get(ref) == at:
-                del self._next[ref]
-            due.add(ref)
-        return frozenset(due)
-
     def _found(self, refs: Sequence[ActuatorRef]) -> Sequence[Fact]:
         state, now, clock = self._followed.state, now_us(), time.monotonic_ns() // 1000
         facts: list[Fact] = []
@@ -109,9 +106,8 @@ class Watch:
             seen = watching.look(state, ref, self._clock.now(ref, state.view(ref).since, now, clock))
             if seen.stop is not None:
                 facts.append(self._stop(seen, now))
-            elif seen.next_at and self._next.get(ref) != seen.next_at:
-                self._next[ref] = seen.next_at
-                heapq.heappush(self._times, (seen.next_at, ref))
+            elif seen.next_at:
+                self._agenda.plan(ref, seen.next_at)
         facts += worries.alarms(state, self._followed.alerts, refs, now)
         return facts
 
