@@ -87,6 +87,25 @@ class Code(StrEnum):
     CONFIG_RESET = "CONFIG_RESET"
     TYPE_UNKNOWN = "TYPE_UNKNOWN"
     DEVICE_ALERT = "DEVICE_ALERT"
+    RULE_NOT_FOUND = "RULE_NOT_FOUND"
+    RULE_INVALID = "RULE_INVALID"
+    RULE_CYCLE = "RULE_CYCLE"
+    RULE_CHANGED = "RULE_CHANGED"
+    BACKTEST_REQUIRED = "BACKTEST_REQUIRED"
+    BACKTEST_NOT_FOUND = "BACKTEST_NOT_FOUND"
+    RUN_NOT_FOUND = "RUN_NOT_FOUND"
+    RUN_REPLACED = "RUN_REPLACED"
+    ACTUATOR_CLAIMED = "ACTUATOR_CLAIMED"
+    RULE_DAMPED = "RULE_DAMPED"
+    WAIT_TIMED_OUT = "WAIT_TIMED_OUT"
+    RULE_LOOP = "RULE_LOOP"
+    TIME_ZONE_UNKNOWN = "TIME_ZONE_UNKNOWN"
+    UNIT_MISMATCH = "UNIT_MISMATCH"
+    CONDITION_IMPOSSIBLE = "CONDITION_IMPOSSIBLE"
+    PLACE_MISSING = "PLACE_MISSING"
+    PLUGIN_UNKNOWN = "PLUGIN_UNKNOWN"
+    RULE_DISABLED = "RULE_DISABLED"
+    SCHEDULE_INVALID = "SCHEDULE_INVALID"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -163,6 +182,25 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.CONFIG_RESET: 5964,
     Code.TYPE_UNKNOWN: 5965,
     Code.DEVICE_ALERT: 5966,
+    Code.RULE_NOT_FOUND: 5970,
+    Code.RULE_INVALID: 5971,
+    Code.RULE_CYCLE: 5972,
+    Code.RULE_CHANGED: 5973,
+    Code.BACKTEST_REQUIRED: 5974,
+    Code.BACKTEST_NOT_FOUND: 5975,
+    Code.RUN_NOT_FOUND: 5976,
+    Code.RUN_REPLACED: 5977,
+    Code.ACTUATOR_CLAIMED: 5978,
+    Code.RULE_DAMPED: 5979,
+    Code.WAIT_TIMED_OUT: 5980,
+    Code.RULE_LOOP: 5981,
+    Code.TIME_ZONE_UNKNOWN: 5982,
+    Code.UNIT_MISMATCH: 5983,
+    Code.CONDITION_IMPOSSIBLE: 5984,
+    Code.PLACE_MISSING: 5985,
+    Code.PLUGIN_UNKNOWN: 5986,
+    Code.RULE_DISABLED: 5987,
+    Code.SCHEDULE_INVALID: 5988,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -242,6 +280,25 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.CONFIG_RESET: "A configuration was sent to the device, which switches its outputs to their defaults.",
     Code.TYPE_UNKNOWN: "Nobody said which type of actuator this is.",
     Code.DEVICE_ALERT: "The device raised an alert, at which its actuator is stopped.",
+    Code.RULE_NOT_FOUND: "There is no such rule, or no such version of it.",
+    Code.RULE_INVALID: "The rule cannot be what was meant; every fault says where.",
+    Code.RULE_CYCLE: "Rules would set each other off for ever.",
+    Code.RULE_CHANGED: "The rule was changed, disabled or removed meanwhile.",
+    Code.BACKTEST_REQUIRED: "This version has to be tried on the past before it goes live.",
+    Code.BACKTEST_NOT_FOUND: "There is no such backtest, or it is of another version.",
+    Code.RUN_NOT_FOUND: "There is no such run, or it is too long ago.",
+    Code.RUN_REPLACED: "Another run of the same rule took its place.",
+    Code.ACTUATOR_CLAIMED: "A rule of higher priority, or one that came first, has the actuator.",
+    Code.RULE_DAMPED: "The rule takes part in a fight over the actuator and has to pause.",
+    Code.WAIT_TIMED_OUT: "What the run waited for did not come in time.",
+    Code.RULE_LOOP: "Rules have set each other off too often at one moment.",
+    Code.TIME_ZONE_UNKNOWN: "There is no time zone of this name.",
+    Code.UNIT_MISMATCH: "The sensor measures in another unit.",
+    Code.CONDITION_IMPOSSIBLE: "The condition could never be true, or never be false.",
+    Code.PLACE_MISSING: "Where the sun is looked at from is not said.",
+    Code.PLUGIN_UNKNOWN: "No plug-in of this name is installed.",
+    Code.RULE_DISABLED: "The rule is disabled.",
+    Code.SCHEDULE_INVALID: "This is no cron expression of five fields.",
 }
 """One line for operators."""
 

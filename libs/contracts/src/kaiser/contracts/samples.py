@@ -49,6 +49,29 @@ from kaiser.contracts.events.equipment import (
     WantedSensor,
 )
 from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.logic import (
+    AlarmCleared,
+    AlarmRaised,
+    Cause,
+    CommandAsked,
+    EngineResumed,
+    NotificationAsked,
+    RuleBacktested,
+    RuleDamped,
+    RuleDefined,
+    RuleDisabled,
+    RuleEnabled,
+    RuleRemoved,
+    RuleSkipped,
+    RuleSwitched,
+    RunEnded,
+    RunStarted,
+    Seen,
+    StepEnded,
+    StepRefused,
+    StepWaiting,
+    TakenLate,
+)
 from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
@@ -83,9 +106,11 @@ from kaiser.contracts.events.safeguards import (
     Limits,
     LimitsSet,
     Scope,
+    SensorRef,
     StopConfirmed,
 )
 from kaiser.contracts.events.telemetry import RawReadings, Readings
+from kaiser.contracts.rules import Command, Hysteresis, Rule
 from kaiser.contracts.uplink import Accepted, decode_uplink, looks_like_head
 
 Line = dict[str, Any]  # a line of wire-samples.jsonl, whose payload is of any JSON type
@@ -111,6 +136,21 @@ _ALERT: Final[dict[str, Any]] = {
     "gpio": 25,
     "kind": "hardware_error",
 }
+
+_RULE: Final[dict[str, Any]] = {**_BY_ADMIN, "rule_id": "water-north"}
+_DECIDED_BY_RULE: Final[dict[str, Any]] = {"n": 4711, "at": AT, "rule_id": "water-north", "version": 3}
+_RUN: Final[dict[str, Any]] = {**_DECIDED_BY_RULE, "run_id": "water-north.3.17"}
+_STEP: Final[dict[str, Any]] = {**_RUN, "step": 1, "path": "actions[0]"}
+_CAUSE: Final = Cause(kind="reading", what="ESP_9F03D4/34/moisture", stream="TELEMETRY", seq=90_211, at=AT - 400_000)
+_SAW: Final = Seen(
+    kind="hysteresis",
+    truth=True,
+    what="ESP_9F03D4/34/moisture",
+    value=29.4,
+    against="on below 30.0, off above 45.0",
+    at=AT - 400_000,
+    seq=90_211,
+)
 
 _PROBE: Final = SensorKey(gpio=34, sensor_type="ph")
 _SESSION: Final = "cal-4711"
@@ -347,6 +387,62 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     AlertRaised.TYPE: AlertRaised(kaiser_id="god", severity="error", detail="driver fault", acted="stopped", **_ALERT),
     AlertFolded.TYPE: AlertFolded(count=40, last_at=AT + 60_000_000, **_ALERT),
     AlertCleared.TYPE: AlertCleared(reason="pump replaced", **_ALERT),
+    RuleDefined.TYPE: RuleDefined(
+        version=3,
+        rule=Rule(
+            name="Water the north bench",
+            condition=Hysteresis(sensor=SensorRef("ESP_9F03D4", 34, "moisture"), on_below=30.0, off_above=45.0),
+            actions=(Command(actuator=ActuatorRef("ESP_9F03D4", 25), command="ON"),),
+            otherwise=(Command(actuator=ActuatorRef("ESP_9F03D4", 25), command="OFF"),),
+            cooldown_s=600,
+        ),
+        reason="the bench dries faster in summer",
+        **_RULE,
+    ),
+    RuleEnabled.TYPE: RuleEnabled(version=3, backtest_id="bt-4711", **_RULE),
+    RuleDisabled.TYPE: RuleDisabled(reason="harvested", **_RULE),
+    RuleRemoved.TYPE: RuleRemoved(reason="the bench is gone", **_RULE),
+    RuleBacktested.TYPE: RuleBacktested(
+        version=3,
+        backtest_id="bt-4711",
+        start=AT - 86_400_000_000,
+        end=AT,
+        digest="9c" * 32,
+        runs=4,
+        on_s={"ESP_9F03D4/25": 2412.0},
+        **_RULE,
+    ),
+    RunStarted.TYPE: RunStarted(branch="then", cause=_CAUSE, seen=_SAW, **_RUN),
+    CommandAsked.TYPE: CommandAsked(esp_id="ESP_9F03D4", gpio=25, command="ON", duration_s=600, **_STEP),
+    NotificationAsked.TYPE: NotificationAsked(channel="email", target="grower@example.org", message="dry", **_STEP),
+    AlarmRaised.TYPE: AlarmRaised(alarm="too-dry", severity="warning", message="no water for a day", **_STEP),
+    AlarmCleared.TYPE: AlarmCleared(alarm="too-dry", **_STEP),
+    RuleSwitched.TYPE: RuleSwitched(target="feed-north", enabled=False, **_STEP),
+    StepWaiting.TYPE: StepWaiting(what="delay", until=AT + 30_000_000, **_STEP),
+    StepEnded.TYPE: StepEnded(
+        outcome="yielded", code="ACTUATOR_CLAIMED", detail="rule frost-guard has it for 41 s more", **_STEP
+    ),
+    RunEnded.TYPE: RunEnded(branch="then", outcome="succeeded", steps=1, **_RUN),
+    RuleSkipped.TYPE: RuleSkipped(
+        branch="then", reason="cooldown", cause=_CAUSE, until=AT + 212_000_000, seen=_SAW, **_DECIDED_BY_RULE
+    ),
+    RuleDamped.TYPE: RuleDamped(
+        actuator=ActuatorRef("ESP_9F03D4", 25),
+        rules=("vent-north", "water-north"),
+        reversals=6,
+        until=AT + 900_000_000,
+        **_DECIDED_BY_RULE,
+    ),
+    StepRefused.TYPE: StepRefused(
+        rule_id="water-north",
+        run_id="water-north.3.17",
+        step=1,
+        at=AT,
+        code="ESP_OFFLINE",
+        detail="ESP_9F03D4 is not connected",
+    ),
+    TakenLate.TYPE: TakenLate(n=4712, stream="ACTUATORS", seq=1207, at=AT),
+    EngineResumed.TYPE: EngineResumed(n=4713, since=AT - 3_000_000, at=AT),
     UserCreated.TYPE: UserCreated(
         user_id="admin",
         username="admin",

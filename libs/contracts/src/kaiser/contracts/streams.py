@@ -57,6 +57,7 @@ HEARTBEATS = StreamSpec(
 )
 ACTUATORS = StreamSpec(name="ACTUATORS", subjects=("actuator.>",))
 SAFETY = StreamSpec(name="SAFETY", subjects=("safety.>",))
+LOGIC = StreamSpec(name="LOGIC", subjects=("logic.>",), allow_msg_ttl=True)
 IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",))
 DOWNLINK = StreamSpec(
     name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=256 * MIB, allow_msg_ttl=True
@@ -65,7 +66,18 @@ DEADLETTER = StreamSpec(
     name="DEADLETTER", subjects=("deadletter.>",), max_age_s=30 * DAY_S, max_bytes=512 * MIB, discard="old"
 )
 
-STREAMS: Final = (TELEMETRY_RAW, TELEMETRY, DEVICES, HEARTBEATS, ACTUATORS, SAFETY, IDENTITY, DOWNLINK, DEADLETTER)
+STREAMS: Final = (
+    TELEMETRY_RAW,
+    TELEMETRY,
+    DEVICES,
+    HEARTBEATS,
+    ACTUATORS,
+    SAFETY,
+    LOGIC,
+    IDENTITY,
+    DOWNLINK,
+    DEADLETTER,
+)
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -192,10 +204,18 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         asks=("command.ingest.configure_again",),
         buckets=("safety",),
     ),
+    "logic": Permissions(
+        publishes=("logic.>", "deadletter.logic"),
+        owns=("LOGIC", "DEADLETTER"),
+        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC"),
+        answers=("query.logic.>", "command.logic.>"),
+        asks=("command.actuator.send", "query.ingest.history"),
+        buckets=("logic",),
+    ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
         owns=("SAFETY", "IDENTITY", "DEADLETTER"),
-        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "IDENTITY"),
+        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
         asks=("query.>", "command.>"),
     ),
 }

@@ -136,6 +136,25 @@ def emergency(event: str) -> str:
     return f"safety.emergency.{event}"
 
 
+def rule(rule_id: str, event: str) -> str:
+    """A decision about one rule."""
+    return f"logic.rule.{token(rule_id)}.{event}"
+
+
+def rule_of(rule_id: str) -> str:
+    """Filter for all decisions about one rule: its aggregate."""
+    return f"logic.rule.{token(rule_id)}.>"
+
+
+def run(rule_id: str) -> str:
+    """What the runs of one rule do, and why it did not run."""
+    return f"logic.run.{token(rule_id)}"
+
+
+LOGIC_ORDER: Final = "logic.order"
+"""In which order logic took what it saw, where that is not the order of their times."""
+
+
 def downlink(kaiser_id: str, esp_id: str, kind: str) -> str:
     """A message on its way to a device. The broadcast goes to the device id ``broadcast``."""
     return f"downlink.{token(kaiser_id)}.{token(esp_id)}.{kind}"

@@ -18,6 +18,7 @@ from kaiser.contracts.events.device import (
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.logic import ORDER_EVENTS, RULE_EVENTS, RUN_EVENTS
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.events.safeguards import (
     ALERT_EVENTS,
@@ -115,6 +116,12 @@ def _safeguard(event: type[Any], subject: str, *, writer: str = "safety") -> Eve
     assert event.__doc__
     summary = event.__doc__.splitlines()[0].partition(" Subject ``")[0]
     return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="SAFETY", writer=writer)
+
+
+def _logic(event: type[Any], subject: str) -> EventType:
+    assert event.__doc__
+    summary = event.__doc__.splitlines()[0].partition(" Subject ``")[0]
+    return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="LOGIC", writer="logic")
 
 
 SAID: Final[dict[type[msgspec.Struct], EventType]] = {
@@ -224,6 +231,9 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     _safeguard(EmergencyRequested, "safety.emergency.requested", writer="gateway"),
     _safeguard(EmergencyReleased, "safety.emergency.released"),
     *(_safeguard(event, "safety.alert.{esp}.{gpio}") for event in ALERT_EVENTS),
+    *(_logic(event, f"logic.rule.{{rule}}.{event.EVENT}") for event in RULE_EVENTS),
+    *(_logic(event, "logic.run.{rule}") for event in RUN_EVENTS),
+    *(_logic(event, "logic.order") for event in ORDER_EVENTS),
     EventType(
         name=DownlinkRequested.TYPE,
         summary="A message is to be sent to a device.",
