@@ -441,8 +441,8 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         code="ESP_OFFLINE",
         detail="ESP_9F03D4 is not connected",
     ),
-    TakenLate.TYPE: TakenLate(n=4712, stream="ACTUATORS", seq=1207, at=AT),
-    EngineResumed.TYPE: EngineResumed(n=4713, since=AT - 3_000_000, at=AT),
+    TakenLate.TYPE: TakenLate(stream="ACTUATORS", seq=1207, at=AT),
+    EngineResumed.TYPE: EngineResumed(since=AT - 3_000_000, at=AT),
     UserCreated.TYPE: UserCreated(
         user_id="admin",
         username="admin",

@@ -1,8 +1,8 @@
 """What a sensor has measured, as far as rules look at it, in the order of the times at which it was measured.
 
-The time that counts is when a reading was measured, but never later than when it was stored: a device whose clock is fast
-must not reach into the future. Newer readings are news. One that comes after newer ones is *late*: it is put in its place
-in the span that windows look at, if it is not later than the rules allow, and never becomes the latest value.
+The time that counts is when a reading was measured, but never later than when it was stored: a device whose clock is
+fast must not reach into the future. Newer readings are news. One that comes after newer ones is *late*: it is put in
+its place in the span that windows look at, if it is not later than the rule allows, and never becomes the latest value.
 """
 
 from bisect import bisect_left, bisect_right, insort

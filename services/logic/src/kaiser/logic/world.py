@@ -13,7 +13,7 @@ from kaiser.contracts.events.device import (
 )
 from kaiser.contracts.events.safeguards import AlertRaised, EmergencyReleased, EmergencyRequested, Scope
 from kaiser.contracts.rules.conditions import Happening
-from kaiser.contracts.wire import ActuatorStatus, Heartbeat, LastWill
+from kaiser.contracts.wire import ActuatorStatus, LastWill
 from kaiser.logic.series import Series, SeriesKey
 
 ON: Final = 1e-9
@@ -21,7 +21,7 @@ ON: Final = 1e-9
 
 
 class Presence(msgspec.Struct):
-    """A device: when it was heard and lost, and since when it is what it is. Times are those at which it was received."""
+    """A device: when it was heard and lost, and since when it is what it is; all by the server's clock."""
 
     heard_at: int = 0
     lost_at: int = 0
@@ -163,16 +163,6 @@ def occurrence_of(event: object) -> Occurrence | None:
             return Occurrence(event="emergency_stop", esp_id=scope.esp_id or "", gpio=_pin(scope))
         case EmergencyReleased(scope=scope):
             return Occurrence(event="emergency_released", esp_id=scope.esp_id or "", gpio=_pin(scope))
-    return None
-
-
-def sign_of_life(event: object) -> tuple[str, int] | None:
-    """Device and time, where an event shows that it is there."""
-    match event:
-        case DeviceSaid(esp_id=esp_id, received_at=at, message=Heartbeat()):
-            return esp_id, at
-        case DeviceDiscovered(esp_id=esp_id, received_at=at) | DeviceReturned(esp_id=esp_id, received_at=at):
-            return esp_id, at
     return None
 
 

@@ -366,7 +366,6 @@ class TakenLate(msgspec.Struct, frozen=True, kw_only=True):
     """A message was taken later than its time says, since the clock had passed it. Subject ``logic.order``.
 
     Attributes:
-        n: Number among the decisions.
         stream: Its stream.
         seq: Its sequence there.
         at: When it was taken, by the engine's clock.
@@ -374,7 +373,6 @@ class TakenLate(msgspec.Struct, frozen=True, kw_only=True):
 
     TYPE: ClassVar[str] = "io.kaiser.logic.taken_late.v1"
 
-    n: int
     stream: str
     seq: int
     at: int
@@ -384,14 +382,12 @@ class EngineResumed(msgspec.Struct, frozen=True, kw_only=True):
     """The service was away: what came in between was seen, but nothing was done. Subject ``logic.order``.
 
     Attributes:
-        n: Number among the decisions.
         since: Until when it had decided, by the engine's clock.
         at: From when it decides again.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.logic.resumed.v1"
 
-    n: int
     since: int
     at: int
 

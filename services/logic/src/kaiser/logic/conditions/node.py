@@ -1,7 +1,7 @@
 """What every evaluator of a condition is: it tells a truth and what it saw, from what is known at a moment.
 
-A node may remember things in its slots of the rule's memory, which outlives restarts, and nowhere else. To ask it twice at
-one moment must give the same answer twice: the engine asks again at moments of its own.
+A node may remember things in its slots of the rule's memory, which outlives restarts, and nowhere else. To ask it twice
+at one moment must give the same answer twice: the engine asks again at moments of its own.
 """
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from kaiser.logic.times.wall import minute_of
 
 
 class Timing:
-    """Evaluates whatever holds for spans of time. Keeps the span it is in, which is no memory: it follows from the time."""
+    """Evaluates whatever holds for spans of time. The span it keeps is no memory: it follows from the time."""
 
     __slots__ = ("_against", "_from", "_holds", "_inverse", "_kind", "_truth", "_until")
 

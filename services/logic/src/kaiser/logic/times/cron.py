@@ -1,8 +1,8 @@
 """Cron expressions of five fields: minute, hour, day of the month, month, day of the week.
 
 As in Vixie's cron: lists, ranges and steps; names of months and days; 7 is Sunday, too; where both days are restricted,
-either suffices. A fixed hour that is left out in spring comes when the clock has been set, one that comes twice in autumn
-comes once; with ``*`` for the hour the minutes that there are count.
+either suffices. A fixed hour that is left out in spring comes when the clock has been set, one that comes twice in
+autumn comes once; with ``*`` for the hour the minutes that there are count.
 """
 
 from bisect import bisect_left, bisect_right
@@ -17,7 +17,7 @@ from kaiser.logic.times.wall import day_of, instant, occurrences
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-FIELDS: Final = (
+FIELDS: Final[tuple[tuple[str, int, int, dict[str, int]], ...]] = (
     ("minute", 0, 59, {}),
     ("hour", 0, 23, {}),
     ("day of the month", 1, 31, {}),
