@@ -5,7 +5,7 @@ fast must not reach into the future. Newer readings are news. One that comes aft
 its place in the span that windows look at, if it is not later than the rule allows, and never becomes the latest value.
 """
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from typing import Final, Literal
 
 import msgspec
@@ -41,15 +41,6 @@ class SeriesKey(msgspec.Struct, frozen=True, array_like=True, order=True):
         return f"{name}@{self.address}" if self.address else name
 
 
-class Sample(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """One reading: when it was measured, which it is, its value, and the message that it came with."""
-
-    at: int
-    reading_id: int
-    value: float
-    seq: int
-
-
 class Series:
     """Readings of one key.
 
@@ -60,10 +51,12 @@ class Series:
         rank: Its grade.
         seq: Sequence of its message.
         horizon: How far back windows look, microseconds; 0 where none does.
-        samples: Readings that windows may see, oldest first.
+        times: When the readings were measured that windows may see, oldest first.
+        values: What was measured then.
+        ids: Which readings these are.
     """
 
-    __slots__ = ("at", "horizon", "key", "rank", "reading_id", "samples", "seq", "value")
+    __slots__ = ("at", "horizon", "ids", "key", "rank", "reading_id", "seq", "times", "value", "values")
 
     def __init__(self, key: SeriesKey) -> None:
         self.key = key
@@ -73,7 +66,9 @@ class Series:
         self.rank = 0
         self.seq = 0
         self.horizon = 0
-        self.samples: list[Sample] = []
+        self.times: list[int] = []
+        self.values: list[float] = []
+        self.ids: list[int] = []
 
     def take(self, at: int, reading_id: int, value: float | None, rank: int, seq: int, now: int) -> Taken:
         """Take in a reading.
@@ -91,32 +86,33 @@ class Series:
         if at > self.at or (at == self.at and reading_id != self.reading_id):
             self.at, self.reading_id, self.value, self.rank, self.seq = at, reading_id, value, rank, seq
             if self.horizon and value is not None:
-                self.samples.append(Sample(at, reading_id, value, seq))
+                self.times.append(at)
+                self.values.append(value)
+                self.ids.append(reading_id)
                 self._forget(now)
             return "news"
         if not self.horizon or value is None or now - at > self.key.patience or at <= now - self.horizon:
             return "ignored"
-        return "late" if self._insert(Sample(at, reading_id, value, seq)) else "ignored"
+        return "late" if self._insert(at, reading_id, value) else "ignored"
 
     def since(self, start: int) -> int:
-        """Index of the first sample that was measured after ``start``."""
-        return bisect_right(self.samples, start, key=_at)
+        """Index of the first reading that was measured after ``start``."""
+        return bisect_right(self.times, start)
 
-    def _insert(self, sample: Sample) -> bool:
-        i = bisect_left(self.samples, sample.at, key=_at)
-        while i < len(self.samples) and self.samples[i].at == sample.at:
-            if self.samples[i].reading_id == sample.reading_id:
+    def _insert(self, at: int, reading_id: int, value: float) -> bool:
+        i = bisect_left(self.times, at)
+        while i < len(self.times) and self.times[i] == at:
+            if self.ids[i] == reading_id:
                 return False
             i += 1
-        insort(self.samples, sample)
+        self.times.insert(i, at)
+        self.values.insert(i, value)
+        self.ids.insert(i, reading_id)
         return True
 
     def _forget(self, now: int) -> None:
         # Now and then, since every removal from the front moves all the rest
-        samples = self.samples
-        if len(samples) > MOST_SAMPLES or (len(samples) & 63 == 0 and samples[0].at <= now - self.horizon):
-            del samples[: max(self.since(now - self.horizon), len(samples) - MOST_SAMPLES)]
-
-
-def _at(sample: Sample) -> int:
-    return sample.at
+        times = self.times
+        if len(times) > MOST_SAMPLES or (len(times) & 63 == 0 and times[0] <= now - self.horizon):
+            gone = max(self.since(now - self.horizon), len(times) - MOST_SAMPLES)
+            del self.times[:gone], self.values[:gone], self.ids[:gone]

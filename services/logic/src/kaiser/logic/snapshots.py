@@ -5,7 +5,7 @@ import msgspec
 from kaiser.contracts.events.safeguards import Scope
 from kaiser.logic.core import Core, Timer
 from kaiser.logic.live import LiveRule
-from kaiser.logic.series import Sample, Series, SeriesKey
+from kaiser.logic.series import Series, SeriesKey
 from kaiser.logic.state import Claim, Damping, Definition, RuleState, Run, Switched
 from kaiser.logic.world import Presence, Shadow
 
@@ -22,7 +22,9 @@ class SeriesState(msgspec.Struct, array_like=True):
     rank: int
     seq: int
     horizon: int
-    samples: list[Sample]
+    times: list[int]
+    values: list[float]
+    ids: list[int]
 
 
 class Kept(msgspec.Struct, array_like=True):
@@ -145,12 +147,15 @@ def _series(series: Series) -> SeriesState:
         series.rank,
         series.seq,
         series.horizon,
-        series.samples,
+        series.times,
+        series.values,
+        series.ids,
     )
 
 
 def _restored(state: SeriesState) -> Series:
     series = Series(state.key)
     series.at, series.reading_id, series.value = state.at, state.reading_id, state.value
-    series.rank, series.seq, series.horizon, series.samples = state.rank, state.seq, state.horizon, state.samples
+    series.rank, series.seq, series.horizon = state.rank, state.seq, state.horizon
+    series.times, series.values, series.ids = state.times, state.values, state.ids
     return series

@@ -3,7 +3,6 @@
 from kaiser.contracts.events.logic import Seen
 from kaiser.contracts.rules import RateOfChange
 from kaiser.logic.conditions.node import Build, Look, Needs, Node, Truth, against, test_of
-from kaiser.logic.series import Sample
 from kaiser.logic.times import SECOND
 
 
@@ -21,34 +20,34 @@ class Changing:
 
     def truth(self, look: Look) -> Truth:
         """Whether it changes so fast."""
-        ends = self._ends(look)
-        return None if ends is None else self._test(self._rate(*ends))
+        rate = self._rate(look)
+        return None if rate is None else self._test(rate)
 
     def seen(self, look: Look) -> Seen:
         """The same, with what it saw."""
-        ends, series = self._ends(look), self._series
+        rate, series = self._rate(look), self._series
         return Seen(
             kind="rate",
-            truth=None if ends is None else self._test(self._rate(*ends)),
+            truth=None if rate is None else self._test(rate),
             what=series.key.words(),
-            value=None if ends is None else self._rate(*ends),
+            value=rate,
             against=self._against,
             at=series.at,
             seq=series.seq,
-            note="" if ends else "the readings of the span are too few, or too close together",
+            note="" if rate is not None else "the readings of the span are too few, or too close together",
         )
 
-    def _ends(self, look: Look) -> tuple[Sample, Sample] | None:
-        samples = self._series.samples
-        i = self._series.since(look.now - self._over)
-        if i >= len(samples):
+    def _rate(self, look: Look) -> float | None:
+        series = self._series
+        i, last = series.since(look.now - self._over), len(series.times) - 1
+        if i > last:
             return None
-        first, last = samples[i], samples[-1]
-        look.wake = min(look.wake, first.at + self._over)
-        return (first, last) if last.at - first.at >= self._over // 2 else None
-
-    def _rate(self, first: Sample, last: Sample) -> float:
-        return (last.value - first.value) * self._per / (last.at - first.at)
+        first_at, last_at = series.times[i], series.times[last]
+        if first_at + self._over < look.wake:
+            look.wake = first_at + self._over
+        if last_at - first_at < self._over // 2:
+            return None
+        return (series.values[last] - series.values[i]) * self._per / (last_at - first_at)
 
 
 def build(condition: RateOfChange, needs: Needs, _: Build) -> Node:

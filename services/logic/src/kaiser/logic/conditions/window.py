@@ -10,7 +10,7 @@ from kaiser.logic.conditions.node import Build, Look, Needs, Node, Truth, agains
 from kaiser.logic.times import SECOND
 
 AGGREGATES: Final[dict[str, Callable[[Sequence[float]], float]]] = {
-    "mean": lambda values: fsum(values) / len(values),  # exact, so that the order of late readings does not matter
+    "mean": lambda values: fsum(values) / len(values),  # exact, so that it is the same on every machine
     "min": min,
     "max": max,
     "count": lambda values: float(len(values)),
@@ -53,11 +53,11 @@ class Aggregating:
         )
 
     def _values(self, look: Look) -> list[float]:
-        samples = self._series.samples
-        i = self._series.since(look.now - self._over)
-        if i < len(samples):
-            look.wake = min(look.wake, samples[i].at + self._over)
-        return [sample.value for sample in samples[i:]]
+        series = self._series
+        i = series.since(look.now - self._over)
+        if i < len(series.times) and series.times[i] + self._over < look.wake:
+            look.wake = series.times[i] + self._over
+        return series.values[i:]
 
 
 def build(condition: Window, needs: Needs, _: Build) -> Node:
