@@ -32,11 +32,13 @@ from kaiser.contracts.events.logic import (
 )
 from kaiser.contracts.events.safeguards import AlertRaised, EmergencyReleased, EmergencyRequested
 from kaiser.contracts.events.telemetry import Readings
+from kaiser.contracts.logic import Explanation
 from kaiser.contracts.wire import ActuatorStatus, Heartbeat, LastWill
 from kaiser.logic import snapshots
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.core import MOMENT, THREAD, Core, Glimpse, Happening
 from kaiser.logic.doing import Outcome
+from kaiser.logic.explaining import explain
 from kaiser.logic.index import Channel, Index
 from kaiser.logic.live import LiveRule
 from kaiser.logic.rulebook import Rulebook
@@ -161,6 +163,10 @@ class Engine:
             self._settling.after_hold(rule)
         self._drain()
         return [EngineResumed(since=self._since, at=now), *self._decided()]
+
+    def explain(self, rule_id: str) -> Explanation:
+        """Why a rule does what it does now."""
+        return explain(self.core, self._settling, rule_id)
 
     def snapshot(self) -> bytes:
         """All that it knows, as JSON; the same knowledge is the same bytes."""
