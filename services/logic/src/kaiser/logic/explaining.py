@@ -28,14 +28,14 @@ def explain(core: Core, settling: Settling, rule_id: str) -> Explanation:
         at=core.clock,
         verdict=verdict,
         sentence=sentence,
-        seen=settling.seen(rule),
+        seen=settling.seen(rule, aside=True),
         until=until,
         run_id=rule.runs[-1].run_id if rule.runs else "",
     )
 
 
 def _verdict(core: Core, settling: Settling, rule: LiveRule) -> tuple[str, str, int]:
-    state, seen = rule.state, settling.seen(rule)
+    state, seen = rule.state, settling.seen(rule, aside=True)
     truth = True if seen is None else seen.truth
     if rule.runs:
         return "running", f"Run {rule.runs[-1].run_id} is under way since {moment(rule.runs[-1].started_at)}.", 0

@@ -9,6 +9,7 @@ hour.
 A rule with triggers runs at their moments. A moment at which it is held back is gone.
 """
 
+import copy
 from typing import Final, TypeGuard
 
 import msgspec
@@ -132,10 +133,17 @@ class Settling:
             self._core.glimpse = _glimpse(rule.state.queue.pop(0).cause)
             self.running.start(rule, "then", self.seen(rule))
 
-    def seen(self, rule: LiveRule) -> Seen | None:
-        """The condition of a rule with what it sees; None where it has none."""
-        core = self._core
-        return None if rule.node is None else rule.node.seen(Look(core.clock, rule.state.memory, core.moment))
+    def seen(self, rule: LiveRule, *, aside: bool = False) -> Seen | None:
+        """The condition of a rule with what it sees; None where it has none.
+
+        Args:
+            rule: Which.
+            aside: Whether nothing is to be remembered of it, since it is no part of what happens.
+        """
+        core, memory = self._core, rule.state.memory
+        if rule.node is None:
+            return None
+        return rule.node.seen(Look(core.clock, copy.deepcopy(memory) if aside else memory, core.moment))
 
     def obstacle(self, rule: LiveRule) -> Obstacle | None:
         """What holds a run of ``actions`` back now; None where nothing does."""
