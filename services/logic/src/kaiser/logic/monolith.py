@@ -1,8 +1,8 @@
 """Rules of the monolith (wire contract, section 12) as rules of ours, with what they meant.
 
 What the monolith got wrong is not carried over: a condition across sensors sees all of them, 0.0 is a value, a time
-rule runs when its window begins and not at every tick within it, and what is switched on while a condition holds is switched
-off when it does not. Where more than one reading is possible, a note says which was taken.
+rule runs when its window begins and not at every tick within it, and what is switched on while a condition holds is
+switched off when it does not. Where more than one reading is possible, a note says which was taken.
 """
 
 from collections.abc import Iterator, Mapping
