@@ -171,6 +171,8 @@ class Engine:
     def snapshot(self) -> bytes:
         """All that it knows, as JSON; the same knowledge is the same bytes."""
         assert not self.core.decisions
+        if self.core.stale_index:
+            self._reindex()
         return snapshots.write(self.core)
 
     @classmethod

@@ -38,6 +38,9 @@ class Obstacle(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+LOOP: Final = Obstacle("loop", 0, "rules set each other off")
+
+
 class Settling:
     """Brings rules to what their conditions and triggers ask for.
 
@@ -148,8 +151,8 @@ class Settling:
     def obstacle(self, rule: LiveRule) -> Obstacle | None:
         """What holds a run of ``actions`` back now; None where nothing does."""
         now, state, mode = self._core.clock, rule.state, rule.rule.mode
-        if state.burst_at == now and state.burst >= MOST_STARTS_AT_ONCE:
-            return Obstacle("loop", 0, "rules set each other off")
+        if self._loops(rule):
+            return LOOP
         if state.started_at and now < (until := state.started_at + rule.rule.cooldown_s * SECOND):
             return Obstacle("cooldown", until)
         if (most := rule.rule.most_runs_per_hour) is not None:
@@ -173,7 +176,10 @@ class Settling:
                 self._skip(rule, "then", obstacle)
             else:
                 self._begin(rule)
+        elif truth is False and rule.rule.otherwise and self._loops(rule):
+            self._skip(rule, "otherwise", LOOP)
         elif truth is False and rule.rule.otherwise:
+            self._burst(rule)
             self._cancel(rule, "then", "RUN_REPLACED", "its condition is over")
             self.running.start(rule, "otherwise", self.seen(rule))
         else:
@@ -236,9 +242,17 @@ class Settling:
 
     def _count(self, rule: LiveRule) -> None:
         now, state = self._core.clock, rule.state
-        state.burst = state.burst + 1 if state.burst_at == now else 1
-        state.burst_at = state.started_at = now
+        self._burst(rule)
+        state.started_at = now
         state.starts = [*(at for at in state.starts if at > now - HOUR), now]
+
+    def _burst(self, rule: LiveRule) -> None:
+        now, state = self._core.clock, rule.state
+        state.burst = state.burst + 1 if state.burst_at == now else 1
+        state.burst_at = now
+
+    def _loops(self, rule: LiveRule) -> bool:
+        return rule.state.burst_at == self._core.clock and rule.state.burst >= MOST_STARTS_AT_ONCE
 
     def _cancel(self, rule: LiveRule, branch: Branch, code: str, detail: str) -> None:
         for run in rule.running(branch):
