@@ -1,7 +1,7 @@
 """A greenhouse for a day: sun, soil, air and what is switched in it; the same day for the same seed.
 
-Rough physics, in steps of 30 s: the air follows sun, heater and vent, the soil dries with light and is wetted by the pump.
-Values are rounded as sensors round them, so that no machine's sine is told from another's.
+Rough physics, in steps of 30 s: the air follows sun, heater and vent, the soil dries with light and is wetted by the
+pump. Values are rounded as sensors round them, so that no machine's sine is told from another's.
 """
 
 import math

@@ -28,6 +28,7 @@ from kaiser.contracts.rules import (
     SunTrigger,
     SwitchRule,
 )
+from kaiser.logic.trying import dry_run
 
 from .builders import (
     AIR,
@@ -475,3 +476,15 @@ def test_two_readings_of_one_batch_are_looked_at_one_after_the_other() -> None:
     site.now += SECOND
     site.happens(readings((SOIL, 20.0), (SOIL, 40.0), at=site.now), "TELEMETRY")
     assert site.commands() == ["r ON 25", "r OFF 25"]
+
+
+def test_a_draft_is_held_against_what_is_known_and_nothing_is_done() -> None:
+    site = Site()
+    site.define(rule(DRY))
+    site.measures(40.0)
+    before = site.engine.snapshot()
+    assert dry_run(site.engine, rule(above(35.0)), None).verdict == "waiting"
+    assert dry_run(site.engine, rule(above(45.0)), None).verdict == "condition_false"
+    assumed = readings((AIR, 50.0), at=site.now)
+    assert dry_run(site.engine, rule(above(45.0, AIR)), assumed).verdict == "waiting"
+    assert site.engine.snapshot() == before

@@ -73,10 +73,10 @@ class Trial:
     def take(self, message: Message) -> None:
         """Take in the next message; those after the end are left out."""
         at, event = message.at, message.event
-        if at >= self._end:
-            return
+        if at >= self._end or message.stream == "LOGIC":
+            return  # the rules of then are not those that are tried
         if not self._defined:
-            self._define(min(at, self._start) - 1)
+            self._define(min(at, self._start) - 2)
         if not self._acting and at >= self._start:
             self._act()
         if self._simulated.next_at <= at or self._engine.next_due <= at:
@@ -94,7 +94,7 @@ class Trial:
     def finish(self) -> BacktestReport:
         """The report, when all messages are taken in."""
         if not self._defined:
-            self._define(self._start - 1)
+            self._define(self._start - 2)
         if not self._acting:
             self._act()
         self._pass(self._end - 1)
@@ -134,7 +134,7 @@ class Trial:
 
     def _act(self) -> None:
         self._acting = True
-        self._note(self._engine.resume(self._start))
+        self._note(self._engine.resume(self._start - 1))
 
     def _is_simulated(self, event: object) -> bool:
         if isinstance(event, DeviceSaid):

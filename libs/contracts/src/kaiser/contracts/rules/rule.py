@@ -84,7 +84,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         when_unknown: Whether a condition that is no longer known counts as over (``end``) or as what it was (``hold``).
         when_broken: Whether a run that fails or is ended switches off what it switched on without a duration.
         hold_s: How long after its last command to an actuator no rule of equal or lower priority gets a word in.
-        lateness_s: How late a reading may be and still be put into windows; a later one is of no effect.
+        lateness_s: How late a reading may be that comes after newer ones, and still be put into windows; a later one is
+            of no effect.
         time_zone: IANA name, for hours and cron.
         place: For the sun.
     """
