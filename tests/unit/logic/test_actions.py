@@ -258,7 +258,7 @@ def test_of_what_was_over_while_the_service_was_away_a_run_goes_on_at_once() -> 
     site = running(ON, Delay(for_s=30), OFF)
     engine = Engine.restore(site.engine.snapshot())
     engine.hold()
-    held = engine.take("TELEMETRY", 99, site.now + 60 * SECOND, None)
+    held = engine.tick(site.now + 60 * SECOND)
     assert [type(each) for each in held] == [StepEnded]  # that the delay was over then is a fact
     decided = engine.resume(site.now + 300 * SECOND)
     assert [each.command for each in decided if isinstance(each, CommandAsked)] == ["OFF"]

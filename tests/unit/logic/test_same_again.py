@@ -218,6 +218,14 @@ def test_a_message_that_the_clock_has_passed_is_taken_a_moment_later_and_that_is
     ]
 
 
+def test_what_rules_have_nothing_to_do_with_leaves_no_trace() -> None:
+    engine = Engine()
+    engine.take("TELEMETRY", 1, NOON, readings((SOIL, 20.0), at=NOON))
+    before = engine.snapshot()
+    assert engine.take("ACTUATORS", 1, NOON + SECOND, object()) == []
+    assert engine.snapshot() == before
+
+
 def test_of_messages_of_one_moment_the_order_is_that_of_their_streams() -> None:
     first, second = Message(NOON, "LOGIC", 7, None), Message(NOON, "TELEMETRY", 1, None)
     assert list(merged([second], [first])) == [first, second]

@@ -151,6 +151,11 @@ def run(rule_id: str) -> str:
     return f"logic.run.{token(rule_id)}"
 
 
+def refused(rule_id: str) -> str:
+    """What a run of one rule asked for and was refused at once."""
+    return f"logic.refused.{token(rule_id)}"
+
+
 LOGIC_ORDER: Final = "logic.order"
 """In which order logic took what it saw, where that is not the order of their times."""
 

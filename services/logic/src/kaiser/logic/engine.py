@@ -69,8 +69,11 @@ class Engine:
         self._index = Index()
         self._late: list[TakenLate] = []
         self._since = 0
-        self._takes: dict[type[Any], Callable[[Any, str, int], None]] = {  # each takes events of its type
-            DeviceSaid: self._said,
+        self._takes: dict[type[Any], Callable[[Any, str, int], None]] = {  # by type of event, or of what a device said
+            Readings: self._readings,
+            Heartbeat: self._beat,
+            ActuatorStatus: self._reported,
+            LastWill: self._lost,
             DeviceDiscovered: self._heard,
             DeviceReturned: self._heard,
             DeviceSilent: self._lost,
@@ -99,7 +102,7 @@ class Engine:
         return self.core.timers[0].due if self.core.timers else NEVER
 
     def take(self, stream: str, seq: int, at: int, event: object) -> list[Decision]:
-        """Take in a message, after what was due before it. Events that rules have nothing to do with cost nothing.
+        """Take in a message, after what was due before it. One that rules have nothing to do with leaves no trace.
 
         Args:
             stream: Its stream.
@@ -111,6 +114,9 @@ class Engine:
             What was decided, :class:`TakenLate` first where it applies.
         """
         core = self.core
+        take = self._takes.get(type(event.message) if isinstance(event, DeviceSaid) else type(event))
+        if take is None:
+            return []
         if at <= core.clock:
             at = core.clock + 1
             self._late.append(TakenLate(stream=stream, seq=seq, at=at))
@@ -119,10 +125,7 @@ class Engine:
         core.clock = core.moment = at
         if core.stale_index:
             self._reindex()
-        if type(event) is Readings:
-            self._readings(event, stream, seq)
-        elif (take := self._takes.get(type(event))) is not None:
-            take(event, stream, seq)
+        take(event, stream, seq)
         if core.happenings or core.switches or core.leaving:
             self._drain()
         return self._decided()
@@ -252,17 +255,14 @@ class Engine:
             self._drain()
         core.moment = now
 
-    def _said(self, said: DeviceSaid[Any], stream: str, seq: int) -> None:
-        message = said.message
-        if isinstance(message, Heartbeat):
-            self._alive(said.esp_id, said.received_at, stream, seq)
-        elif isinstance(message, ActuatorStatus):
-            if self.core.world.reported(said, seq):
-                words = f"{said.esp_id}/{message.gpio}"
-                self.core.glimpse = Glimpse("status", words, stream, seq, said.received_at)
-                self._evaluate(self._index.actuators.get((said.esp_id, message.gpio), ()))
-        elif isinstance(message, LastWill):
-            self._lost(said, stream, seq)
+    def _beat(self, said: DeviceSaid[Heartbeat], stream: str, seq: int) -> None:
+        self._alive(said.esp_id, said.received_at, stream, seq)
+
+    def _reported(self, said: DeviceSaid[ActuatorStatus], stream: str, seq: int) -> None:
+        if self.core.world.reported(said, seq):
+            words = f"{said.esp_id}/{said.message.gpio}"
+            self.core.glimpse = Glimpse("status", words, stream, seq, said.received_at)
+            self._evaluate(self._index.actuators.get((said.esp_id, said.message.gpio), ()))
 
     def _heard(self, event: Any, stream: str, seq: int) -> None:
         self._alive(event.esp_id, event.received_at, stream, seq)

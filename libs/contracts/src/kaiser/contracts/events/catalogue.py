@@ -18,7 +18,7 @@ from kaiser.contracts.events.device import (
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.identity import UserCreated
-from kaiser.contracts.events.logic import ORDER_EVENTS, RULE_EVENTS, RUN_EVENTS
+from kaiser.contracts.events.logic import ORDER_EVENTS, RULE_EVENTS, RUN_EVENTS, StepRefused
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.events.safeguards import (
     ALERT_EVENTS,
@@ -233,6 +233,7 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
     *(_safeguard(event, "safety.alert.{esp}.{gpio}") for event in ALERT_EVENTS),
     *(_logic(event, f"logic.rule.{{rule}}.{event.EVENT}") for event in RULE_EVENTS),
     *(_logic(event, "logic.run.{rule}") for event in RUN_EVENTS),
+    _logic(StepRefused, "logic.refused.{rule}"),
     *(_logic(event, "logic.order") for event in ORDER_EVENTS),
     EventType(
         name=DownlinkRequested.TYPE,

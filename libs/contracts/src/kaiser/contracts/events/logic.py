@@ -350,7 +350,7 @@ class RuleDamped(Decided, frozen=True, kw_only=True):
 
 
 class StepRefused(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run asked for was refused at once. Written by the shell for the engine. Subject ``logic.run.{rule}``."""
+    """What a run asked for was refused at once. Subject ``logic.refused.{rule}``; the engine reads it."""
 
     TYPE: ClassVar[str] = "io.kaiser.run.step_refused.v1"
 
@@ -407,7 +407,6 @@ RUN_EVENTS: tuple[Any, ...] = (  # struct types of two families
     RunEnded,
     RuleSkipped,
     RuleDamped,
-    StepRefused,
 )
 ORDER_EVENTS: tuple[Any, ...] = (TakenLate, EngineResumed)
 
