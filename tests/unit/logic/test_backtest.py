@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from kaiser.contracts.events.logic import AlarmRaised, RunStarted
 from kaiser.contracts.events.safeguards import EmergencyRequested, Hours, Limits, LimitsSet, Scope
-from kaiser.contracts.rules import Command, CronTrigger, Delay
+from kaiser.contracts.rules import AllOf, Command, CronTrigger, Delay
 from kaiser.logic.backtest import Trial, backtest, commanded, what_if
 from kaiser.logic.engine import Engine
 from kaiser.logic.ordering import Ledger, Message, replay
@@ -57,8 +57,9 @@ def test_the_day_is_the_one_that_it_was_when_this_was_written(day) -> None:
 def test_one_degree_more_shows_in_the_comparison(day) -> None:
     span = {"start": MIDNIGHT, "end": MIDNIGHT + 24 * HOUR}
     night = RULES["heat-night"]
+    assert isinstance(night.condition, AllOf)
     hysteresis, hours = night.condition.conditions
-    warmer = replace(night, condition=replace(night.condition, conditions=(replace(hysteresis, on_below=15.0), hours)))
+    warmer = replace(night, condition=AllOf(conditions=(replace(hysteresis, on_below=15.0), hours)))
     report = what_if(
         Trial({"heat-night": (1, night)}, "heat-night", **span),
         Trial({"heat-night": (2, warmer)}, "heat-night", **span),
