@@ -204,14 +204,6 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         asks=("command.ingest.configure_again",),
         buckets=("safety",),
     ),
-    "logic": Permissions(
-        publishes=("logic.>", "deadletter.logic"),
-        owns=("LOGIC", "DEADLETTER"),
-        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC"),
-        answers=("query.logic.>", "command.logic.>"),
-        asks=("command.actuator.send", "query.ingest.history"),
-        buckets=("logic",),
-    ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
         owns=("SAFETY", "IDENTITY", "DEADLETTER"),

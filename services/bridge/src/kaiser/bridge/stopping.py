@@ -160,9 +160,13 @@ class Stopping:
         if member.generation == "head":
             device.generation = "head"
         configured = member.actuators if member.standing != "retired" else {}
-        for gpio in [gpio for gpio, output in device.outputs.items() if not output.heard and gpio not in configured]:
-            del device.outputs[gpio]
-            self._open.pop((member.esp_id, gpio), None)
+        # What only a retained status told of may be there, though nobody at Kaiser hung it there
+        removed = before.actuators.keys() - configured.keys()
+        retired = member.standing == "retired"
+        for gpio in [gpio for gpio, output in device.outputs.items() if not output.heard]:
+            if retired or gpio in removed:
+                del device.outputs[gpio]
+                self._open.pop((member.esp_id, gpio), None)
         for gpio in configured:
             device.outputs.setdefault(gpio, _Output(gpio))
         for gpio, output in device.outputs.items():
