@@ -13,7 +13,8 @@ import msgspec
 from kaiser.contracts.events.safeguards import AtMost
 from kaiser.safety.exploring import key, wrong
 from kaiser.safety.indexing import index_interlocks
-from kaiser.safety.model import AROUND, COARSE, Configuration, World, actuator, first_world, move, moves
+from kaiser.safety.model import move, moves
+from kaiser.safety.worlds import AROUND, COARSE, Configuration, World, actuator, first_world
 
 STRANGER = actuator(9)
 """Has never said anything, so it may be on."""

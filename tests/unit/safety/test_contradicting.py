@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kaiser.contracts.events.safeguards import ActuatorRef, AtMost, Limits, OnlyWhile, PowerBudget, Rule, SensorBand
 from kaiser.safety.contradicting import contradiction, contradiction_of_limits, first_contradiction, never_on
 from kaiser.safety.exploring import explore
-from kaiser.safety.model import TICK_S, ZONE, Configuration, actuator, first_world
+from kaiser.safety.worlds import TICK_S, ZONE, Configuration, actuator, first_world
 
 from .builders import ESP, FAN, HEATER, LAMP, PUMP, SENSOR, Site
 

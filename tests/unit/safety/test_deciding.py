@@ -1,5 +1,6 @@
 """What safety says to a command, rule by rule, and with which values."""
 
+import msgspec
 import pytest
 
 from kaiser.contracts.events.equipment import WantedActuator
@@ -32,7 +33,8 @@ def test_what_nothing_speaks_against_is_clear():
     assert verdict.saw == {"known": True, "on_since": 0}
     assert verdict.max_on_s == 3600
     assert verdict.run_since == NOW
-    assert verdict.valid_until == NOW + APPROVAL_HOLDS_US
+    assert verdict.valid_until == NOW + APPROVAL_HOLDS_US == NOW + 30 * SECOND
+    assert (verdict.retry_at, verdict.code, verdict.detail) == (0, "", "")
 
 
 def test_an_approval_holds_no_longer_than_its_command():
@@ -156,6 +158,24 @@ def test_the_device_has_to_be_there_and_well(changes, code):
     verdict = site.ask(PUMP)
     assert (verdict.outcome, verdict.rule, verdict.code) == ("rejected", "device", code)
     assert {"standing", "online", "deaf_since", "state"} <= verdict.saw.keys()
+
+
+def test_a_device_that_is_not_there_is_told_with_why():
+    site = Site()
+    site.lose()
+    verdict = site.ask(PUMP)
+    assert verdict.detail == "the device is not there (last_will)"
+    assert (verdict.valid_until, verdict.max_on_s, verdict.run_since) == (0, None, 0)
+    site.member(heard_at=0, lost_at=0, lost_because="")
+    assert site.ask(PUMP).detail == "the device is not there (never heard)"
+
+
+def test_of_several_emergency_stops_the_first_is_told():
+    site = Site()
+    site.emergency(kind="device", esp_id=ESP)
+    later = msgspec.structs.replace(site.log[-1][2], emergency_id="e2")
+    site.event("SAFETY", later)
+    assert site.ask(PUMP).saw["emergency_id"] == "e1"
 
 
 def test_the_worst_about_a_device_is_told_first():

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded
-from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, SensorBand
+from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, SensorBand, StopConfirmed
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.roster import Member
 from kaiser.safety.folding import fold_actuators, fold_member, fold_readings, fold_safety
@@ -171,6 +171,43 @@ def test_a_command_that_failed_otherwise_may_have_run():
     assert site.state.output(PUMP).off_since == NOW + 11 * SECOND
 
 
+def test_a_refusal_undoes_no_command_before_it():
+    site = Site()
+    site.ask(PUMP)
+    site.dispatch(PUMP)
+    site.after(1).end(PUMP, "expired")
+    site.ask(PUMP)
+    site.dispatch(PUMP)
+    site.after(1).end(PUMP, "failed", code="COMMAND_REFUSED")
+    site.after(10).status(PUMP, 0.0)
+    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 12 * SECOND),)
+
+
+def test_an_off_that_was_refused_undoes_no_run():
+    site = Site()
+    site.ask(PUMP)
+    site.dispatch(PUMP)
+    site.ask(PUMP, "OFF")
+    site.dispatch(PUMP)
+    site.end(PUMP, "failed", code="COMMAND_REFUSED")
+    assert not site.state.output(PUMP).refused
+    site.after(11).status(PUMP, 0.0)
+    assert site.state.output(PUMP).runs == (Run(NOW, NOW + 11 * SECOND),)
+
+
+def test_only_the_open_command_is_put_on_its_way():
+    site = Site()
+    site.ask(PUMP)
+    before = site.state.output(PUMP)
+    other = CommandDispatched(**site.about(PUMP, "other"), attempt=1, answer_by=NOW)
+    site.event("ACTUATORS", other)
+    assert site.state.output(PUMP) == before
+    site.end(PUMP, "cancelled")
+    ended = site.state.output(PUMP)
+    site.dispatch(PUMP)
+    assert site.state.output(PUMP) == ended
+
+
 def test_a_refusal_within_a_run_does_not_undo_it():
     site = Site()
     site.switch(LAMP)
@@ -190,6 +227,20 @@ def test_a_refused_command_that_a_status_belies_was_a_run():
     site.after(1).status(PUMP, 1.0)
     site.after(1).status(PUMP, 0.0)
     assert site.state.output(PUMP).runs == (Run(NOW, NOW + 3 * SECOND),)
+
+
+def test_a_run_is_as_old_as_the_first_that_is_known_of_it():
+    site = Site()
+    site.ask(PUMP)
+    site.after(1).status(PUMP, 1.0)
+    assert site.view(PUMP).since == NOW
+
+
+def test_the_very_first_request_of_a_log_counts():
+    site = Site(quiet=True)
+    site.ask(PUMP)
+    assert site.state.guard(PUMP).approved_seq == 1
+    assert site.view(PUMP).evident
 
 
 def test_what_somebody_else_switched_on_is_on_since_its_first_status():
@@ -233,6 +284,7 @@ def test_while_its_device_is_away_nothing_is_known():
     site.after(1).lose()
     assert site.view(PUMP).possible
     assert not site.view(PUMP).known
+    assert site.view(PUMP).sure_since == 0
 
 
 def test_a_run_is_interrupted_by_the_absence_of_its_device_and_not_by_one_before():
@@ -243,7 +295,7 @@ def test_a_run_is_interrupted_by_the_absence_of_its_device_and_not_by_one_before
     site.after(1).status(PUMP, 0.0)
     site.switch(PUMP)
     assert not site.view(PUMP).interrupted
-    site.after(1).lose()
+    site.lose()
     assert site.view(PUMP).interrupted
     site.after(1).come_back()
     site.status(PUMP, 1.0)
@@ -294,8 +346,13 @@ def test_a_stop_is_open_until_that_very_stop_is_confirmed():
     assert stop is not None
     assert (stop.at, stop.rule, stop.seq) == (site.now, "max_on", site.seqs["SAFETY"])
     assert not site.view(PUMP).sure
+    confirmation = StopConfirmed(at=site.now, by="", stop_id="other", esp_id=ESP, gpio=PUMP.gpio, tries=1)
+    site.event("SAFETY", confirmation)
+    assert site.state.guard(PUMP).stop == stop
     site.after(1).status(PUMP, 0.0)
     assert site.watch(PUMP) == "confirmed"
+    assert site.state.guard(PUMP).stop is None
+    site.event("SAFETY", confirmation)
     assert site.state.guard(PUMP).stop is None
 
 
@@ -317,6 +374,14 @@ def test_only_the_starts_of_an_hour_are_kept():
     assert [at - NOW for at in site.state.guard(PUMP).starts] == [1850 * SECOND, 3700 * SECOND]
 
 
+def test_a_start_is_forgotten_after_exactly_an_hour():
+    site = Site()
+    site.switch(PUMP)
+    site.after(60).switch(PUMP, "OFF")
+    site.after(3540).switch(PUMP)
+    assert site.state.guard(PUMP).starts == (NOW + 3600 * SECOND,)
+
+
 def test_an_off_ends_what_was_approved_before():
     site = Site()
     site.switch(PUMP)
@@ -335,7 +400,10 @@ def test_of_too_many_runs_the_oldest_two_become_one():
     runs = tuple(Run(NOW + i * 10, NOW + i * 10 + 5) for i in range(MOST_RUNS))
     off = ActuatorStatus(esp_id=ESP, ts=0, gpio=1, actuator_type="pump", state=False)
     after = reported(Output(runs=runs, on_since=NOW + 10**6), off, NOW + 10**6 + 7)
-    assert len(after.runs) == MOST_RUNS
+    assert len(after.runs) == MOST_RUNS == 2000
+    assert len(reported(Output(runs=runs[1:], on_since=NOW + 10**6), off, NOW + 10**6 + 7).runs) == MOST_RUNS
+    assert reported(Output(runs=runs[1:], on_since=NOW + 10**6), off, NOW + 10**6 + 7).runs[0] == runs[1]
+    assert REMEMBERED_US == 7 * 86_400 * SECOND
     assert after.runs[0] == Run(NOW, NOW + 15)
     assert after.runs[-1] == Run(NOW + 10**6, NOW + 10**6 + 7)
 

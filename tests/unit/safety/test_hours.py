@@ -106,6 +106,24 @@ def test_what_is_always_open_has_no_end_in_sight():
     assert closes_at((Hours("00:00", "00:00"),), BERLIN, at("2026-05-04T09:00:00")) == 0
 
 
+def test_an_end_is_in_sight_for_a_week():
+    rest = ("tue", "wed", "thu", "fri", "sat", "sun")
+    from_monday_noon = (Hours("12:00", "00:00", ("mon",)), Hours("00:00", "00:00", rest))
+    assert closes_at(from_monday_noon, BERLIN, at("2026-05-04T12:00:00")) == at("2026-05-11T00:00:00")
+
+
+def test_what_begins_in_a_gap_begins_with_its_end_to_the_minute():
+    odd = (Hours("02:31", "05:00"),)
+    assert opens_at(odd, BERLIN, at("2026-03-29T01:00:00")) == utc("2026-03-29T01:00:00")
+
+
+def test_a_span_that_a_gap_swallows_is_none():
+    swallowed = (Hours("02:00", "02:30"),)
+    gone = utc("2026-03-29T01:00:00")
+    assert not allowed(swallowed, BERLIN, gone)
+    assert opens_at(swallowed, BERLIN, gone) == at("2026-03-30T02:00:00")
+
+
 def test_a_closed_span_closes_now():
     now = at("2026-05-04T21:00:00")
     assert closes_at(DAY, BERLIN, now) == now

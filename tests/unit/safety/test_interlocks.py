@@ -44,7 +44,8 @@ def test_unknown_counts_as_on():
     objection = why_not(site.state, PUMP, 1.0, NOW)
     assert objection is not None
     assert objection.saw == {"most": 1, "on": [], "unknown": ["ESP_FFFFFF/5"]}
-    assert "not known to be off: ESP_FFFFFF/5" in objection.detail
+    assert objection.detail == "at most 1 of 2 may be on; on: none; not known to be off: ESP_FFFFFF/5"
+    assert objection.retry_at == 0
     assert breaks(site, PUMP) == ""
 
 
@@ -135,6 +136,7 @@ def test_only_after_another_has_been_on_for_so_long():
     objection = why_not(site.after(59.999999).state, HEATER, 1.0, site.now)
     assert objection is not None
     assert objection.retry_at == NOW + 60 * SECOND
+    assert objection.detail == f"{ESP}/14 has been on for 60 s, and has to be for 60 s"
     assert objection.saw["on_since"] == NOW
     assert no(site.after(0.000001), HEATER) == ""
     assert breaks(site, HEATER) == ""
@@ -209,6 +211,7 @@ def test_a_zone_draws_no_more_than_its_budget():
     assert objection is not None
     assert objection.code == "POWER_BUDGET_EXCEEDED"
     assert objection.saw == {"zone": "north", "watts": 1000, "own_w": 1.0, "others_w": 1000.0}
+    assert objection.detail == "zone north would draw 1001 W, and may draw 1000 W"
     assert no(site, PUMP) == ""
 
 
@@ -258,6 +261,24 @@ def test_over_its_budget_a_zone_loses_what_came_last():
     objection = broken(site.state, LAMP, site.now)
     assert objection is not None
     assert objection.saw == {"zone": "north", "watts": 1000, "drawn_w": 1200.0}
+    assert objection.detail == "zone north draws 1200 W, and may draw 1000 W; this one came last"
+
+
+def test_up_to_its_very_budget_a_zone_loses_nothing():
+    site = powered(400, 600, 1)
+    site.switch(HEATER)
+    site.after(1).status(PUMP, 1.0)
+    assert [breaks(site, ref) for ref in (HEATER, PUMP)] == ["", ""]
+    site.after(1).status(LAMP, 1.0)
+    assert [breaks(site, ref) for ref in (HEATER, PUMP, LAMP)] == ["", "", "POWER_BUDGET_EXCEEDED"]
+
+
+def test_what_draws_nothing_is_not_stopped_for_power():
+    site = powered(0, 2000)
+    site.switch(PUMP)
+    site.after(1).status(HEATER, 1.0)
+    site.after(1).status(FAN, 1.0)
+    assert [breaks(site, ref) for ref in (PUMP, HEATER, FAN)] == ["", "POWER_BUDGET_EXCEEDED", ""]
 
 
 def test_only_while_a_sensor_is_inside_of_its_band():
@@ -306,7 +327,10 @@ def test_a_reading_that_is_too_old_counts_no_more():
     site.reading(20)
     assert breaks_at(site.state, HEATER) == NOW + 120 * SECOND + 1
     assert no(site.after(120), HEATER) == ""
-    assert no(site.after(0.000001), HEATER) == "SENSOR_NOT_FRESH"
+    objection = why_not(site.after(0.000001).state, HEATER, 1.0, site.now)
+    assert objection is not None
+    assert objection.code == "SENSOR_NOT_FRESH"
+    assert objection.detail == f"the last reading of {ESP}/4 ds18b20 is 120 s old, and may be 120 s"
     assert breaks(site, HEATER) == "SENSOR_NOT_FRESH"
     assert breaks_at(site.state, PUMP) == 0
 

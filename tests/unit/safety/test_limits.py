@@ -5,6 +5,7 @@ import pytest
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import DutyCycle, Hours, Limits
 from kaiser.safety.limits import (
+    LEVEL_TOLERANCE,
     check_duty,
     check_hours,
     check_level,
@@ -55,6 +56,21 @@ def test_a_level_is_inside_of_its_limits_and_on_means_full_power_of_pwm(action, 
         assert objection.saw["max_level"] == 0.8
 
 
+def test_a_level_may_miss_its_limits_by_what_arithmetic_loses():
+    limits = Limits(min_level=0.2, max_level=0.8)
+    assert check_level(limits, "pwm", "PWM", 0.2 - LEVEL_TOLERANCE) is None
+    assert check_level(limits, "pwm", "PWM", 0.8 + LEVEL_TOLERANCE) is None
+    assert check_level(limits, "pwm", "PWM", 0.2 - 3 * LEVEL_TOLERANCE) is not None
+    assert check_level(limits, "pwm", "PWM", 0.8 + 3 * LEVEL_TOLERANCE) is not None
+
+
+def test_no_level_is_off():
+    for level in (0.0, -0.1, 1.5, float("nan")):
+        objection = check_level(Limits(), "pump", "ON", level)
+        assert objection is not None
+        assert "more than 0 and at most 1" in objection.detail
+
+
 def test_any_level_is_allowed_where_nobody_set_limits():
     for level in (1 / 255, 0.5, 1.0):
         assert check_level(Limits(), "pwm", "PWM", level) is None
@@ -100,6 +116,9 @@ def test_a_run_is_counted_from_its_start(duration_s, ran_s, fits):
     if objection is not None:
         assert objection.code == Code.RUN_TOO_LONG
         assert objection.saw == {"max_on_s": 60, "duration_s": duration_s, "on_s": ran_s or 0}
+        whole = (ran_s or 0) + duration_s
+        words = f"has been on for {ran_s} s" if ran_s and ran_s >= 60 else f"would be on for {whole} s"
+        assert objection.detail == f"it {words}, and may be for 60 s"
 
 
 def test_without_a_longest_run_any_is_allowed():
@@ -112,7 +131,8 @@ def test_a_pause_is_over_with_its_last_moment():
     assert objection is not None
     assert objection.code == Code.COOLING_DOWN
     assert objection.retry_at == s(0.000001)
-    assert objection.saw["min_off_s"] == 30
+    assert objection.saw == {"min_off_s": 30, "off_since": s(-29.999999), "known": True}
+    assert objection.detail == "it has been off for 30 s, and has to be for 30 s"
     assert check_pause(limits, s(-30), NOW, known=True) is None
 
 
@@ -131,6 +151,7 @@ def test_starts_are_counted_over_the_last_hour():
     assert objection is not None
     assert objection.code == Code.TOO_MANY_STARTS
     assert objection.saw == {"starts_per_hour": 3, "starts": 3}
+    assert objection.detail == "it was started 3 times in the last hour, and may be 3 times"
     assert objection.retry_at == s(1)
     assert check_starts(limits, starts, (), s(1)) is None
     assert check_starts(limits, starts[1:3], (), NOW) is None
@@ -171,6 +192,7 @@ def test_an_objection_of_the_share_says_what_it_saw_and_when_it_ends():
     assert objection is not None
     assert objection.code == Code.DUTY_CYCLE_EXCEEDED
     assert objection.saw == {"share": 0.5, "window_s": 100, "on_s": 60}
+    assert objection.detail == "it would have been on for 60 s of 100 s, and may be for 50% of it"
     assert objection.retry_at == s(40.000001)
     assert check_duty(HALF, [Run(s(-70), s(-10))], 0, 0, s(40)) is not None
     assert check_duty(HALF, [Run(s(-70), s(-10))], 0, 0, s(40.000001)) is None
@@ -183,6 +205,12 @@ def test_what_is_refused_is_allowed_at_the_time_that_is_named_and_not_before(ask
     assert objection is not None
     assert check_duty(HALF, runs, 0, asked, objection.retry_at) is None
     assert check_duty(HALF, runs, 0, asked, objection.retry_at - 1) is not None
+
+
+def test_a_run_of_a_microsecond_counts():
+    objection = check_duty(HALF, [Run(NOW - 1, NOW)], 0, 50, NOW)
+    assert objection is not None
+    assert objection.retry_at == s(50)
 
 
 def test_a_run_that_is_longer_than_the_share_is_never_allowed():

@@ -254,6 +254,8 @@ def test_a_look_concerns_whoever_an_interlock_ties_to_it():
     assert concerned(site.state, [PUMP]) == {PUMP, HEATER}
     assert concerned(site.state, [FAN]) == {FAN, LAMP}
     assert concerned(site.state, [LAMP]) == {LAMP}
+    site.interlock(PowerBudget("south", 10), "d")
+    assert concerned(site.state, [LAMP]) == {LAMP}
     site.interlock(PowerBudget("north", 10), "c")
     assert concerned(site.state, [LAMP]) == {PUMP, HEATER, LAMP, FAN}
 

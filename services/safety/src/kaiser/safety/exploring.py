@@ -7,7 +7,8 @@ import msgspec
 
 from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget
 from kaiser.safety.interlocks import words
-from kaiser.safety.model import DEVICE, TICK_S, TICK_US, Configuration, Move, World, actuator, first_world, move, moves
+from kaiser.safety.model import Move, move, moves
+from kaiser.safety.worlds import DEVICE, TICK_S, TICK_US, Configuration, World, actuator, first_world
 
 
 class Explored(msgspec.Struct, frozen=True, kw_only=True):

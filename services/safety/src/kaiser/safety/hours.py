@@ -51,8 +51,8 @@ def closes_at(hours: Sequence[Hours], place: ZoneInfo, now: int) -> int:
     for start, end in sorted(_around(hours, place, now)):
         if start <= at < end:
             at = end
-    last = (_day(now, place) + timedelta(days=LOOK_AHEAD_DAYS - 1)).isoformat()
-    return 0 if _local(at, place).date().isoformat() >= last else at
+    beyond = _day(now, place) + timedelta(days=LOOK_AHEAD_DAYS)
+    return 0 if _local(at, place).date() >= beyond else at
 
 
 def _around(hours: Sequence[Hours], place: ZoneInfo, now: int) -> Iterator[Span]:

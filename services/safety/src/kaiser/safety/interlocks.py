@@ -159,7 +159,7 @@ def _over_budget(
     views = state.views
     own = round(state.limits(ref).power_w * level * MW_PER_W)
     members = state.zones.get(rule.zone_id, frozenset())
-    others = sum(views[other].draw_mw for other in members) - (views[ref].draw_mw if ref in members else 0)
+    others = sum(views[other].draw_mw for other in members) - state.view(ref).draw_mw
     if own == 0 or own + others <= rule.watts * MW_PER_W:
         return None
     detail = f"zone {rule.zone_id} would draw {(own + others) / MW_PER_W:g} W, and may draw {rule.watts:g} W"

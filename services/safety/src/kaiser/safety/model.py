@@ -1,4 +1,4 @@
-"""A small world for safety to be explored in: one device with a few actuators, a link, a lease, a clock that ticks.
+"""What can happen in the worlds that safety is explored in (:mod:`kaiser.safety.worlds`).
 
 What safety does here it does by the functions that run in production: folding, deciding, watching. The rest of the
 world is as bad as it may be: commands come at any time and supersede each other, messages arrive or are lost, statuses
@@ -9,143 +9,30 @@ before that; an OFF that is repeated every tick over a link that is up arrives. 
 worlds whose times differ by as many ticks behave the same: that makes the worlds finitely many. Pure.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Literal
 
 import msgspec
 
-from kaiser.contracts.events.actuation import (
-    CommandDispatched,
-    CommandEnded,
-    CommandOutcome,
-    CommandRequested,
-)
-from kaiser.contracts.events.device import DeviceSaid
-from kaiser.contracts.events.equipment import WantedActuator
-from kaiser.contracts.events.safeguards import (
-    ActuatorRef,
-    EmergencyReleased,
-    EmergencyRequested,
-    InterlockSet,
-    Limits,
-    LimitsSet,
-    Rule,
-    Scope,
-)
-from kaiser.contracts.wire import ActuatorStatus
-from kaiser.roster import Member
+from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, CommandOutcome, CommandRequested
+from kaiser.contracts.events.safeguards import EmergencyReleased, EmergencyRequested, Scope
 from kaiser.safety.deciding import decide, decision
-from kaiser.safety.folding import fold_actuators, fold_member, fold_safety
+from kaiser.safety.folding import fold_member
 from kaiser.safety.latching import unconfirmed
-from kaiser.safety.objecting import SECOND
-from kaiser.safety.state import State
 from kaiser.safety.watching import confirmed, due, stopped
-
-TICK_S: Final = 10
-TICK_US: Final = TICK_S * SECOND
-START_US: Final = 1000 * TICK_US
-
-DEVICE: Final = "ESP_00000A"
-ZONE: Final = "zone"
+from kaiser.safety.worlds import (
+    AROUND,
+    DEVICE,
+    TICK_US,
+    Configuration,
+    World,
+    actuator,
+    say_status,
+    take_actuators,
+    take_safety,
+)
 
 Move = tuple[str, int]
 """What happens, and at which actuator; -1 for what happens to all of them."""
-
-Sent = Literal["", "on", "off", "on off"]
-"""Messages on their way to an actuator, the first one first."""
-
-
-AROUND: Final = ("stop link", "start link", "stop lease", "start lease", "emergency", "release", "tick")
-"""What happens to all actuators at once."""
-
-FINE: Final = ("ask on", "ask off", "dispatch", "arrive", "lose", "end", "status", *AROUND)
-"""Every message by itself."""
-
-COARSE: Final = ("switch on", "switch off", "report", *AROUND)
-"""A command with everything up to its arrival, and a status with the end of the command: for more actuators."""
-
-
-class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """What is explored.
-
-    Attributes:
-        limits: Of each actuator; their times in whole ticks.
-        interlocks: By id, about :func:`actuator` 0 and so on.
-        moves: What may happen, by name.
-    """
-
-    limits: tuple[Limits, ...]
-    interlocks: Mapping[str, Rule] = {}
-    moves: tuple[str, ...] = FINE
-
-
-class World(msgspec.Struct, kw_only=True):
-    """Everything at one moment.
-
-    Attributes:
-        state: What safety knows.
-        now: Unix microseconds, whole ticks.
-        on: Which actuators are on in fact.
-        on_ticks: For how long each has been, in ticks.
-        sent: Messages on their way to each.
-        link: Whether the device is there.
-        link_ticks: For how long it has been, in ticks.
-        lease: Whether safety may decide.
-        coarse: Whether commands arrive at once, and stops with the next tick.
-        seqs: Of the last events in ACTUATORS and SAFETY.
-        last: What safety said to the last command; empty where that was no command.
-    """
-
-    state: State
-    now: int = START_US
-    on: list[bool]
-    on_ticks: list[int]
-    sent: list[Sent]
-    link: bool = True
-    link_ticks: int = 1
-    lease: bool = True
-    coarse: bool = False
-    seqs: list[int] = []
-    last: str = ""
-
-    def copy(self) -> "World":
-        """A world that goes on apart from this one."""
-        return World(
-            state=self.state.copy(),
-            now=self.now,
-            on=self.on.copy(),
-            on_ticks=self.on_ticks.copy(),
-            sent=self.sent.copy(),
-            link=self.link,
-            link_ticks=self.link_ticks,
-            lease=self.lease,
-            coarse=self.coarse,
-            seqs=self.seqs.copy(),
-        )
-
-
-def actuator(i: int) -> ActuatorRef:
-    """The ``i``-th actuator of the model."""
-    return ActuatorRef(DEVICE, i)
-
-
-def first_world(configuration: Configuration) -> World:
-    """Everything is off, known to be, and has been for long."""
-    count = len(configuration.limits)
-    world = World(state=State(), on=[False] * count, on_ticks=[0] * count, sent=[""] * count, seqs=[0, 0])
-    world.coarse = "switch on" in configuration.moves
-    wanted = {i: WantedActuator(gpio=i, actuator_type="relay", name=str(i)) for i in range(count)}
-    since = world.now - 900 * TICK_US
-    fold_member(
-        world.state,
-        Member(esp_id=DEVICE, standing="approved", zone_confirmed=ZONE, actuators=wanted, heard_at=since),
-    )
-    for i, limits in enumerate(configuration.limits):
-        _safety(world, LimitsSet(at=since, by="", esp_id=DEVICE, gpio=i, limits=limits, reason=""))
-        _status(world, i, since)
-    for interlock_id, rule in configuration.interlocks.items():
-        _safety(world, InterlockSet(at=since, by="", interlock_id=interlock_id, rule=rule, reason=""))
-    return world
 
 
 def moves(configuration: Configuration, world: World) -> list[Move]:
@@ -192,49 +79,58 @@ def move(world: World, what: Move) -> World:
     """The world after something has happened, and safety has looked at it."""
     name, i = what
     after = world.copy()
-    match name:
-        case "ask on":
-            _ask(after, i, "ON")
-        case "ask off":
-            _ask(after, i, "OFF")
-        case "switch on" | "switch off":
-            _ask(after, i, "ON" if name == "switch on" else "OFF")
-            approved = _possible(after, "dispatch", i)
-            if approved:
-                _dispatch(after, i)
-            if after.link and (approved or name == "switch off"):
-                _switch(after, i, on=approved)
-        case "report":
-            if not after.state.output(actuator(i)).ended:
-                _end_by_state(after, i)
-            _status(after, i, after.now)
-        case "dispatch":
-            _dispatch(after, i)
-        case "arrive":
-            _arrive(after, i)
-        case "lose":
-            after.sent[i] = "off" if after.sent[i] == "on off" else ""
-        case "end":
-            _end_by_state(after, i)
-        case "status":
-            _status(after, i, after.now)
-        case "stop link" | "start link":
-            _link(after, up=name == "start link")
-        case "stop lease" | "start lease":
-            after.lease = name == "start lease"
-        case "emergency":
-            event = EmergencyRequested(at=after.now, by="", emergency_id="e", scope=Scope(kind="site"), reason="")
-            _safety(after, event)
-            for each in range(len(after.on)):
-                _send(after, each, "off")
-        case "release":
-            _safety(
-                after, EmergencyReleased(at=after.now, by="", emergency_id="e", scope=Scope(kind="site"), reason="")
-            )
-        case "tick":
-            _tick(after)
+    if name in AROUND:
+        _around(after, name)
+    else:
+        _local(after, name, i)
     _watch(after)
     return after
+
+
+def _local(world: World, name: str, i: int) -> None:
+    match name:
+        case "ask on":
+            _ask(world, i, "ON")
+        case "ask off":
+            _ask(world, i, "OFF")
+        case "switch on" | "switch off":
+            _ask(world, i, "ON" if name == "switch on" else "OFF")
+            approved = _possible(world, "dispatch", i)
+            if approved:
+                _dispatch(world, i)
+            if world.link and (approved or name == "switch off"):
+                _switch(world, i, on=approved)
+        case "report":
+            if not world.state.output(actuator(i)).ended:
+                _end_by_state(world, i)
+            say_status(world, i, world.now)
+        case "dispatch":
+            _dispatch(world, i)
+        case "arrive":
+            _arrive(world, i)
+        case "lose":
+            world.sent[i] = "off" if world.sent[i] == "on off" else ""
+        case "end":
+            _end_by_state(world, i)
+        case "status":
+            say_status(world, i, world.now)
+
+
+def _around(world: World, name: str) -> None:
+    site = Scope(kind="site")
+    match name:
+        case "stop link" | "start link":
+            _link(world, up=name == "start link")
+        case "stop lease" | "start lease":
+            world.lease = name == "start lease"
+        case "emergency":
+            take_safety(world, EmergencyRequested(at=world.now, by="", emergency_id="e", scope=site, reason=""))
+            for each in range(len(world.on)):
+                _send(world, each, "off")
+        case "release":
+            take_safety(world, EmergencyReleased(at=world.now, by="", emergency_id="e", scope=site, reason=""))
+        case "tick":
+            _tick(world)
 
 
 def _ask(world: World, i: int, action: Literal["ON", "OFF"]) -> None:
@@ -254,11 +150,11 @@ def _ask(world: World, i: int, action: Literal["ON", "OFF"]) -> None:
         by="",
         deadline_at=world.now + 2 * TICK_US,
     )
-    _actuators(world, request)
+    take_actuators(world, request)
     lease_until = world.now + 1 if world.lease else 0
     verdict = decide(world.state, request, world.now, lease_until=lease_until)
     world.last = f"{action} {verdict.outcome} {verdict.rule}"
-    _safety(world, decision(verdict, request, world.seqs[0], world.now))
+    take_safety(world, decision(verdict, request, world.seqs[0], world.now))
     if not verdict.approved:
         _end(world, i, "rejected")
     elif action == "OFF":
@@ -267,7 +163,7 @@ def _ask(world: World, i: int, action: Literal["ON", "OFF"]) -> None:
 
 def _dispatch(world: World, i: int) -> None:
     output = world.state.output(actuator(i))
-    _actuators(
+    take_actuators(
         world,
         CommandDispatched(
             kaiser_id="",
@@ -300,7 +196,7 @@ def _switch(world: World, i: int, *, on: bool) -> None:
 
 
 def _end(world: World, i: int, outcome: CommandOutcome) -> None:
-    _actuators(
+    take_actuators(
         world,
         CommandEnded(
             kaiser_id="",
@@ -317,11 +213,6 @@ def _end(world: World, i: int, outcome: CommandOutcome) -> None:
 def _end_by_state(world: World, i: int) -> None:
     agrees = world.on[i] == (world.state.output(actuator(i)).command_level > 0)
     _end(world, i, "succeeded" if agrees else "failed")
-
-
-def _status(world: World, i: int, at: int) -> None:
-    status = ActuatorStatus(esp_id=DEVICE, ts=0, gpio=i, actuator_type="relay", state=world.on[i])
-    _actuators(world, DeviceSaid(kaiser_id="", esp_id=DEVICE, generation="dec", received_at=at, message=status))
 
 
 def _link(world: World, *, up: bool) -> None:
@@ -351,17 +242,7 @@ def _watch(world: World) -> None:
             return
         for seen in looks:
             if seen.stop is not None:
-                _safety(world, stopped(world.state, seen, world.now, stop_id=f"s{world.seqs[1]}"))
+                take_safety(world, stopped(world.state, seen, world.now, stop_id=f"s{world.seqs[1]}"))
                 _send(world, seen.ref.gpio, "off")
             else:
-                _safety(world, confirmed(seen, world.now, tries=1))
-
-
-def _actuators(world: World, event: Any) -> None:  # any event of the stream
-    world.seqs[0] += 1
-    fold_actuators(world.state, world.seqs[0], event)
-
-
-def _safety(world: World, event: Any) -> None:  # any event of the stream
-    world.seqs[1] += 1
-    fold_safety(world.state, world.seqs[1], event)
+                take_safety(world, confirmed(seen, world.now, tries=1))

@@ -99,7 +99,7 @@ def _ended(output: Output, event: CommandEnded) -> Output:
         and output.dispatched
         and event.code in NEVER_ON
         and output.reported_on_since == 0
-        and output.on_since > 0
+        and output.on_since == output.sent_at
     )
     return msgspec.structs.replace(output, ended=True, refused=refused or output.refused)
 

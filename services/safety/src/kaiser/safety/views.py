@@ -33,7 +33,7 @@ def see(output: Output, guard: Guard, member: Member, limits: Limits) -> View:
     reported = output.level or 0.0
     pending = _pending(output, guard)
     since = min((at for at in (output.on_since, guard.run_since if pending else 0) if at), default=0)
-    evident = since > 0 or reported > 0
+    evident = bool(since)
     level = max(
         reported,
         guard.approved_level if pending else 0.0,
@@ -49,7 +49,7 @@ def see(output: Output, guard: Guard, member: Member, limits: Limits) -> View:
         since=since,
         sure=sure,
         sure_since=max(output.reported_on_since, away_at) if sure else 0,
-        interrupted=0 < output.on_since <= member.lost_at,
+        interrupted=bool(output.on_since) and output.on_since <= member.lost_at,
         level=may_be,
         draw_mw=round(limits.power_w * may_be * MW_PER_W),
         evident_mw=round(limits.power_w * level * MW_PER_W) if evident else 0,
