@@ -187,6 +187,7 @@ def test_an_off_that_was_refused_undoes_no_run():
     site = Site()
     site.ask(PUMP)
     site.dispatch(PUMP)
+    site.end(PUMP, "superseded")
     site.ask(PUMP, "OFF")
     site.dispatch(PUMP)
     site.end(PUMP, "failed", code="COMMAND_REFUSED")
