@@ -57,9 +57,6 @@ THE_SAME: dict[str, str] = {
         "what leaves the window now leaves nothing to be counted",
     "limits: if inside > 0: | inside > 0 -> inside >= 0":
         "a run of no length takes nothing away",
-    "limits: return at + left if left <= max(since + window - at, 0) and duty.share < 1 else 0"
-    " | left <= max(since + window - at, 0) -> left < max(since + window - at, 0)":
-        "both are the same only where the share is all of the time",
     "interlocks: if total <= limit or not state.view(ref).evident_mw: | total <= limit -> total < limit":
         "what is drawn up to one actuator is not more than what all draw",
     "guards: newer = event.request_seq >= guard.approved_seq"

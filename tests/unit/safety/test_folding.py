@@ -159,6 +159,7 @@ def test_a_command_that_the_device_refused_was_no_run():
         assert not site.view(PUMP).possible
         assert site.state.output(PUMP).runs == ()
         assert site.state.output(PUMP).off_since == off_since
+        assert not site.state.output(PUMP).refused
 
 
 def test_a_command_that_failed_otherwise_may_have_run():
@@ -192,6 +193,7 @@ def test_an_off_that_was_refused_undoes_no_run():
     site.dispatch(PUMP)
     site.end(PUMP, "failed", code="COMMAND_REFUSED")
     assert not site.state.output(PUMP).refused
+    assert site.state.output(PUMP).dispatched
     site.after(11).status(PUMP, 0.0)
     assert site.state.output(PUMP).runs == (Run(NOW, NOW + 11 * SECOND),)
 

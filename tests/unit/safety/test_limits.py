@@ -174,7 +174,9 @@ def test_a_share_of_time_is_used_up_by_what_ran_inside_of_the_window():
     )
     assert check_duty(HALF, [Run(s(-50.000001), NOW)], 0, 0, NOW) is not None
     assert check_duty(HALF, [Run(s(-49), NOW)], 0, 0, NOW) is None
-    assert check_duty(HALF, [], s(-50), 0, NOW) is not None
+    while_on = check_duty(HALF, [], s(-50), 0, NOW)
+    assert while_on is not None
+    assert while_on.retry_at == 0
     assert check_duty(HALF, [], s(-49.999999), 0, NOW) is None
     assert check_duty(Limits(), [Run(s(-1000), NOW)], 0, 0, NOW) is None
 

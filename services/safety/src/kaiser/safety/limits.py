@@ -193,6 +193,8 @@ def duty_ends_at(duty: DutyCycle, runs: Sequence[Run], since: int, now: int) -> 
         since: Since when it is on.
         now: Unix microseconds.
     """
+    if duty.share >= 1:
+        return 0
     window, at = duty.window_s * SECOND, now
     left = budget_us(duty) - used_us(duty, (*runs, Run(since, now)), now)
     for run in runs:
@@ -203,7 +205,7 @@ def duty_ends_at(duty: DutyCycle, runs: Sequence[Run], since: int, now: int) -> 
             return at + left
         left -= leaves - at
         at = run.until + window
-    return at + left if left <= max(since + window - at, 0) and duty.share < 1 else 0
+    return at + left
 
 
 def budget_us(duty: DutyCycle) -> int:
