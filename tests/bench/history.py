@@ -19,7 +19,7 @@ import msgspec
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.ingest.api import Api, questions
+from kaiser.ingest.api import answerer, questions
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.sensors import sensor_id
@@ -70,7 +70,7 @@ async def run(arguments: argparse.Namespace, server: Postgres) -> None:
     await connection.close()
     pool = Pool(database)
     await pool.open()
-    api, chance = Api(questions(Queries(pool, lambda _device, _pin, _address: 1))), random.Random(1)
+    api, chance = answerer(questions(Queries(pool, lambda _device, _pin, _address: 1))), random.Random(1)
     taken = []
     for _ in range(arguments.questions):
         esp_id, gpio, sensor_type, address = chance.choice(facets)

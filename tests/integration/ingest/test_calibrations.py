@@ -8,6 +8,7 @@ import pytest
 from kaiser.contracts import commands
 from kaiser.contracts.events.calibration import SensorKey
 from kaiser.contracts.queries import CalibrationQuery
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import DEADLETTER, DEVICES, DOWNLINK, HEARTBEATS
 from kaiser.eventlog import Lease, connect, ensure_streams, now_us
 from kaiser.ingest.calibrations import Calibrations
@@ -15,7 +16,7 @@ from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.projections import Recorder
-from kaiser.ingest.queries import Queries, Refusal
+from kaiser.ingest.queries import Queries
 from kaiser.ingest.recomputing import Recomputing
 from kaiser.ingest.refusals import RegistryError
 from kaiser.physics import families

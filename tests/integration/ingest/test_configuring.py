@@ -21,7 +21,7 @@ from kaiser.eventlog import (
     ensure_streams,
     now_us,
 )
-from kaiser.ingest.api import Api, commanded
+from kaiser.ingest.api import answerer, commanded
 from kaiser.ingest.configs import ConfigResult
 from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
@@ -90,7 +90,7 @@ async def test_a_device_is_told_again_what_it_holds_when_somebody_asks_for_it(lo
     first = await bridge.told()
     await orders.settle_config(ESP, "c1", ConfigResult("confirmed", [], []), now_us())
     order = commands.ConfigureAgain(esp_id=ESP, by="safety", reason="released", correlation_id="c2")
-    reply = await Api(commanded(orders)).answer(AGAIN, msgspec.json.encode(order))
+    reply = await answerer(commanded(orders)).answer(AGAIN, msgspec.json.encode(order))
     assert reply.ok.changed
     again = await bridge.told()
     assert again["actuators"] == first["actuators"]
@@ -109,5 +109,5 @@ async def test_a_device_that_is_being_told_or_has_nothing_to_hang_on_it_is_left_
 
 async def test_nobody_can_have_a_device_configured_again_that_was_never_heard(orders):
     order = commands.ConfigureAgain(esp_id="ESP_FFFFFF", by="safety", reason="released")
-    reply = await Api(commanded(orders)).answer(AGAIN, msgspec.json.encode(order))
+    reply = await answerer(commanded(orders)).answer(AGAIN, msgspec.json.encode(order))
     assert reply.problem.code == Code.ESP_DEVICE_NOT_FOUND

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from kaiser.contracts.queries import HistoryQuery
-from kaiser.ingest.api import Api, questions
+from kaiser.ingest.api import answerer, questions
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries, resolution_of
 from kaiser.timescale import Database, Pool, migrate
@@ -19,7 +19,7 @@ US = 1_000_000
 async def api(database):
     pool = Pool(database)
     await pool.open()
-    yield Api(questions(Queries(pool, lambda _device, _pin, _address: 30)))
+    yield answerer(questions(Queries(pool, lambda _device, _pin, _address: 30)))
     await pool.close()
 
 
@@ -247,7 +247,7 @@ async def test_while_the_database_is_away_questions_are_answered_with_that(own_p
     await migrate(database, package="kaiser.ingest", schema="ingest")
     pool = Pool(database)
     await pool.open()
-    api = Api(questions(Queries(pool, lambda _device, _pin, _address: 30)))
+    api = answerer(questions(Queries(pool, lambda _device, _pin, _address: 30)))
     assert (await api.answer("query.ingest.devices", b"")).problem is None
     getattr(own_postgres, fault)()
     began = time.monotonic()

@@ -39,11 +39,22 @@ class Answerer:
         service: Name of the service; its instances share the requests.
         asked: What it answers.
         patience_s: How long a request may take; those that wait for something themselves add it to this.
+        kept: What is not lost while the database is away, in words.
+        late: What a request that takes too long is answered with; by default that it could not be answered in time.
     """
 
-    def __init__(self, service: str, *asked: Requests, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        service: str,
+        *asked: Requests,
+        patience_s: float = PATIENCE_S,
+        kept: str = "nothing is lost, and it will be there later",
+        late: Problem | None = None,
+    ) -> None:
         self._service = service
         self._patience_s = patience_s
+        self._kept = kept
+        self._late = late
         self._answers = {
             name: (msgspec.json.Decoder(kind), answer)
             for requests in asked
@@ -87,7 +98,8 @@ class Answerer:
             # Not awaited: psycopg ends a statement by asking the server to, which a frozen one never does
             task.add_done_callback(_heard)
             task.cancel()
-            return _problem(Code.OPERATION_TIMEOUT, f"{self._service} could not answer within {patience_s:.0f} s")
+            words = f"{self._service} could not answer within {patience_s:.0f} s"
+            return Reply(problem=self._late or Problem(code=Code.OPERATION_TIMEOUT, detail=words))
         return self._reply_of(task, name)
 
     async def _in_turn(self, ask: Answer, asked: object) -> object:
@@ -113,7 +125,7 @@ class Answerer:
             return _problem(Code.VALUE_OUT_OF_RANGE, str(error))
         except DatabaseAway as away:
             _log.warning("a request waits for the database", request=name, reason=str(away))
-            return _problem(Code.DATABASE_ERROR, "the database is away; nothing is lost, and it will be there later")
+            return _problem(Code.DATABASE_ERROR, f"the database is away; {self._kept}")
         except LogFull as full:
             return _problem(Code.SERVICE_ERROR, f"the log takes no more: {full}")
         except Unacknowledged as away:

@@ -20,6 +20,7 @@ from kaiser.contracts.events.calibration import (
 )
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.queries import CalibrationQuery, LatestQuery, Reading, SensorCalibration
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import DEVICES
 from kaiser.eventlog import Aggregate, ConcurrencyConflict, Delivery, Event, EventLog, LogFull, Repository, new_id
 from kaiser.ingest import calibrating, sensor_intents, setups
@@ -27,7 +28,6 @@ from kaiser.ingest.calibrating import CalibrationState, Session
 from kaiser.ingest.calibrator import Calibrator
 from kaiser.ingest.converting import DOUBTED
 from kaiser.ingest.orders import SOURCE, Orders
-from kaiser.ingest.queries import Refusal
 from kaiser.ingest.refusals import RegistryError
 from kaiser.ingest.sensor_intents import Command, SensorIntent
 from kaiser.physics import Families

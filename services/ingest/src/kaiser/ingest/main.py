@@ -1,6 +1,5 @@
 """Wires ingest: the converter, which needs the log alone, and everything that needs the database, when it is there."""
 
-import asyncio
 import os
 import socket
 import time
@@ -13,17 +12,14 @@ import structlog
 
 from kaiser.contracts.streams import DEVICES, DOWNLINK, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import (
-    BatchConsumer,
-    ConsumerSpec,
     EventLog,
-    Handler,
     Lease,
     connect,
     ensure_streams,
     replay_batches,
 )
 from kaiser.ingest import consumers, zoning
-from kaiser.ingest.api import Api, calibrated, commanded, questions
+from kaiser.ingest.api import answerer, calibrated, commanded, questions
 from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
@@ -42,8 +38,10 @@ from kaiser.ingest.trimming import keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
 from kaiser.physics import families
 from kaiser.service import Frame, State
+from kaiser.service.consuming import Consumers
+from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
-from kaiser.timescale import Database, DatabaseAway, Pool, Retention, migrate, read_edition, wait_for_database
+from kaiser.timescale import Pool, Retention
 
 _log = structlog.get_logger(__name__)
 
@@ -52,10 +50,6 @@ LEASE_TTL_S: Final = 5
 CATCH_UP_S: Final = 5.0
 TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
-STUCK_S: Final = 15.0
-LOOK_S: Final = 3.0
-LOOK_AGAIN_S: Final = 0.5
-MIGRATE_AGAIN_S: Final = 2.0
 
 
 class _Tail(msgspec.Struct):
@@ -69,7 +63,8 @@ class _Tail(msgspec.Struct):
 async def serve(frame: Frame, settings: IngestSettings) -> None:
     """Run ingest until it is told to stop."""
     pool = Pool(settings.database())
-    watch = _DatabaseWatch(pool)
+    meanwhile = "readings go on, and are recorded when it is back"
+    watch = DatabaseWatch(pool, "SELECT 1 FROM ingest.progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
     frame.health.add("database", watch.finding)
     nats = settings.nats
@@ -81,7 +76,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         orders = Orders(log, secret, lambda esp_id: directory.place(esp_id)[0])
         asked = Queries(pool, directory.interval_s)
         calibrations = Calibrations(log, orders, known, asked.latest)
-        api = Api(questions(asked), commanded(orders), calibrated(calibrations))
+        api = answerer(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
         await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
@@ -105,16 +100,7 @@ class _Wiring:
         self.log = log
         self.metrics = IngestMetrics()
         frame.registry.register(self.metrics)
-
-    def consume(
-        self, name: str, spec: ConsumerSpec, handler: Handler, *, rest_s: Callable[[], float] | None = None
-    ) -> None:
-        """Run a consumer, show it, and let it finish what it has in hand when the service stops."""
-        consumer = BatchConsumer(self.log, spec, handler, service="ingest", rest_s=rest_s)
-        self.metrics.watch(name, consumer)
-        self.frame.health.add(name, _progress(consumer))
-        self.frame.on_stop(consumer.stop)
-        self.frame.spawn(name, consumer.run())
+        self.consume = Consumers(frame, log, "ingest").run
 
 
 async def _convert(
@@ -155,7 +141,7 @@ async def _convert(
 async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None:
     """Wait for the database, bring its schema up to date, and start everything that writes to it."""
     database = settings.database()
-    await _prepare(database)
+    await prepare(database, package="kaiser.ingest", schema="ingest")
     record = consumers.RecordReadings(Recorder(database), wiring.metrics, lambda: wiring.frame.stopping)
     write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
     wiring.consume("recorder", consumers.RECORDER, record.handle, rest_s=record.rest_s)
@@ -165,22 +151,6 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
     wiring.frame.spawn("retention", retention.run())
-
-
-async def _prepare(database: Database) -> None:
-    while True:
-        connection = await wait_for_database(database)
-        try:
-            edition = await read_edition(connection)
-            applied = await migrate(database, package="kaiser.ingest", schema="ingest")
-        except DatabaseAway as away:
-            _log.warning("the database is not ready for ingest, waiting", reason=str(away))
-            await asyncio.sleep(MIGRATE_AGAIN_S)
-        else:
-            _log.info("database ready", timescaledb=edition.version, licence=edition.licence, migrations=applied)
-            return
-        finally:
-            await connection.close()
 
 
 async def _remembered(log: EventLog) -> Window:
@@ -198,41 +168,3 @@ async def _remembered(log: EventLog) -> Window:
                     if source == "server":
                         window.take(number, at, origin)
     return window
-
-
-def _progress(consumer: BatchConsumer) -> Callable[[], Finding]:
-    """A consumer that has messages to take and finishes none is stuck."""
-
-    def finding() -> Finding:
-        stats = consumer.stats
-        silent_s = time.monotonic() - stats.handled_at
-        if stats.lag and stats.handled_at and silent_s > STUCK_S:
-            return Finding(State.FAILING, f"{stats.lag} messages wait, and none was finished for {silent_s:.0f} s")
-        return Finding(State.OK)
-
-    return finding
-
-
-class _DatabaseWatch:
-    """Whether the database answers, looked at now and then, so that a probe need not."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._finding = Finding(State.STARTING, "waiting for the database")
-
-    def finding(self) -> Finding:
-        """What the last look showed."""
-        return self._finding
-
-    async def run(self) -> None:
-        """Look, until cancelled."""
-        while True:
-            try:
-                async with self._pool.connection() as connection:
-                    await connection.execute("SELECT 1 FROM ingest.progress")
-                self._finding = Finding(State.OK)
-            except DatabaseAway as away:
-                starting = self._finding.state is State.STARTING
-                words = f"{away}; readings go on, and are recorded when it is back"
-                self._finding = Finding(State.STARTING if starting else State.FAILING, words)
-            await asyncio.sleep(LOOK_S if self._finding.state is State.OK else LOOK_AGAIN_S)

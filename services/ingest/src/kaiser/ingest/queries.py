@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, LiteralString
 import msgspec
 from psycopg import AsyncRawCursor
 
+from kaiser.contracts import cursors
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import (
     Device,
@@ -26,7 +27,8 @@ from kaiser.contracts.queries import (
     Zone,
     ZonesQuery,
 )
-from kaiser.ingest import cursors, statements
+from kaiser.contracts.refusals import Refusal
+from kaiser.ingest import statements
 from kaiser.ingest.freshness import gaps, stale_after_us
 from kaiser.ingest.standings import CONSUMER
 from kaiser.timescale import Instant, Pool
@@ -78,22 +80,6 @@ _READING_FIELDS: Final = (
     "reading_id", "measured_at", "time_source", "device_ts", "received_at", "stored_at", "raw", "value", "unit",
     "quality", "zone_id", "subzone_id", "pending", "flags",
 )  # fmt: skip
-
-
-class Refusal(Exception):  # noqa: N818  # an answer, not a mistake of ours
-    """A question that has no answer.
-
-    Attributes:
-        code: Stable code.
-        detail: What is wrong with it.
-        where: Field of the question.
-    """
-
-    def __init__(self, code: str, detail: str, where: str = "") -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-        self.where = where
 
 
 IntervalOf = Callable[[str, int, str], int | None]

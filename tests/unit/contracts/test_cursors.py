@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaiser.ingest import cursors
+from kaiser.contracts import cursors
+from kaiser.contracts.refusals import Refusal
 
 
 @given(st.text(), st.integers(-(2**62), 2**62))
@@ -19,5 +20,6 @@ def test_no_cursor_is_no_position():
 
 @pytest.mark.parametrize("cursor", ["", "x", "!", "é", cursors.write("a"), cursors.write(1, 2), "bnVsbA"])
 def test_a_cursor_of_another_question_is_refused(cursor):
-    with pytest.raises(cursors.BadCursorError):
+    with pytest.raises(Refusal) as refused:
         cursors.read(cursor, (int,))
+    assert (refused.value.code, refused.value.where) == ("VALUE_OUT_OF_RANGE", "cursor")
