@@ -1,19 +1,18 @@
 """Handlers that write tables: they wait for the database for as long as it takes, and nobody waits for them."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from kaiser.actuator.projections import Projections
-from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceSaid
 from kaiser.contracts.streams import ACTUATORS, COMMANDS
 from kaiser.contracts.wire import ActuatorStatus
-from kaiser.eventlog import ConsumerSpec, Delivery, Retry, Unprocessable
-from kaiser.timescale import BadData, DatabaseAway, outlast
+from kaiser.eventlog import ConsumerSpec, Delivery
+from kaiser.service.recording import record
 
 COMMAND_EVENTS_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-commands", subjects=(COMMANDS,))
 STATES_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-states", subjects=("actuator.*.*.*.status",))
@@ -23,9 +22,6 @@ REST_S: Final = 0.1
 
 _commands: Final = EventDecoder({event.TYPE: event for event in COMMAND_EVENTS})
 _decode_status = msgspec.json.Decoder(DeviceSaid[ActuatorStatus]).decode
-
-Decode = Callable[[Delivery], Any]  # a struct that the writer knows
-Write = Callable[[list[tuple[int, Any]]], Awaitable[None]]
 
 
 class Recording:
@@ -47,22 +43,20 @@ class Recording:
             Retry: The database is away, and the service stops.
             Unprocessable: A delivery is not what its type says, or the database refuses a value of it.
         """
-        await self._write(
-            deliveries, lambda d: _commands.decode(d.type, d.data), self._projections.commands, "commands"
+        await record(
+            deliveries,
+            lambda delivery: _commands.decode(delivery.type, delivery.data),
+            self._projections.commands,
+            what="commands",
+            give_up=self._stopping,
         )
 
     async def states(self, deliveries: list[Delivery]) -> None:
         """Write reported states; raises as :meth:`commands`."""
-        await self._write(deliveries, lambda d: _decode_status(d.data), self._projections.states, "states")
-
-    async def _write(self, deliveries: list[Delivery], decode: Decode, write: Write, what: str) -> None:
-        try:
-            told = [(delivery.seq, decode(delivery)) for delivery in deliveries]
-        except (msgspec.DecodeError, ValueError) as error:
-            raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
-        try:
-            await outlast(lambda: write(told), what=what, give_up=self._stopping)
-        except DatabaseAway as away:
-            raise Retry(str(away)) from away
-        except BadData as error:
-            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
+        await record(
+            deliveries,
+            lambda delivery: _decode_status(delivery.data),
+            self._projections.states,
+            what="states",
+            give_up=self._stopping,
+        )

@@ -30,6 +30,7 @@ from kaiser.ingest.sensors import Facet, Sensor, Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
 from kaiser.physics import families
+from kaiser.service.recording import record
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
 _log = structlog.get_logger(__name__)
@@ -267,16 +268,13 @@ class WriteStandings:
             Retry: The database is away, and the service stops.
             Unprocessable: A delivery is no decision, or the database refuses a value of it.
         """
-        try:
-            decided = [(delivery.seq, orders.decoder.decode(delivery.type, delivery.data)) for delivery in deliveries]
-        except (msgspec.DecodeError, ValueError) as error:
-            raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
-        try:
-            await outlast(lambda: self._standings.write(decided), what="decisions", give_up=self._stopping)
-        except DatabaseAway as away:
-            raise Retry(str(away)) from away
-        except BadData as error:
-            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
+        await record(
+            deliveries,
+            lambda delivery: orders.decoder.decode(delivery.type, delivery.data),
+            self._standings.write,
+            what="decisions",
+            give_up=self._stopping,
+        )
 
 
 class RecordReadings:

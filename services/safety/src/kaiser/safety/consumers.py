@@ -23,7 +23,7 @@ from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
 from kaiser.safety.writing import Writer
-from kaiser.timescale import BadData, DatabaseAway, outlast
+from kaiser.service.recording import record
 
 ALERTS: Final = ConsumerSpec(
     stream=ACTUATORS.name, durable="safety-alerts", subjects=("actuator.*.*.*.alert",), start="new"
@@ -114,16 +114,7 @@ class WriteViolations:
             Retry: The database is away, and the service stops.
             Unprocessable: A delivery is no event of safety, or the database refuses a value of it.
         """
-        try:
-            facts = [(delivery.seq, fact_of(delivery)) for delivery in deliveries]
-        except (msgspec.DecodeError, ValueError) as error:
-            raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
-        try:
-            await outlast(lambda: self._violations.write(facts), what="violations", give_up=self._stopping)
-        except DatabaseAway as away:
-            raise Retry(str(away)) from away
-        except BadData as error:
-            raise Unprocessable(Code.VALUE_OUT_OF_RANGE, str(error)) from error
+        await record(deliveries, fact_of, self._violations.write, what="violations", give_up=self._stopping)
 
 
 def _alarm(seq: int, said: DeviceSaid[ActuatorAlert]) -> Alarm:
