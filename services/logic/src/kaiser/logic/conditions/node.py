@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from kaiser.contracts.events.logic import Seen
 from kaiser.contracts.events.safeguards import SensorRef
 from kaiser.contracts.rules import Comparison, Condition, Place, Quality
@@ -208,8 +206,3 @@ def stale(series: Series, now: int, fresh: int) -> str:
     if now >= series.at + fresh:
         return f"the latest reading is {(now - series.at) / SECOND:.0f} s old, {fresh // SECOND} s is the limit"
     return ""
-
-
-def struct_kind(condition: msgspec.Struct) -> str:
-    """The kind that a condition is tagged with."""
-    return str(condition.__struct_config__.tag)
