@@ -7,6 +7,7 @@ consumer's own numbering, missed heartbeats) another one is made that starts beh
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
@@ -123,6 +124,23 @@ class OrderedReader:
             if fresh:
                 self.last_seq, self._pending = fresh[-1].seq, fresh[-1].pending
                 return fresh
+
+    async def follow(self, take: Callable[[Delivery], object], caught_up: asyncio.Event) -> None:
+        """Open the reader and hand over every message, one by one, until cancelled.
+
+        Args:
+            take: Called with each message, in stream order.
+            caught_up: Set once everything was handed over that was there when the reader began.
+
+        Raises:
+            ConnectionClosed: The log was closed.
+        """
+        async with self:
+            while True:
+                if not self.pending:
+                    caught_up.set()
+                for delivery in await self.take():
+                    take(delivery)
 
     async def still_pending(self) -> int:
         """Messages that the server has for this reader and that were not taken, asked of the server now."""

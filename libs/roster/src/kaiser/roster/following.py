@@ -110,16 +110,8 @@ class Roster:
         decisions = OrderedReader(log, DEVICES.name, subjects=SUBJECTS, start="all")
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(decisions, self._decisions_known))
-            tasks.create_task(self._follow(beats, self._beats_known))
-
-    async def _follow(self, reader: OrderedReader, caught_up: asyncio.Event) -> None:
-        async with reader:
-            while True:
-                if not reader.pending:
-                    caught_up.set()
-                for delivery in await reader.take():
-                    self._learn(delivery)
+            tasks.create_task(decisions.follow(self._learn, self._decisions_known))
+            tasks.create_task(beats.follow(self._learn, self._beats_known))
 
     def _learn(self, delivery: Delivery) -> None:
         try:

@@ -143,12 +143,8 @@ class Book:
 
     async def follow(self) -> None:
         """Read the log from its first command, and on, until cancelled."""
-        async with OrderedReader(self._log, ACTUATORS.name, subjects=(COMMANDS, SHADOWS), start="all") as reader:
-            while True:
-                if not reader.pending:
-                    self._caught_up.set()
-                for delivery in await reader.take():
-                    self._read(delivery)
+        reader = OrderedReader(self._log, ACTUATORS.name, subjects=(COMMANDS, SHADOWS), start="all")
+        await reader.follow(self._read, self._caught_up)
 
     async def execute(self, key: Key, intent: Intent, then: Then | None = None) -> Decided:
         """Decide, and store what was decided, event by event.

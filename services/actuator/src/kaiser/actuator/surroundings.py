@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -180,28 +180,15 @@ class Surroundings:
 
     async def follow(self, log: EventLog) -> None:
         """Read the log, until cancelled. Of states only the last of each actuator matters, and what comes then."""
-        follow = self._follow
         async with asyncio.TaskGroup() as tasks:
             states = OrderedReader(log, ACTUATORS.name, subjects=STATUS, start="last_per_subject")
-            tasks.create_task(follow(states, self.take_status, self._known["states"]))
+            tasks.create_task(states.follow(_teaching(self.take_status), self._known["states"]))
             stops = OrderedReader(log, SAFETY.name, subjects=EMERGENCIES, start="all")
-            tasks.create_task(follow(stops, self._take_emergency, self._known["emergencies"]))
+            tasks.create_task(stops.follow(_teaching(self._take_emergency), self._known["emergencies"]))
             of_each = OrderedReader(log, SAFETY.name, subjects=STOPS, start="last_per_subject")
-            tasks.create_task(follow(of_each, self._take_stop, self._known["stops"]))
+            tasks.create_task(of_each.follow(_teaching(self._take_stop), self._known["stops"]))
             settled = OrderedReader(log, DEVICES.name, subjects=CONFIGURED, start="all")
-            tasks.create_task(follow(settled, self._take_settled, self._known["configurations"]))
-
-    async def _follow(self, reader: OrderedReader, take: Callable[[Delivery], Any], known: asyncio.Event) -> None:
-        async with reader:
-            while True:
-                if not reader.pending:
-                    known.set()
-                for delivery in await reader.take():
-                    try:
-                        take(delivery)
-                    except (msgspec.DecodeError, ValueError) as error:
-                        # Whoever writes tables of it puts it into the dead letters; here it only teaches nothing
-                        _log.warning("an event teaches nothing", subject=delivery.subject, reason=str(error))
+            tasks.create_task(settled.follow(_teaching(self._take_settled), self._known["configurations"]))
 
     def take_status(self, delivery: Delivery) -> None:
         """Take in a status."""
@@ -228,3 +215,16 @@ class Surroundings:
     def _take_settled(self, delivery: Delivery) -> None:
         settled = _decode_settled(delivery.data)
         self._configured_at[settled.esp_id] = max(settled.at, self._configured_at.get(settled.esp_id, 0))
+
+
+def _teaching(take: Callable[[Delivery], object]) -> Callable[[Delivery], None]:
+    """Takes messages in, but for those that cannot be read."""
+
+    def learn(delivery: Delivery) -> None:
+        try:
+            take(delivery)
+        except (msgspec.DecodeError, ValueError) as error:
+            # Whoever writes tables of it puts it into the dead letters; here it only teaches nothing
+            _log.warning("an event teaches nothing", subject=delivery.subject, reason=str(error))
+
+    return learn

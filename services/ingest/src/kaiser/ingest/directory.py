@@ -191,9 +191,9 @@ class Directory:
         beats = OrderedReader(log, HEARTBEATS.name, subjects=BEATS, start="last_per_subject")
         losses = OrderedReader(log, DEVICES.name, subjects=LOSSES, start="last_per_subject")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow(registrations, self._registrations_known))
-            tasks.create_task(self._follow(beats, self._clocks_known))
-            tasks.create_task(self._follow(losses, asyncio.Event()))
+            tasks.create_task(registrations.follow(self._learn, self._registrations_known))
+            tasks.create_task(beats.follow(self._learn, self._clocks_known))
+            tasks.create_task(losses.follow(self._learn, asyncio.Event()))
 
     async def wait_caught_up(self, patience_s: float) -> None:
         """Return when the decisions and clocks of the start are known; or, with a warning, when patience ends."""
@@ -203,14 +203,6 @@ class Directory:
                 await self._clocks_known.wait()
         except TimeoutError:
             _log.warning("readings do not wait any longer for what the log knows of devices", waited_s=patience_s)
-
-    async def _follow(self, reader: OrderedReader, caught_up: asyncio.Event) -> None:
-        async with reader:
-            while True:
-                if not reader.pending:
-                    caught_up.set()
-                for delivery in await reader.take():
-                    self._learn(delivery)
 
     def _learn(self, delivery: Delivery) -> None:
         try:
