@@ -1,7 +1,8 @@
 """Aggregates in memory, of two readers on one log."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from kaiser.actuator.book import Book, Key
 from kaiser.actuator.commands import Around, Ask, Stop
 from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded, CommandRequested
-from kaiser.eventlog import EventLog, now_us
+from kaiser.eventlog import Event, EventLog, now_us
 
 from .conftest import DEC, PUMP, Site
 
@@ -99,3 +100,48 @@ async def test_a_request_that_was_stored_in_part_is_not_made_twice(site: Site, b
     ended = [fact.command_id for fact in site.facts if isinstance(fact, CommandEnded)]
     assert len(requested) == len(set(requested)) == 31
     assert len(ended) == len(set(ended)) == 30
+
+
+def ended(site: Site) -> list[str]:
+    return [fact.command_id for fact in site.facts if isinstance(fact, CommandEnded)]
+
+
+class LateAcknowledgements:
+    """A log whose next acknowledgement of an event comes only when somebody else has written, and that was read."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def publish(self, event: Event, **how: Any) -> Any:
+        acknowledgement = await self._log.publish(event, **how)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        return acknowledgement
+
+
+async def test_what_another_instance_writes_amid_a_decision_is_not_overlooked(site: Site, log: EventLog, books):
+    other, _ = books
+    late = LateAcknowledgements(log)
+    book = Book(cast("EventLog", late))
+    following = asyncio.create_task(book.follow())
+    try:
+        await book.wait_caught_up()
+        await other.execute(KEY, ask("c1"))
+        await book.reach(KEY, other.last_seq(KEY))
+
+        async def another() -> None:
+            await other.execute(KEY, ask("c2"))
+            assert await book.reach(KEY, other.last_seq(KEY))
+
+        late.meanwhile = another
+        await book.execute(KEY, ask("c3"))
+        await site.until(lambda: {"c1", "c3"} <= set(ended(site)))
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    assert sorted(ended(site)) == ["c1", "c3"]  # the second request came last, and took the place of the third

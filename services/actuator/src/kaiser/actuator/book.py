@@ -204,9 +204,13 @@ class Book:
         return page.last_seq >= seq
 
     async def _store_all(self, key: Key, page: Page, facts: Sequence[Fact], written: list[tuple[int, Fact]]) -> bool:
-        """Store events one after the other; false where somebody else wrote in between, which is then known."""
+        """Store events one after the other; false where somebody else wrote in between, which is then known.
+
+        Each is expected to follow the one before, whatever the reader has brought since they were decided.
+        """
+        seen = page.last_seq
         for fact in facts:
-            event, seen = _event(fact), page.last_seq
+            event = _event(fact)
             try:
                 seq = (await self._log.publish(event, expect=Expectation(seen, subjects_of(key)))).seq
             except ConcurrencyConflict:
@@ -216,6 +220,7 @@ class Book:
                 seq = page.ids[event.id]  # stored after all: only the acknowledgement was lost
             self._take(key, page, fact, seq, event.id)
             written.append((seq, fact))
+            seen = seq
         return True
 
     async def _newer(self, key: Key, page: Page, seen: int) -> None:
