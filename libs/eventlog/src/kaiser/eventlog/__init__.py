@@ -22,6 +22,7 @@ from kaiser.eventlog.errors import (
     Unprocessable,
 )
 from kaiser.eventlog.kv import Lease, ensure_bucket
+from kaiser.eventlog.parcels import Parcel
 from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
@@ -48,6 +49,7 @@ __all__ = (
     "Loaded",
     "LogFull",
     "OrderedReader",
+    "Parcel",
     "PubAck",
     "PublishError",
     "PublishRefused",
