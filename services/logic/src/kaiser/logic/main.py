@@ -9,7 +9,7 @@ import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
 from kaiser.eventlog import BatchConsumer, EventLog, Lease, connect, ensure_consumer, ensure_streams
-from kaiser.logic.api import asked, ordered
+from kaiser.logic.api import asked, offered, ordered
 from kaiser.logic.checkpoints import Checkpoints
 from kaiser.logic.conditions.plugin import PluginError, plugins
 from kaiser.logic.deciding import Deciding
@@ -20,6 +20,7 @@ from kaiser.logic.questions import Questions
 from kaiser.logic.rules import Rules
 from kaiser.logic.settings import DAY_S, LogicSettings
 from kaiser.logic.site import Surroundings
+from kaiser.logic.surveyor import Surveyor
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
 from kaiser.service.consuming import progress
@@ -56,7 +57,8 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        surroundings = Surroundings(log)
+        surveyor = Surveyor(log)
+        surroundings = Surroundings(log, surveyor)
         orders = Orders(
             rules,
             surroundings,
@@ -65,9 +67,11 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             time_zone=settings.logic.time_zone,
         )
         questions = Questions(rules, deciding, surroundings, conditions)
-        requests = [ordered(orders), asked(questions)]
+        requests = [ordered(orders), asked(questions), offered()]
         # What needs the database is wired here: it adds to ``requests``, spawns what waits for it, and delays nothing
         frame.spawn("rules", rules.run())
+        for name, surveying in surveyor.spawnable().items():
+            frame.spawn(name, surveying)
         await ensure_consumer(log, EFFECTS)
         await rules.wait_caught_up()
         answerer = Answerer(SERVICE, *requests)
