@@ -15,7 +15,7 @@ from .suite import Heard, Suite, hearing, logged_in
 
 BOTH: Final = pytest.mark.parametrize("generation", ["dec", "head"])
 TANK: Final = 32
-SOUR, FINE = 2450, 1861
+SOUR, FINE = 2800, 1861
 """Counts of the pH probe for about 4.3 and 7.0."""
 
 
