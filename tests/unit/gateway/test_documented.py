@@ -4,7 +4,17 @@ import msgspec
 import pytest
 
 from kaiser.contracts.codes import Code
-from kaiser.gateway.api import actuators, commands, documented, emergencies, safeguards
+from kaiser.gateway.api import (
+    actuators,
+    commands,
+    documented,
+    emergencies,
+    rule_runs,
+    rule_texts,
+    rules,
+    rules_as_monolith,
+    safeguards,
+)
 from kaiser.gateway.api.problems import STATUS_OF
 
 HANDLERS = (
@@ -15,6 +25,14 @@ HANDLERS = (
     safeguards.set_limits,
     safeguards.set_interlock,
     safeguards.clear_alert,
+    rules.define,
+    rules.enable,
+    rules.disable,
+    rules.hold_up,
+    rule_runs.backtest,
+    rule_runs.what_if,
+    rule_texts.fill,
+    rules_as_monolith.create,
 )
 
 
@@ -37,6 +55,8 @@ def test_every_example_is_a_body_that_is_taken(handler):
         (409, {Code.COMMAND_ENDED, Code.EMERGENCY_UNCONFIRMED, Code.INTERLOCK_CONTRADICTION}),
         (409, {Code.LEVEL_NOT_ALLOWED, Code.RUN_TOO_LONG, Code.COOLING_DOWN, Code.TOO_MANY_STARTS, Code.SAFE_MODE}),
         (409, {Code.DUTY_CYCLE_EXCEEDED, Code.OUTSIDE_ALLOWED_HOURS, Code.INTERLOCKED, Code.POWER_BUDGET_EXCEEDED}),
+        (409, {Code.RULE_CHANGED, Code.BACKTEST_REQUIRED}),
+        (400, {Code.RULE_INVALID, Code.RULE_CYCLE, Code.UNIT_MISMATCH}),
         (409, {Code.SENSOR_NOT_FRESH, Code.SENSOR_OUT_OF_BAND, Code.STATE_UNKNOWN}),
     ],
 )

@@ -206,7 +206,8 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
     ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
-        owns=("SAFETY", "IDENTITY", "DEADLETTER"),
+        # LOGIC too, though it only reads it: its live stream is not to wait until logic runs for the first time
+        owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
         asks=("query.>", "command.>"),
     ),

@@ -146,6 +146,10 @@ def rule_of(rule_id: str) -> str:
     return f"logic.rule.{token(rule_id)}.>"
 
 
+RULES_DEFINED: Final = "logic.rule.*.defined"
+"""Filter for the definitions of all rules."""
+
+
 def run(rule_id: str) -> str:
     """What the runs of one rule do, and why it did not run."""
     return f"logic.run.{token(rule_id)}"

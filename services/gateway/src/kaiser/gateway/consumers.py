@@ -1,4 +1,4 @@
-"""Reads the log for the live stream: finished readings, heartbeats, what devices say, and what safety decides."""
+"""Reads the log for the live stream: finished readings, heartbeats, what devices say, what safety and logic decide."""
 
 import math
 from typing import Any, Final
@@ -7,13 +7,14 @@ import msgspec
 import structlog
 
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, SAFETY
+from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, LOGIC, SAFETY
 from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
 from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
 from kaiser.gateway.damping import Damper
 from kaiser.gateway.events import SENSOR_DATA, Envelope, encode
 from kaiser.gateway.hub import TELEMETRY, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.showing import PRESENCE, SHOWN, show
 from kaiser.service.health import Finding, State
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 SILENT_S: Final = 3.5
 """Three heartbeats of the server that did not come."""
+
+OTHERS: Final = (HEARTBEATS, DEVICES, ACTUATORS, SAFETY, LOGIC)
 
 _decode_readings = msgspec.json.Decoder(Readings).decode
 
@@ -41,12 +44,14 @@ class LiveReaders:
         event_log: The log.
         hub: Who gets the events.
         metrics: Where to count.
+        names: What rules are called.
     """
 
-    def __init__(self, event_log: EventLog, hub: Hub, metrics: GatewayMetrics) -> None:
+    def __init__(self, event_log: EventLog, hub: Hub, metrics: GatewayMetrics, names: RuleNames) -> None:
         self._log = event_log
         self._hub = hub
         self._metrics = metrics
+        self._names = names
         self._readers: dict[str, OrderedReader] = {}
         self._damper = Damper()
 
@@ -80,7 +85,7 @@ class LiveReaders:
 
     def spawnable(self) -> dict[str, Any]:
         """Every reader by name, as coroutines."""
-        others = {spec.name.lower(): self.events(spec.name) for spec in (HEARTBEATS, DEVICES, ACTUATORS, SAFETY)}
+        others = {spec.name.lower(): self.events(spec.name) for spec in OTHERS}
         return {TELEMETRY.lower(): self.telemetry(), **others}
 
     def _readings(self, delivery: Delivery) -> None:
@@ -98,14 +103,20 @@ class LiveReaders:
             self._metrics.received_to_pushed.observe((now_us() - min(batch.received_at)) / 1e6)
 
     def _said(self, delivery: Delivery) -> None:
+        self._names.take(delivery)
         shown = SHOWN.get(delivery.type)
         if shown is None or not self._hub.wanted(shown.name):
             return
         try:
-            esp_id, at, fields, urgent = show(delivery.type, delivery.data)
+            news = show(delivery.type, delivery.data)
         except msgspec.MsgspecError as error:
             log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return
+        if news is None:
+            return
+        esp_id, rule_id, at, fields, urgent = news
+        if rule_id:
+            fields |= {"rule_name": self._names.of(rule_id)}
         if delivery.type in PRESENCE:
             verdict = self._damper.change(esp_id, at)
             if verdict == "hide":
@@ -114,4 +125,4 @@ class LiveReaders:
                 fields |= {"status": "flapping", "reason": "it was lost and came back again and again"}
         encoded = encode(Envelope(shown.name, delivery.seq, at, fields))
         stream = delivery.stream
-        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=urgent)
+        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=urgent, rule_id=rule_id)

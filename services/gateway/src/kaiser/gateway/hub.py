@@ -83,10 +83,20 @@ class Hub:
             if count:
                 self._put(client, chunk, count=count, seq=seq, stream=TELEMETRY, urgent=False)
 
-    def event(self, event_type: str, esp_id: str, encoded: bytes, *, seq: int, stream: str, urgent: bool) -> None:
+    def event(
+        self,
+        event_type: str,
+        esp_id: str,
+        encoded: bytes,
+        *,
+        seq: int,
+        stream: str,
+        urgent: bool,
+        rule_id: str = "",
+    ) -> None:
         """Hand one event to those who want it."""
         for client, filters in self._wanting(event_type):
-            if filters.wants(event_type, esp_id):
+            if filters.wants(event_type, esp_id, rule_id):
                 self._put(client, encoded, count=1, seq=seq, stream=stream, urgent=urgent)
 
     def _wanting(self, event_type: str) -> Iterable[tuple[Client, Filters]]:

@@ -9,13 +9,15 @@ from typing import Final
 import structlog
 import uvicorn
 
-from kaiser.contracts.streams import DEADLETTER, IDENTITY, SAFETY
+from kaiser.contracts.streams import DEADLETTER, IDENTITY, LOGIC, SAFETY
 from kaiser.eventlog import connect, ensure_streams
 from kaiser.gateway import accounts as users
+from kaiser.gateway import rulenames
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import application
@@ -59,13 +61,15 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
         frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
-        await ensure_streams(event_log, (SAFETY, IDENTITY, DEADLETTER))
+        await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
         accounts = Accounts()
         read_to = await users.load(event_log, accounts)
         await users.ensure_first_admin(event_log, accounts, settings.admin)
         frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
         hub = Hub(metrics)
-        readers = LiveReaders(event_log, hub, metrics)
+        names = RuleNames()
+        frame.spawn("rule-names", rulenames.follow(event_log, names))
+        readers = LiveReaders(event_log, hub, metrics, names)
         for name, reading in readers.spawnable().items():
             frame.spawn(name, reading)
         frame.health.add("live", readers.finding)
@@ -76,6 +80,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             hub=hub,
             options=options,
             metrics=metrics,
+            names=names,
         )
         web = _web_server(app, options)
         frame.spawn("web", web.serve_on(listening))

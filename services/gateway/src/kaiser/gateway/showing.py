@@ -4,8 +4,7 @@ Names and fields are the monolith's where it had them: every event keeps its own
 of the wire contract lists. What is about no single device, such as an emergency stop, has no ``esp_id``.
 """
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -69,44 +68,21 @@ from kaiser.contracts.events.safeguards import (
     LimitsSet,
     StopConfirmed,
 )
+from kaiser.gateway import showing_rules
 from kaiser.gateway.events import ESP_HEALTH
-
-Fields = dict[str, Any]  # fields of an event's body, which differ by its type
+from kaiser.gateway.shown import Fields, Shown, always, as_it_is, grave, in_state
 
 CRITICAL: Final = frozenset({"emergency_stop", "safety_violation", "safety_forced_off", "hardware_error"})
 """Alerts that are more than a warning, where the device does not say it."""
-
-
-def _never(_: Fields) -> bool:
-    return False
-
-
-def _always(_: Fields) -> bool:
-    return True
-
-
-def _grave(fields: Fields) -> bool:
-    return fields.get("severity") in {"error", "critical"}
 
 
 class Body(msgspec.Struct, frozen=True):
     """Any event, read as far as clients need it; ``esp_id`` is empty where it is about no single device."""
 
     esp_id: str = ""
+    rule_id: str = ""
     received_at: int = 0
-    message: Fields = {}
-
-
-class Shown(NamedTuple):
-    """How an event of the log is shown: under which name, with which fields, and which of them wait for no frame."""
-
-    name: str
-    fields: Callable[[Fields], Fields]
-    urgent: Callable[[Fields], bool] = _never
-
-
-def _as_it_is(message: Fields) -> Fields:
-    return message
+    message: Fields | str = {}  # what a device said; some decisions have a text of that name
 
 
 def _heartbeat(message: Fields) -> Fields:
@@ -148,15 +124,6 @@ def _config_response(message: Fields) -> Fields:
     return fields | {"config_type": fields.get("type", ""), "error_description": fields["message"] if failed else None}
 
 
-def _in_state(state: str) -> Callable[[Fields], Fields]:
-    """A step in the life of a command, a stop or an alert."""
-
-    def fields(message: Fields) -> Fields:
-        return message | {"state": state}
-
-    return fields
-
-
 def _ended(message: Fields) -> Fields:
     return message | {"state": message["outcome"]}
 
@@ -167,62 +134,63 @@ INTERLOCK: Final = "interlock_changed"
 ALERT: Final = "alert"
 
 SHOWN: Final[dict[str, Shown]] = {
-    CommandRequested.TYPE: Shown(COMMAND, _in_state("requested")),
-    CommandDispatched.TYPE: Shown(COMMAND, _in_state("dispatched")),
-    CommandAcknowledged.TYPE: Shown(COMMAND, _in_state("acknowledged")),
+    **showing_rules.SHOWN,
+    CommandRequested.TYPE: Shown(COMMAND, in_state("requested")),
+    CommandDispatched.TYPE: Shown(COMMAND, in_state("dispatched")),
+    CommandAcknowledged.TYPE: Shown(COMMAND, in_state("acknowledged")),
     CommandEnded.TYPE: Shown(COMMAND, _ended),
-    CommandAnsweredLate.TYPE: Shown("command_answered_late", _as_it_is),
-    ShadowDrifted.TYPE: Shown("actuator_drifted", _as_it_is),
-    ShadowSettled.TYPE: Shown("actuator_settled", _as_it_is),
-    LeaseLost.TYPE: Shown("actuator_lease_lost", _as_it_is, urgent=_always),
-    CommandApproved.TYPE: Shown(COMMAND, _in_state("approved")),
-    CommandRejected.TYPE: Shown(COMMAND, _in_state("rejected")),
-    ActuatorStopped.TYPE: Shown("actuator_stopped", _as_it_is, urgent=_always),
-    StopConfirmed.TYPE: Shown("actuator_stop_confirmed", _as_it_is),
-    EmergencyRequested.TYPE: Shown(EMERGENCY_STOP, _in_state("requested"), urgent=_always),
-    EmergencyReleased.TYPE: Shown(EMERGENCY_STOP, _in_state("released"), urgent=_always),
-    AlertRaised.TYPE: Shown(ALERT, _in_state("raised"), urgent=_grave),
-    AlertFolded.TYPE: Shown(ALERT, _in_state("folded")),
-    AlertCleared.TYPE: Shown(ALERT, _in_state("cleared")),
-    LimitsSet.TYPE: Shown("limits_changed", _as_it_is),
-    InterlockSet.TYPE: Shown(INTERLOCK, _in_state("set")),
-    InterlockRemoved.TYPE: Shown(INTERLOCK, _in_state("removed")),
+    CommandAnsweredLate.TYPE: Shown("command_answered_late", as_it_is),
+    ShadowDrifted.TYPE: Shown("actuator_drifted", as_it_is),
+    ShadowSettled.TYPE: Shown("actuator_settled", as_it_is),
+    LeaseLost.TYPE: Shown("actuator_lease_lost", as_it_is, urgent=always),
+    CommandApproved.TYPE: Shown(COMMAND, in_state("approved")),
+    CommandRejected.TYPE: Shown(COMMAND, in_state("rejected")),
+    ActuatorStopped.TYPE: Shown("actuator_stopped", as_it_is, urgent=always),
+    StopConfirmed.TYPE: Shown("actuator_stop_confirmed", as_it_is),
+    EmergencyRequested.TYPE: Shown(EMERGENCY_STOP, in_state("requested"), urgent=always),
+    EmergencyReleased.TYPE: Shown(EMERGENCY_STOP, in_state("released"), urgent=always),
+    AlertRaised.TYPE: Shown(ALERT, in_state("raised"), urgent=grave),
+    AlertFolded.TYPE: Shown(ALERT, in_state("folded")),
+    AlertCleared.TYPE: Shown(ALERT, in_state("cleared")),
+    LimitsSet.TYPE: Shown("limits_changed", as_it_is),
+    InterlockSet.TYPE: Shown(INTERLOCK, in_state("set")),
+    InterlockRemoved.TYPE: Shown(INTERLOCK, in_state("removed")),
     SAID[wire.Heartbeat].name: Shown(ESP_HEALTH, _heartbeat),
     SAID[wire.LastWill].name: Shown(ESP_HEALTH, _lost),
     DeviceReturned.TYPE: Shown(ESP_HEALTH, _returned),
     DeviceSilent.TYPE: Shown(ESP_HEALTH, _silent),
-    SAID[wire.Diagnostics].name: Shown("esp_diagnostics", _as_it_is),
+    SAID[wire.Diagnostics].name: Shown("esp_diagnostics", as_it_is),
     SAID[wire.ActuatorStatus].name: Shown("actuator_status", _actuator_status),
     SAID[wire.ActuatorResponse].name: Shown("actuator_response", _actuator_response),
-    SAID[wire.ActuatorAlert].name: Shown("actuator_alert", _actuator_alert, urgent=_always),
-    SAID[wire.EmergencyAck].name: Shown("emergency_acked", _as_it_is, urgent=_always),
-    SAID[wire.EmergencyReply].name: Shown("emergency_answered", _as_it_is, urgent=_always),
-    SAID[wire.RecoveryConfirm].name: Shown("recovery_confirmed", _as_it_is, urgent=_always),
+    SAID[wire.ActuatorAlert].name: Shown("actuator_alert", _actuator_alert, urgent=always),
+    SAID[wire.EmergencyAck].name: Shown("emergency_acked", as_it_is, urgent=always),
+    SAID[wire.EmergencyReply].name: Shown("emergency_answered", as_it_is, urgent=always),
+    SAID[wire.RecoveryConfirm].name: Shown("recovery_confirmed", as_it_is, urgent=always),
     SAID[wire.ConfigResponse].name: Shown("config_response", _config_response),
-    SAID[wire.ZoneAck].name: Shown("zone_assignment", _as_it_is),
-    SAID[wire.SubzoneAck].name: Shown("subzone_assignment", _as_it_is),
-    SAID[wire.SystemError].name: Shown("error_event", _as_it_is),
-    SAID[wire.IntentOutcome].name: Shown("intent_outcome", _as_it_is),
-    SAID[wire.IntentStage].name: Shown("intent_outcome_lifecycle", _as_it_is),
-    DeviceDiscovered.TYPE: Shown("device_discovered", _as_it_is),
-    DeviceRegistered.TYPE: Shown("device_registered", _as_it_is),
-    DeviceApproved.TYPE: Shown("device_approved", _as_it_is),
-    DeviceRejected.TYPE: Shown("device_rejected", _as_it_is),
-    DeviceRetired.TYPE: Shown("device_retired", _as_it_is),
-    DeviceRenamed.TYPE: Shown("device_renamed", _as_it_is),
-    ZoneSettled.TYPE: Shown("zone_changed", _as_it_is),
-    SubzoneSettled.TYPE: Shown("subzone_changed", _as_it_is),
-    ConfigSettled.TYPE: Shown("config_changed", _as_it_is),
-    DeviceRestarted.TYPE: Shown("device_restarted", _as_it_is),
-    DeviceDeafened.TYPE: Shown("device_deaf", _as_it_is),
-    DeviceHearing.TYPE: Shown("device_hears", _as_it_is),
-    SensorParametersSet.TYPE: Shown("sensor_parameters_set", _as_it_is),
-    CalibrationFinished.TYPE: Shown("sensor_calibrated", _as_it_is),
-    RecomputeFinished.TYPE: Shown("readings_recomputed", _as_it_is),
+    SAID[wire.ZoneAck].name: Shown("zone_assignment", as_it_is),
+    SAID[wire.SubzoneAck].name: Shown("subzone_assignment", as_it_is),
+    SAID[wire.SystemError].name: Shown("error_event", as_it_is),
+    SAID[wire.IntentOutcome].name: Shown("intent_outcome", as_it_is),
+    SAID[wire.IntentStage].name: Shown("intent_outcome_lifecycle", as_it_is),
+    DeviceDiscovered.TYPE: Shown("device_discovered", as_it_is),
+    DeviceRegistered.TYPE: Shown("device_registered", as_it_is),
+    DeviceApproved.TYPE: Shown("device_approved", as_it_is),
+    DeviceRejected.TYPE: Shown("device_rejected", as_it_is),
+    DeviceRetired.TYPE: Shown("device_retired", as_it_is),
+    DeviceRenamed.TYPE: Shown("device_renamed", as_it_is),
+    ZoneSettled.TYPE: Shown("zone_changed", as_it_is),
+    SubzoneSettled.TYPE: Shown("subzone_changed", as_it_is),
+    ConfigSettled.TYPE: Shown("config_changed", as_it_is),
+    DeviceRestarted.TYPE: Shown("device_restarted", as_it_is),
+    DeviceDeafened.TYPE: Shown("device_deaf", as_it_is),
+    DeviceHearing.TYPE: Shown("device_hears", as_it_is),
+    SensorParametersSet.TYPE: Shown("sensor_parameters_set", as_it_is),
+    CalibrationFinished.TYPE: Shown("sensor_calibrated", as_it_is),
+    RecomputeFinished.TYPE: Shown("readings_recomputed", as_it_is),
 }
 """Event type of the log to what clients see of it."""
 
-NOT_SHOWN: Final = frozenset(
+NOT_SHOWN: Final = showing_rules.NOT_SHOWN | frozenset(
     {
         SAID[wire.HeartbeatMetrics].name,  # counters for operators, in the log and on dashboards
         SAID[wire.QueuePressure].name,
@@ -260,30 +228,33 @@ class News(NamedTuple):
 
     Attributes:
         esp_id: Device; empty for what is about no single one, which concerns everybody.
+        rule_id: Rule; empty for what is about none.
         at: Unix microseconds.
         fields: What the clients get.
         urgent: Whether it waits for no frame.
     """
 
     esp_id: str
+    rule_id: str
     at: int
     fields: Fields
     urgent: bool
 
 
-def show(event_type: str, data: bytes) -> News:
-    """An event as a client gets it.
+def show(event_type: str, data: bytes) -> News | None:
+    """An event as a client gets it; None for one that is not meant for clients.
 
     Raises:
         msgspec.MsgspecError: It is not what its type says.
     """
     body, shown = _decode_body(data), SHOWN[event_type]
-    own: Fields = body.message
-    at = body.received_at
-    if not at:  # a decision: its own fields, and times under names of their own
+    own, at = body.message, body.received_at
+    if not at or isinstance(own, str):  # a decision: its own fields, and times under names of their own
         own = msgspec.json.decode(data)
         at = int(own.get("at") or own.get("registered_at") or 0)
+    if not shown.meant(own):
+        return None
     fields = shown.fields(own) | {"timestamp": at // 1_000_000}
     if body.esp_id:
         fields["esp_id"] = body.esp_id
-    return News(body.esp_id, at, fields, shown.urgent(fields))
+    return News(body.esp_id, body.rule_id, at, fields, shown.urgent(fields))

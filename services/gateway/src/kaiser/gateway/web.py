@@ -21,11 +21,16 @@ from kaiser.gateway.api import (
     parquet,
     problems,
     registry,
+    rule_runs,
+    rule_texts,
+    rules,
+    rules_as_monolith,
     safeguards,
     sensors,
 )
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.sockets import Connection
 from kaiser.gateway.throttle import Throttle
@@ -42,6 +47,7 @@ def application(
     hub: Hub,
     options: GatewayOptions,
     metrics: GatewayMetrics,
+    names: RuleNames,
 ) -> Litestar:
     """The application over what the gateway has."""
 
@@ -103,6 +109,27 @@ def application(
             safeguards.decision,
             safeguards.alerts,
             safeguards.clear_alert,
+            rules.rules,
+            rules.rule,
+            rules.define,
+            rules.enable,
+            rules.disable,
+            rules.remove,
+            rules.hold_up,
+            rule_runs.runs,
+            rule_runs.runs_of,
+            rule_runs.explain,
+            rule_runs.explain_run,
+            rule_runs.backtest,
+            rule_runs.what_if,
+            rule_texts.export,
+            rule_texts.import_,
+            rule_texts.templates,
+            rule_texts.fill,
+            rules_as_monolith.create,
+            rules_as_monolith.change,
+            rules_as_monolith.toggle,
+            rules_as_monolith.history,
         ],
         guards=[auth.authenticated],
     )
@@ -112,6 +139,7 @@ def application(
         "tokens": tokens,
         "throttle": Throttle(),
         "metrics": metrics,
+        "names": names,
     }
     return Litestar(
         route_handlers=[Router("/api/v1", route_handlers=[auth.login, auth.me, guarded]), live, docs.assets()],

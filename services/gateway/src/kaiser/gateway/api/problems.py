@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
+from kaiser.contracts.refusals import Fault
 from kaiser.gateway.asking import ProblemError
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         rule: Rule of safety that says no.
         saw: The values that it saw, by name.
         command_id: The command that came to this end.
+        faults: Everything that is wrong with a rule, each with the path of the part that it is about.
     """
 
     type: str
@@ -43,6 +45,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     rule: str = ""
     saw: dict[str, Any] = {}
     command_id: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 NOT_THERE: Final = (
@@ -84,6 +87,8 @@ AGAINST_ITS_STATE: Final = (
     Code.POWER_BUDGET_EXCEEDED,
     Code.SENSOR_NOT_FRESH,
     Code.SENSOR_OUT_OF_BAND,
+    Code.RULE_CHANGED,
+    Code.BACKTEST_REQUIRED,
 )
 """What is refused now may be granted later, or elsewhere: safety's reasons are all of this kind."""
 AWAY: Final = (Code.DATABASE_ERROR, Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.SAFETY_UNAVAILABLE)
@@ -130,7 +135,7 @@ def refused(code: str, detail: str, *, where: str = "", **more: Any) -> Response
 def from_owner(_: AnyRequest, error: ProblemError) -> Response[Any]:
     """What the owner of a projection answered instead."""
     found: Problem = error.problem
-    return refused(found.code, found.detail, where=found.where)
+    return refused(found.code, found.detail, where=found.where, faults=found.faults)
 
 
 def from_validation(_: AnyRequest, error: ValidationException) -> Response[Any]:
