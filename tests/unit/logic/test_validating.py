@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaiser.contracts.logic import Fault
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import (
     ActuatorIs,
     AllOf,

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from kaiser.contracts.events.logic import Branch, Cause, RunDecision, Seen
+from kaiser.contracts.events.logic import Branch, Cause, Seen
 from kaiser.contracts.events.safeguards import ActuatorRef
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import Rule, RuleId
 
 Reason = Annotated[str, Meta(max_length=500)]
@@ -31,13 +32,13 @@ class RuleOrder(msgspec.Struct, frozen=True, kw_only=True):
 class DefineRule(RuleOrder, frozen=True, kw_only=True):
     """Make a rule, or a new version of it. ``command.logic.define`` answers ``RuleDecided``.
 
-    Refused with RULE_INVALID where it cannot be what was meant; the faults are in the detail, one a line, with paths.
+    Refused with RULE_INVALID where it cannot be what was meant; the refusal has the faults, with their paths.
 
     Attributes:
         rule: In JSON; of the monolith's shape where ``monolith`` says so.
         enable: Whether it goes live at once, where no backtest is asked for.
         expected_version: The newest version that the author knew; None does not check.
-        dry: Only say what is wrong with it.
+        dry: Only say what is wrong with it: refused as it would be, and nothing is decided.
     """
 
     rule: dict[str, Any]  # checked by logic, which says where what is wrong
@@ -76,26 +77,74 @@ class RemoveRule(RuleOrder, frozen=True, kw_only=True):
 
 
 class ImportRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Define many rules from YAML. ``command.logic.import`` answers ``list[RuleDecided]``; all of them, or none."""
+    """Define many rules from YAML. ``command.logic.import`` answers ``list[RuleDecided]``; all of them, or none.
+
+    Refused with RULE_INVALID as one rule is; paths begin with ``rules.{id}``.
+
+    Attributes:
+        dry: Only say what is wrong with them.
+    """
 
     text: Annotated[str, Meta(max_length=1_000_000)]
     by: str
     enable: bool = False
+    reason: Reason = ""
     correlation_id: str = ""
+    dry: bool = False
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with a rule, and where.
+class ExportRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules as YAML: the live versions, else the newest. ``query.logic.export`` answers ``RulesText``.
 
     Attributes:
-        path: As in ``condition.conditions[0].sensor``; empty for all of it.
-        weight: A ``warning`` does not keep it from being defined.
+        rule_ids: Which; None for all of them.
     """
 
-    path: str
-    code: str
-    detail: str
-    weight: Literal["error", "warning"] = "error"
+    rule_ids: list[RuleId] | None = None
+
+
+class RulesText(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules as YAML, which ``command.logic.import`` takes."""
+
+    text: str
+
+
+class TemplatesQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules that most greenhouses want. ``query.logic.templates`` answers ``list[Template]``."""
+
+
+class TemplateParameter(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact about the place that a template is made into a rule with.
+
+    Attributes:
+        kind: ``sensor``, ``actuator`` and ``place`` are objects as in a rule.
+        default: None for none.
+    """
+
+    name: str
+    kind: Literal["sensor", "actuator", "place", "number", "whole", "text"]
+    description: str
+    required: bool
+    default: float | int | str | None = None
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule to be filled in."""
+
+    name: str
+    description: str
+    parameters: list[TemplateParameter]
+
+
+class FillTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """Make a rule of a template; nothing is defined by it. ``query.logic.fill`` answers ``Rule``.
+
+    Refused with RULE_NOT_FOUND where there is no such template, and with RULE_INVALID and the faults, whose paths are
+    names of parameters.
+    """
+
+    name: str
+    parameters: dict[str, Any] = {}
 
 
 class RuleDecided(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +228,20 @@ class RunsQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision of the engine as it is in the log.
+
+    Attributes:
+        type: Of its event, such as ``io.kaiser.run.step_ended.v1``.
+        decision: Its body.
+        seq: Its sequence in LOGIC; 0 where it is in no log.
+    """
+
+    type: str
+    decision: dict[str, Any]
+    seq: int = 0
+
+
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """A run, or a time a rule did not run.
 
@@ -199,7 +262,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     ended_at: int = 0
     cause: Cause
-    decisions: list[RunDecision] = []
+    decisions: list[Told] = []
 
 
 class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,18 +9,24 @@ import msgspec
 
 from kaiser.contracts.events.calibration import CalibrationKind, FoundCalibration, SensorKey
 from kaiser.contracts.events.equipment import ConfigFault, Equipment
+from kaiser.contracts.refusals import Fault
 
 T = TypeVar("T")
 
 Resolution = Literal["raw", "1m", "1h", "1d", "auto"]
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """Why a request was not answered: a stable code, what was wrong, and where."""
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a request was not answered: a stable code, what was wrong, and where.
+
+    Attributes:
+        faults: Everything that is wrong, where that is more than a sentence.
+    """
 
     code: str
     detail: str
     where: str = ""
+    faults: tuple[Fault, ...] = ()
 
 
 class Reply(msgspec.Struct, Generic[T], frozen=True, omit_defaults=True):

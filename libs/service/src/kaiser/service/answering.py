@@ -120,7 +120,8 @@ class Answerer:
         try:
             return Reply(ok=task.result())
         except Refusal as refusal:
-            return _problem(refusal.code, refusal.detail, refusal.where)
+            refused = Problem(refusal.code, refusal.detail, refusal.where, refusal.faults)
+            return Reply(problem=refused)
         except BadData as error:
             return _problem(Code.VALUE_OUT_OF_RANGE, str(error))
         except DatabaseAway as away:
@@ -136,8 +137,8 @@ class Answerer:
             return _problem(Code.SERVICE_ERROR, words)
 
 
-def _problem(code: str, detail: str, where: str = "") -> Reply[Any]:
-    return Reply(problem=Problem(code=code, detail=detail, where=where))
+def _problem(code: str, detail: str) -> Reply[Any]:
+    return Reply(problem=Problem(code=code, detail=detail))
 
 
 def _heard(task: "asyncio.Future[Any]") -> None:

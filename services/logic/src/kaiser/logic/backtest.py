@@ -22,7 +22,7 @@ from kaiser.contracts.events.logic import (
 )
 from kaiser.contracts.events.safeguards import ActuatorRef, EmergencyReleased, EmergencyRequested, LimitsSet
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.logic import BacktestReport, Change, RunView, WhatIfReport
+from kaiser.contracts.logic import BacktestReport, Change, RunView, Told, WhatIfReport
 from kaiser.contracts.rules import Command, Ramp, Rule
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
@@ -171,7 +171,7 @@ class Trial:
                 self._runs[decision.run_id] = _view(decision)
         view = self._runs.get(getattr(decision, "run_id", ""))
         if view is not None:
-            view.decisions.append(decision)
+            view.decisions.append(Told(type=decision.TYPE, decision=msgspec.to_builtins(decision)))
             if isinstance(decision, RunEnded):
                 ended = {"outcome": decision.outcome, "reason": decision.code, "detail": decision.detail}
                 self._runs[decision.run_id] = msgspec.structs.replace(view, ended_at=decision.at, **ended)

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.logic import Fault
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import ActuatorIs, Command, Ramp, RanTrigger, Rule, RuleRan, SwitchRule
 from kaiser.logic import walking
 from kaiser.logic.state import ActuatorKey

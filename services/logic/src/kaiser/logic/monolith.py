@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.logic import Fault
+from kaiser.contracts.refusals import Fault
 from kaiser.logic.validating import Site
 
 Values = dict[str, Any]  # JSON values of either shape

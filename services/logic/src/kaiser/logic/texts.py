@@ -12,7 +12,7 @@ import msgspec
 import yaml
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.logic import Fault
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import Rule
 
 Values = dict[str, Any]  # plain JSON values of a rule

@@ -9,7 +9,7 @@ import msgspec
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.logic import Seen
 from kaiser.contracts.events.safeguards import ActuatorRef, SensorRef
-from kaiser.contracts.logic import Fault
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import (
     Action,
     ActuatorIs,
