@@ -22,10 +22,10 @@ from kaiser.eventlog.errors import (
     Unprocessable,
 )
 from kaiser.eventlog.kv import Lease, ensure_bucket
-from kaiser.eventlog.parcels import Parcel
 from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
+from kaiser.eventlog.snapshots import Snapshots
 from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams, keep_copies
 
 __all__ = (
@@ -49,13 +49,13 @@ __all__ = (
     "Loaded",
     "LogFull",
     "OrderedReader",
-    "Parcel",
     "PubAck",
     "PublishError",
     "PublishRefused",
     "PublishStats",
     "Repository",
     "Retry",
+    "Snapshots",
     "Unacknowledged",
     "Unprocessable",
     "browse",

@@ -19,6 +19,7 @@ from kaiser.actuator.orders import Orders
 from kaiser.actuator.projections import Projections
 from kaiser.actuator.queries import Queries
 from kaiser.actuator.settings import ActuatorSettings
+from kaiser.actuator.snapshotting import Snapshotting
 from kaiser.actuator.surroundings import Surroundings
 from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DOWNLINK
 from kaiser.eventlog import EventLog, Lease, connect, ensure_streams
@@ -28,6 +29,7 @@ from kaiser.service.answering import Answerer
 from kaiser.service.consuming import Consumers
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.service.room import RoomWatch
 from kaiser.timescale import Pool, Retention
 
 LEASE_TTL_S: Final = 2
@@ -36,6 +38,9 @@ LEASE_TTL_S: Final = 2
 
 EMERGENCIES_S: Final = 5.0
 """Emergency stops are waited for so long at the start."""
+
+
+FULL: Final = "commands are refused or wait until there is room; an emergency stop goes another way"
 
 
 async def serve(frame: Frame, settings: ActuatorSettings) -> None:
@@ -48,6 +53,7 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))
         await pool.open()
         frame.spawn("database watch", watch.run())
@@ -67,6 +73,8 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     surroundings = Surroundings(roster, settings.actuator.patience())
     acting = Acting(log, book, surroundings, metrics)
     holder = f"{socket.gethostname()}.{os.getpid()}"
+    snapshotting = Snapshotting(log, SERVICE, book, archive)
+    await snapshotting.restore()
     clockwork = Clockwork(acting, Lease(log, SERVICE, "timers", holder=holder, ttl_s=LEASE_TTL_S))
     _show(metrics, book, archive, surroundings, clockwork)
     frame.spawn("roster", roster.follow(log))
@@ -90,6 +98,7 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     consumers.run("leases", LEASES, Leases(acting).handle)
     frame.spawn("lead", clockwork.lead())
     frame.spawn("timers", clockwork.run())
+    frame.spawn("snapshots", snapshotting.run(lambda: clockwork.leading, settings.actuator.snapshot_s))
 
 
 async def _record(frame: Frame, consumers: Consumers, settings: ActuatorSettings, pool: Pool) -> None:

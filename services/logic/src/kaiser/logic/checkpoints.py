@@ -1,19 +1,15 @@
 """Keeps what the engine knows in the key-value bucket of logic, with the point in the log at which it knew that."""
 
-from typing import Final
-
 import msgspec
 import nats.errors
 import structlog
 from nats.js.errors import Error as JetStreamError
 
-from kaiser.eventlog import EventLog, Parcel
+from kaiser.eventlog import EventLog, Snapshots
 from kaiser.logic import snapshots
 from kaiser.logic.marks import Mark
 
 _log = structlog.get_logger(__name__)
-
-KEY: Final = "engine"
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -35,7 +31,7 @@ class Checkpoints:
     """
 
     def __init__(self, log: EventLog, bucket: str) -> None:
-        self._parcel = Parcel(log, bucket, KEY, f"format {snapshots.FORMAT}")
+        self._snapshots = Snapshots(log, bucket, f"format {snapshots.FORMAT}")
 
     async def last(self) -> Checkpoint | None:
         """The last checkpoint; None where there is none that this release reads.
@@ -44,7 +40,7 @@ class Checkpoints:
             nats.errors.Error: The log is not reachable.
         """
         try:
-            data = await self._parcel.read()
+            data = await self._snapshots.read()
             return None if data is None else _decode(data)
         except (JetStreamError, ValueError) as error:
             _log.warning("there is no checkpoint to go on from", reason=repr(error))
@@ -54,7 +50,7 @@ class Checkpoints:
         """Write a checkpoint; false where the log does not take it, and the last one is as it was."""
         try:
             data = msgspec.json.encode(checkpoint)
-            await self._parcel.write(data)
+            await self._snapshots.keep(data)
         except (nats.errors.Error, JetStreamError, TimeoutError) as error:
             _log.warning("a checkpoint could not be written", reason=repr(error))
             return False

@@ -1,4 +1,4 @@
-"""Keeps checkpoints in the key-value bucket of safety, and finds the last one."""
+"""Keeps checkpoints as snapshots of safety, and finds the last one."""
 
 import asyncio
 from typing import Final
@@ -8,14 +8,14 @@ import structlog
 from nats.js.errors import Error as JetStreamError
 
 from kaiser.contracts.streams import ACTUATORS, SAFETY
-from kaiser.eventlog import EventLog, Parcel
+from kaiser.eventlog import EventLog, Snapshots
 from kaiser.safety import checkpoints
 from kaiser.safety.checkpoints import Checkpoint
 from kaiser.safety.following import Followed
 
 _log = structlog.get_logger(__name__)
 
-KEY: Final = "checkpoint"
+AWAY: Final = (nats.errors.Error, JetStreamError, TimeoutError)
 
 
 class Checkpoints:
@@ -28,18 +28,19 @@ class Checkpoints:
 
     def __init__(self, log: EventLog, bucket: str) -> None:
         self._log = log
-        self._parcel = Parcel(log, bucket, KEY, checkpoints.fingerprint())
+        self._snapshots = Snapshots(log, bucket, checkpoints.fingerprint())
 
     async def last(self) -> Checkpoint | None:
         """The last checkpoint; None where there is none that is of use."""
+        data = await self._snapshots.last()
+        if data is None:
+            return None
         try:
-            checkpoint = await self._read()
-            if checkpoint is None or not await self._belongs(checkpoint):
-                return None
-        except (nats.errors.Error, JetStreamError, ValueError, TimeoutError) as error:
+            checkpoint = checkpoints.from_bytes(data)
+            return checkpoint if await self._belongs(checkpoint) else None
+        except (*AWAY, ValueError) as error:
             _log.warning("no checkpoint to go on from, reading everything", reason=repr(error))
             return None
-        return checkpoint
 
     async def keep(self, followed: Followed, every_s: float) -> None:
         """Write one now and then, until cancelled."""
@@ -51,7 +52,7 @@ class Checkpoints:
                 try:
                     await self.write(checkpoint)
                     kept = checkpoint.actuators_seq + checkpoint.safety_seq
-                except (nats.errors.Error, JetStreamError, TimeoutError) as error:
+                except AWAY as error:
                     _log.warning("a checkpoint could not be written", reason=repr(error))
 
     async def write(self, checkpoint: Checkpoint) -> None:
@@ -61,12 +62,8 @@ class Checkpoints:
             nats.errors.Error: The log is not reachable; the last checkpoint is as it was.
         """
         data = await asyncio.to_thread(checkpoints.to_bytes, checkpoint)
-        await self._parcel.write(data)
+        await self._snapshots.keep(data)
         _log.debug("checkpoint written", bytes=len(data), actuators=checkpoint.actuators_seq)
-
-    async def _read(self) -> Checkpoint | None:
-        data = await self._parcel.read()
-        return None if data is None else checkpoints.from_bytes(data)
 
     async def _belongs(self, checkpoint: Checkpoint) -> bool:
         """Whether it was made of these streams: a log that was replaced is shorter."""
