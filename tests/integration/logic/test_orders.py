@@ -47,6 +47,7 @@ async def problem(site, subject: str, asked: msgspec.Struct) -> str:
 
 async def test_rules_are_defined_changed_rested_and_removed_with_who_did_it(site, new_logic):
     new_logic().start()
+    await site.has_device()
     first = await site.orders("define", DefineRule(rule_id="water", rule=rule(below(30), switch("ON")), by="eva"))
     assert (first["version"], first["live"]) == (1, 0)
     other = rule(below(20), switch("ON"))
