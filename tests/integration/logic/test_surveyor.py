@@ -1,31 +1,20 @@
 """What there is to watch and to switch is learnt from a real log."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import msgspec
-import pytest
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.device import DeviceSaid
 from kaiser.contracts.events.equipment import ConfigOrdered, Equipment, WantedActuator, WantedSensor
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import STREAMS
 from kaiser.contracts.wire import ActuatorStatus
-from kaiser.eventlog import Event, EventLog, connect, ensure_streams, now_us
-from kaiser.local.ephemeral import Nats
+from kaiser.eventlog import Event, EventLog, now_us
 from kaiser.logic.surveyor import Surveyor
 from kaiser.logic.validating import SensorFact
 
 ESP = "ESP_9F03D4"
-
-
-@pytest.fixture
-async def log(nats_server: Nats) -> AsyncIterator[EventLog]:
-    async with await connect(nats_server.url, name="test") as connection:
-        await ensure_streams(connection, STREAMS)
-        yield connection
 
 
 def ordered(*gpios: int) -> Event:
@@ -82,7 +71,7 @@ def reported(gpio: int) -> Event:
 
 
 def sensors(surveyor: Surveyor) -> dict[str, tuple[SensorFact, ...]]:
-    return {f"{kind} {gpio}": facts for (_, gpio, kind), facts in surveyor.survey.site({}).sensors.items()}
+    return {f"{kind} {gpio}": facts for (_, gpio, kind), facts in surveyor.survey.of(ESP).sensors.items()}
 
 
 async def test_what_the_log_holds_is_known_at_the_start_and_what_comes_is_known_then(log: EventLog) -> None:
@@ -95,7 +84,7 @@ async def test_what_the_log_holds_is_known_at_the_start_and_what_comes_is_known_
             await surveyor.wait_caught_up()
             assert surveyor.missing == ""
             assert sensors(surveyor) == {"moisture 34": (SensorFact(),), "ds18b20 4": (SensorFact("", "°C"),)}
-            assert surveyor.survey.site({}).actuators == {(ESP, 25): "pump", (ESP, 26): "pwm"}
+            assert surveyor.survey.of(ESP).actuators == {(ESP, 25): "pump", (ESP, 26): "pwm"}
             for event in (ordered(34, 35), measured("°F")):
                 await log.publish(event)
             later = {

@@ -216,6 +216,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         answers=("query.logic.>", "command.logic.>"),
         asks=(
             "command.actuator.send",
+            "query.actuator.actuators",
             "query.ingest.sensors",
             "query.ingest.latest",
             "query.ingest.history",

@@ -1,17 +1,25 @@
 """Answers on ``command.logic.*`` and ``query.logic.*``."""
 
+from collections.abc import Sequence
+
 from kaiser.contracts import subjects
 from kaiser.contracts.logic import (
     DefineRule,
     DisableRule,
     EnableRule,
     ExplainQuery,
+    ExportRules,
+    FillTemplate,
     ImportRules,
     RemoveRule,
     RuleQuery,
     RulesQuery,
+    Template,
+    TemplatesQuery,
     TestRule,
 )
+from kaiser.contracts.rules import Rule
+from kaiser.logic import filling
 from kaiser.logic.orders import Orders
 from kaiser.logic.questions import Questions
 from kaiser.service.answering import Requests
@@ -35,4 +43,20 @@ def asked(questions: Questions) -> Requests:
         subjects.query("logic", "rule"): (RuleQuery, questions.rule),
         subjects.query("logic", "explain"): (ExplainQuery, questions.explain),
         subjects.query("logic", "test"): (TestRule, questions.test),
+        subjects.query("logic", "export"): (ExportRules, questions.export),
+    }
+
+
+def offered() -> Requests:
+    """What may be asked about templates."""
+
+    async def templates(asked: TemplatesQuery, now: int) -> Sequence[Template]:  # noqa: ARG001  # one face for all
+        return filling.offered()
+
+    async def fill(asked: FillTemplate, now: int) -> Rule:  # noqa: ARG001
+        return filling.fill(asked)
+
+    return {
+        subjects.query("logic", "templates"): (TemplatesQuery, templates),
+        subjects.query("logic", "fill"): (FillTemplate, fill),
     }

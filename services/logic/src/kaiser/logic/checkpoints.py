@@ -1,7 +1,5 @@
 """Keeps what the engine knows in the key-value bucket of logic, with the point in the log at which it knew that."""
 
-from typing import Final
-
 import msgspec
 import nats.errors
 import structlog
@@ -12,8 +10,6 @@ from kaiser.logic import snapshots
 from kaiser.logic.marks import Mark
 
 _log = structlog.get_logger(__name__)
-
-AWAY: Final = (nats.errors.Error, JetStreamError, TimeoutError)
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -38,12 +34,16 @@ class Checkpoints:
         self._snapshots = Snapshots(log, bucket, f"format {snapshots.FORMAT}")
 
     async def last(self) -> Checkpoint | None:
-        """The last checkpoint; None where there is none that this release reads."""
-        data = await self._snapshots.last()
+        """The last checkpoint; None where there is none that this release reads.
+
+        Raises:
+            nats.errors.Error: The log is not reachable.
+        """
         try:
+            data = await self._snapshots.read()
             return None if data is None else _decode(data)
-        except msgspec.DecodeError as error:
-            _log.warning("the checkpoint cannot be read", reason=str(error))
+        except (JetStreamError, ValueError) as error:
+            _log.warning("there is no checkpoint to go on from", reason=repr(error))
             return None
 
     async def write(self, checkpoint: Checkpoint) -> bool:
@@ -51,7 +51,7 @@ class Checkpoints:
         try:
             data = msgspec.json.encode(checkpoint)
             await self._snapshots.keep(data)
-        except AWAY as error:
+        except (nats.errors.Error, JetStreamError, TimeoutError) as error:
             _log.warning("a checkpoint could not be written", reason=repr(error))
             return False
         _log.debug("checkpoint written", bytes=len(data), clock=checkpoint.mark.clock)

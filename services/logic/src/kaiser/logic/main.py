@@ -9,7 +9,7 @@ import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
 from kaiser.eventlog import BatchConsumer, EventLog, Lease, connect, ensure_consumer, ensure_streams
-from kaiser.logic.api import asked, ordered
+from kaiser.logic.api import asked, offered, ordered
 from kaiser.logic.checkpoints import Checkpoints
 from kaiser.logic.conditions.plugin import PluginError, plugins
 from kaiser.logic.deciding import Deciding
@@ -58,8 +58,6 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             checkpoint_s=settings.logic.checkpoint_s,
         )
         surveyor = Surveyor(log)
-        for name, reader in surveyor.spawnable().items():
-            frame.spawn(name, reader)
         surroundings = Surroundings(log, surveyor)
         orders = Orders(
             rules,
@@ -69,9 +67,11 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             time_zone=settings.logic.time_zone,
         )
         questions = Questions(rules, deciding, surroundings, conditions)
-        requests = [ordered(orders), asked(questions)]
+        requests = [ordered(orders), asked(questions), offered()]
         # What needs the database is wired here: it adds to ``requests``, spawns what waits for it, and delays nothing
         frame.spawn("rules", rules.run())
+        for name, surveying in surveyor.spawnable().items():
+            frame.spawn(name, surveying)
         await ensure_consumer(log, EFFECTS)
         await rules.wait_caught_up()
         answerer = Answerer(SERVICE, *requests)

@@ -7,8 +7,8 @@ import msgspec
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.logic import RuleFact
-from kaiser.contracts.logic import DefineRule, DisableRule, EnableRule, Fault, ImportRules, RemoveRule, RuleDecided
-from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.logic import DefineRule, DisableRule, EnableRule, ImportRules, RemoveRule, RuleDecided
+from kaiser.contracts.refusals import Fault, Refusal, refusal_of
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import ConcurrencyConflict, Executed, new_id
 from kaiser.logic import definitions, monolith, texts, validating
@@ -53,14 +53,13 @@ class Orders:
         Raises:
             Refusal: RULE_INVALID, RULE_NOT_FOUND, RULE_CHANGED, BACKTEST_REQUIRED.
         """
-        site, faults = self._surroundings.site(self._rules.written(order.rule_id))
+        site, faults = await self._surroundings.around(order.rule, self._rules.written(order.rule_id))
         values, notes = self._values(order, site)
         rule, found = self._checked(order.rule_id, values, site)
         faults += [*notes, *found]
-        if order.dry:
-            life = self._rules.lives.get(order.rule_id, UNBORN)
-            return RuleDecided(rule_id=order.rule_id, version=life.newest, live=life.live, warnings=faults)
         checked = _valid(rule, faults)
+        if order.dry:
+            return self._as_it_is(order.rule_id, faults)
         done = _with_correlation(order)
         return await self._execute(
             done.rule_id,
@@ -108,14 +107,14 @@ class Orders:
         """Define many rules from YAML: all of them, or none.
 
         Raises:
-            Refusal: RULE_INVALID, with a line a fault; RULE_NOT_FOUND for one that is gone, BACKTEST_REQUIRED.
+            Refusal: RULE_INVALID, with the faults; RULE_NOT_FOUND for one that is gone, BACKTEST_REQUIRED.
         """
         try:
             values = texts.load(order.text)
         except texts.TextError as error:
-            raise Refusal(Code.RULE_INVALID, _line(error.fault), "text") from None
+            raise refusal_of(Code.RULE_INVALID, [error.fault]) from None
         correlation_id = order.correlation_id or new_id()
-        site, unchecked = self._surroundings.site(self._rules.written())
+        site, unchecked = await self._surroundings.around(values, self._rules.written())
         rules = {rule_id: validating.read(each) for rule_id, each in values.items()}
         readable = {rule_id: rule for rule_id, rule in rules.items() if isinstance(rule, Rule)}
         faults: dict[str, list[Fault]] = {}
@@ -125,12 +124,12 @@ class Orders:
             faults[rule_id] = (
                 [rule] if isinstance(rule, Fault) else validating.check(rule_id, rule, around, self._plugins)
             )
-        wrong = [
-            f"rules.{rule_id}.{_line(fault)}" for rule_id, found in faults.items() for fault in found if _grave(fault)
-        ]
+        wrong = [_within(rule_id, fault) for rule_id, found in faults.items() for fault in found if _grave(fault)]
         if wrong:
-            raise Refusal(Code.RULE_INVALID, "\n".join(wrong), "text")
-        about = {"by": order.by, "correlation_id": correlation_id, "enable": order.enable}
+            raise refusal_of(Code.RULE_INVALID, wrong)
+        if order.dry:
+            return [self._as_it_is(rule_id, [*unchecked, *found]) for rule_id, found in faults.items()]
+        about = {"by": order.by, "correlation_id": correlation_id, "enable": order.enable, "reason": order.reason}
         decides = {
             rule_id: self._defining(DefineRule(rule_id=rule_id, rule={}, **about), rule, now)  # type: ignore[arg-type]  # of three types
             for rule_id, rule in readable.items()
@@ -144,6 +143,10 @@ class Orders:
             for rule_id, executed in done.items()
         ]
 
+    def _as_it_is(self, rule_id: str, faults: list[Fault]) -> RuleDecided:
+        life = self._rules.lives.get(rule_id, UNBORN)
+        return RuleDecided(rule_id=rule_id, version=life.newest, live=life.live, warnings=faults)
+
     def _defining(self, order: DefineRule, rule: Rule, now: int) -> Callable[[Life], Sequence[RuleFact]]:
         return lambda life: definitions.define(life, order, rule, now=now, gated=self._gated)
 
@@ -153,7 +156,7 @@ class Orders:
         try:
             converted = monolith.convert(order.rule, site, time_zone=self._time_zone)
         except monolith.MonolithError as error:
-            raise Refusal(Code.RULE_INVALID, _line(error.fault), "rule") from None
+            raise refusal_of(Code.RULE_INVALID, [error.fault]) from None
         return converted.rule, converted.notes
 
     def _checked(self, rule_id: str, values: Values, site: Site) -> tuple[Rule | None, list[Fault]]:
@@ -193,7 +196,7 @@ def _decided(
 def _valid(rule: Rule | None, faults: Sequence[Fault]) -> Rule:
     grave = [fault for fault in faults if _grave(fault)]
     if grave or rule is None:
-        raise Refusal(Code.RULE_INVALID, "\n".join(_line(fault) for fault in grave), "rule")
+        raise refusal_of(Code.RULE_INVALID, grave)
     return rule
 
 
@@ -201,8 +204,10 @@ def _grave(fault: Fault) -> bool:
     return fault.weight == "error"
 
 
-def _line(fault: Fault) -> str:
-    return f"{fault.path or 'rule'}: {fault.detail} ({fault.code})"
+def _within(rule_id: str, fault: Fault) -> Fault:
+    """A fault of one rule of several."""
+    path = ".".join(filter(None, ("rules", rule_id, fault.path)))
+    return msgspec.structs.replace(fault, path=path)
 
 
 def _with_correlation(order: Any) -> Any:  # an order about a rule, of the same type

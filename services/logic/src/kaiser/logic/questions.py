@@ -8,11 +8,20 @@ import msgspec
 
 from kaiser.contracts import cursors
 from kaiser.contracts.codes import Code
-from kaiser.contracts.logic import ExplainQuery, Explanation, RuleQuery, RulesQuery, RuleView, TestRule
+from kaiser.contracts.logic import (
+    ExplainQuery,
+    Explanation,
+    ExportRules,
+    RuleQuery,
+    RulesQuery,
+    RulesText,
+    RuleView,
+    TestRule,
+)
 from kaiser.contracts.queries import Page
-from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.refusals import Refusal, refusal_of
 from kaiser.contracts.rules import Rule
-from kaiser.logic import trying, validating
+from kaiser.logic import filling, trying, validating
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.deciding import Deciding
 from kaiser.logic.definitions import Life
@@ -86,6 +95,14 @@ class Questions:
             raise Refusal(Code.RULE_NOT_FOUND, f"there is no version {asked.version}", "version")
         return self._view(asked.rule_id, life, asked.version)
 
+    async def export(self, asked: ExportRules, now: int) -> RulesText:  # noqa: ARG002
+        """Rules as YAML.
+
+        Raises:
+            Refusal: RULE_NOT_FOUND.
+        """
+        return filling.export(asked, self._rules.written())
+
     async def explain(self, asked: ExplainQuery, now: int) -> Explanation:
         """Why a rule ran, or does not run.
 
@@ -120,7 +137,7 @@ class Questions:
         if asked.rule is not None:
             rule = validating.read(asked.rule)
             if not isinstance(rule, Rule):
-                raise Refusal(Code.RULE_INVALID, f"{rule.path or 'rule'}: {rule.detail} ({rule.code})", "rule")
+                raise refusal_of(Code.RULE_INVALID, [rule])
             return rule
         found = self._rules.written().get(asked.rule_id)
         if found is None:

@@ -1,21 +1,21 @@
-"""What there is to watch and to switch, for the checks of rules, and what was measured last, for drafts."""
+"""What there is to watch and to switch, for the checks of rules: out of the log, and asked of those who know more."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import msgspec
 import nats.errors
 import structlog
 
-from kaiser.contracts import queries, subjects
+from kaiser.contracts import actuation, queries, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.logic import Fault
 from kaiser.contracts.queries import Page, Reply
+from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import EventLog, now_us
 from kaiser.logic.surveyor import Surveyor
-from kaiser.logic.validating import Site
+from kaiser.logic.validating import SensorFact, Site
 
 _log = structlog.get_logger(__name__)
 
@@ -23,33 +23,60 @@ ANSWER_S: Final = 1.5
 """Whoever orders a rule waits for it."""
 PAGE: Final = 1000
 SENSORS: Final = subjects.query("ingest", "sensors")
+ACTUATORS: Final = subjects.query("actuator", "actuators")
+UNCHECKED: Final = {
+    "sensors": "nobody tells what sensors there are at present, so they were not checked",
+    "actuators": "nobody tells what actuators there are at present, so they were not checked",
+}
 
+Sensors = dict[tuple[str, int, str], tuple[SensorFact, ...]]
+Actuators = dict[tuple[str, int], str]
+
+K = TypeVar("K")
+V = TypeVar("V")
 T = TypeVar("T")
 _sensors = msgspec.json.Decoder(Reply[Page[queries.Sensor]])
+_actuators = msgspec.json.Decoder(Reply[Page[actuation.Actuator]])
 
 
 class Surroundings:
-    """What is known of the site.
+    """Knows what the log says, and asks ingest and the actuator service where that is not enough.
+
+    It is not where a device has been silent for long, or where the log is still being read.
 
     Args:
         log: The connection.
-        surveyor: Knows what sensors and actuators there are.
+        surveyor: Follows in the log what there is.
     """
 
     def __init__(self, log: EventLog, surveyor: Surveyor) -> None:
         self._log = log
         self._surveyor = surveyor
 
-    def site(self, rules: Mapping[str, Rule]) -> tuple[Site, list[Fault]]:
-        """What there is, and what could not be found out.
+    async def around(self, values: Any, rules: Mapping[str, Rule]) -> tuple[Site, list[Fault]]:  # JSON values
+        """What there is on the devices that are named in a rule, and what could not be found out.
 
         Args:
+            values: The rule.
             rules: All others.
         """
-        if missing := self._surveyor.missing:
-            words = f"whether its sensors and actuators are there was not checked: still {missing}"
-            return Site(rules=rules), [Fault(path="", code=Code.SERVICE_ERROR, detail=words, weight="warning")]
-        return self._surveyor.survey.site(rules), []
+        named = Named.of(values)
+        sensors: Sensors | None = {}
+        actuators: Actuators | None = {}
+        for esp_id in sorted(named.devices):
+            known = self._surveyor.survey.of(esp_id)
+            missing = {key for key in named.sensors - known.sensors.keys() if key[0] == esp_id}
+            sensors = _joined(sensors, await self._sensors(esp_id, known.sensors) if missing else known.sensors)
+            absent = {key for key in named.pins - known.actuators.keys() if key[0] == esp_id}
+            actuators = _joined(
+                actuators, await self._actuators(esp_id, known.actuators) if absent else known.actuators
+            )
+        faults = [
+            Fault(path="", code=Code.SERVICE_ERROR, detail=UNCHECKED[name], weight="warning")
+            for name, found in (("sensors", sensors), ("actuators", actuators))
+            if found is None
+        ]
+        return Site(sensors=sensors, actuators=actuators, rules=rules), faults
 
     async def sensors(self, esp_id: str) -> list[queries.Sensor] | None:
         """Sensors of a device with their latest readings; None where nobody tells."""
@@ -71,6 +98,23 @@ class Surroundings:
             rows |= {key: (value, "good", now_us(), "") for key in keys}
         return _batch(rows) if rows else None
 
+    async def _sensors(self, esp_id: str, known: Sensors) -> Sensors | None:
+        """What is known of a device's sensors, and what ingest knows beside; None where it does not tell."""
+        told = await self.sensors(esp_id)
+        if told is None:
+            return None
+        found: Sensors = {}
+        for each in told:
+            key = (each.esp_id, each.gpio, each.sensor_type)
+            found[key] = (*found.get(key, ()), SensorFact(each.address, each.unit))
+        return found | known
+
+    async def _actuators(self, esp_id: str, known: Actuators) -> Actuators | None:
+        """The same of its actuators, which the actuator service knows."""
+        asked = actuation.ActuatorsQuery(esp_id=esp_id, limit=PAGE)
+        told = await self._ask(ACTUATORS, asked, _actuators)
+        return None if told is None else {(each.esp_id, each.gpio): each.actuator_type for each in told} | known
+
     async def _ask(
         self, subject: str, asked: msgspec.Struct, decoder: msgspec.json.Decoder[Reply[Page[T]]]
     ) -> list[T] | None:
@@ -86,21 +130,46 @@ class Surroundings:
         return list(reply.ok.items)
 
 
+class Named(NamedTuple):
+    """What is named anywhere in JSON values of a rule, of either shape."""
+
+    devices: set[str]
+    sensors: set[tuple[str, int, str]]
+    pins: set[tuple[str, int]]
+
+    @classmethod
+    def of(cls, values: Any) -> Self:  # JSON values
+        """What is named in them; a pin without a type may be an actuator."""
+        named = cls(set(), set(), set())
+        waiting = [values]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                named._take(value)
+                waiting.extend(value.values())
+            elif isinstance(value, list | tuple):
+                waiting.extend(value)
+        return named
+
+    def _take(self, value: Mapping[str, Any]) -> None:
+        esp_id, gpio, sensor_type = (value.get(name) for name in ("esp_id", "gpio", "sensor_type"))
+        if not isinstance(esp_id, str) or not esp_id:
+            return
+        self.devices.add(esp_id)
+        if isinstance(gpio, int) and isinstance(sensor_type, str):
+            self.sensors.add((esp_id, gpio, sensor_type.lower()))
+        elif isinstance(gpio, int):
+            self.pins.add((esp_id, gpio))
+
+
 def devices_of(rule: Rule) -> set[str]:
     """Devices that a rule names."""
-    return set(_devices(msgspec.to_builtins(rule)))
+    return Named.of(msgspec.to_builtins(rule)).devices
 
 
-def _devices(values: Any) -> Iterator[str]:  # JSON values
-    """Devices that are named anywhere in them."""
-    if isinstance(values, dict):
-        if isinstance(esp_id := values.get("esp_id"), str) and esp_id:
-            yield esp_id
-        for each in values.values():
-            yield from _devices(each)
-    elif isinstance(values, list | tuple):
-        for each in values:
-            yield from _devices(each)
+def _joined(first: dict[K, V] | None, second: dict[K, V] | None) -> dict[K, V] | None:
+    """Both, where both are known."""
+    return None if first is None or second is None else first | second
 
 
 def _batch(rows: Mapping[tuple[str, int, str, str], tuple[float | None, str, int, str]]) -> Readings:
