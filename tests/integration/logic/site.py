@@ -17,7 +17,7 @@ from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRegistered, DeviceSaid
 from kaiser.contracts.events.downlink import DownlinkRequested
-from kaiser.contracts.events.equipment import ConfigOrdered, Equipment, WantedActuator
+from kaiser.contracts.events.equipment import ConfigOrdered, Equipment, WantedActuator, WantedSensor
 from kaiser.contracts.events.logic import ORDER_EVENTS, RULE_EVENTS, RUN_EVENTS, StepRefused
 from kaiser.contracts.events.registry import DeviceApproved
 from kaiser.contracts.events.safeguards import EmergencyRequested, Scope
@@ -167,13 +167,15 @@ class Site:
         """An approved device that is there, with pumps on these pins that said that they are off."""
         now, place = now_us(), {"kaiser_id": KAISER, "esp_id": esp_id}
         decided = {**place, "at": now, "by": "eva", "correlation_id": "c"}
-        wanted = [WantedActuator(gpio=pin, actuator_type="pump", name=f"Pump {pin}") for pin in pins or (PUMP, FAN)]
+        pumps = [WantedActuator(gpio=pin, actuator_type="pump", name=f"Pump {pin}") for pin in pins or (PUMP, FAN)]
+        soil = [WantedSensor(gpio=34, sensor_type="moisture", name="Soil")]
+        wanted = Equipment(sensors=soil, actuators=pumps)
         await self.log.publish_all(
             [
                 _device(DeviceDiscovered(**place, generation="dec", received_at=now), "discovered"),
                 _registry(DeviceRegistered(**place, generation="dec", registered_at=now), "registered"),
                 _registry(DeviceApproved(**decided), DeviceApproved.EVENT),
-                _registry(ConfigOrdered(**decided, wanted=Equipment(actuators=wanted)), ConfigOrdered.EVENT),
+                _registry(ConfigOrdered(**decided, wanted=wanted), ConfigOrdered.EVENT),
             ]
         )
         await self.beats(esp_id)
