@@ -27,6 +27,7 @@ from kaiser.contracts.rules import Command, Ramp, Rule
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
 from kaiser.logic.ordering import Ledger, Message
+from kaiser.logic.past.watching import watch_of
 from kaiser.logic.simulating import Simulated
 from kaiser.logic.state import ActuatorKey
 from kaiser.logic.times import SECOND
@@ -61,6 +62,7 @@ class Trial:
     ) -> None:
         self.asked: list[CommandAsked] = []
         self._rules, self._rule_id, self._start, self._end = rules, rule_id, start, end
+        self._watch = watch_of((rule for _, rule in rules.values()), plugins)
         self._engine = Engine(plugins)
         self._simulated = Simulated(frozenset(key for _, rule in rules.values() for key in commanded(rule)))
         self._ledger = Ledger()
@@ -71,22 +73,27 @@ class Trial:
         self._defined = False
 
     def take(self, message: Message) -> None:
-        """Take in the next message; those after the end are left out."""
+        """Take in the next message; those after the end are left out, and those that the rules do not look at."""
         at, event = message.at, message.event
         if at >= self._end or message.stream == "LOGIC":
             return  # the rules of then are not those that are tried
+        if type(event) is Readings:
+            # A source may leave out what nobody looks at, and must not change anything by that
+            concerned = self._watch.concerns(event)
+            if not concerned:
+                return
+            self._readings += concerned if at >= self._start else 0
         if not self._defined:
             self._define(min(at, self._start) - 2)
         if not self._acting and at >= self._start:
             self._act()
         if self._simulated.next_at <= at or self._engine.next_due <= at:
             self._pass(at)
-        if type(event) is Readings:
-            self._readings += len(event.reading_id) if at >= self._start else 0
-        elif isinstance(event, SAFEGUARDS):
-            self._simulated.vetting.take(event)
-        elif self._is_simulated(event):
-            return
+        if type(event) is not Readings:
+            if isinstance(event, SAFEGUARDS):
+                self._simulated.vetting.take(event)
+            elif self._is_simulated(event):
+                return
         decisions = self._engine.take(message.stream, message.seq, at, event)
         if decisions:
             self._note(decisions)
@@ -191,6 +198,11 @@ def what_if(before: Trial, after: Trial, messages: Iterable[Message]) -> WhatIfR
     for message in messages:
         before.take(message)
         after.take(message)
+    return compared(before, after)
+
+
+def compared(before: Trial, after: Trial) -> WhatIfReport:
+    """What one version would have done otherwise than another, when both have taken in all messages."""
     old, new = before.finish(), after.finish()
     changes = sorted(differences(before.asked, after.asked), key=lambda change: change.before or change.after)
     on_s: dict[str, float] = {}

@@ -1,8 +1,8 @@
 """The mean of a span of readings, exact and without adding all of them up each time.
 
-A window over a day has 1,440 readings, and :func:`math.fsum` of them costs 40 µs at each look, most of what a rule costs at
-all. Here the sum is kept as an integer of the smallest unit that a float has, which what comes and goes is added to and taken
-from without an error: it rounds to the same float as ``fsum``.
+A window over a day has 1,440 readings, and :func:`math.fsum` of them costs 40 µs at each look, most of what a rule
+costs at all. Here the sum is kept as an integer of the smallest unit that a float has, which what comes and goes is
+added to and taken from without an error: it rounds to the same float as ``fsum``.
 """
 
 from typing import Final
