@@ -1,5 +1,6 @@
 import random
 
+import msgspec
 import pytest
 from tests.unit.logic.builders import HOUR, MINUTE, NOON, OFF, ON, SOIL, Site, below, readings, rule
 
@@ -7,7 +8,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.logic import RunsQuery
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import CronTrigger, Delay
-from kaiser.logic.projections import Projections, Told
+from kaiser.logic.projections import Kept, Projections
 from kaiser.logic.queries import Queries
 from kaiser.logic.recording import decoder
 
@@ -37,11 +38,12 @@ async def test_runs_and_skips_come_newest_first_with_what_they_decided(day, quer
     assert page.next_cursor is None
     newest = page.items[0]
     assert (newest.rule_id, newest.branch, newest.outcome) == ("water", "otherwise", "succeeded")
-    assert newest.decisions == [each for each in day.decisions if getattr(each, "run_id", "") == newest.run_id]
+    decided = [each for each in day.decisions if getattr(each, "run_id", "") == newest.run_id]
+    assert [decoder.decode(told.type, msgspec.json.encode(told.decision)) for told in newest.decisions] == decided
+    assert [told.seq for told in newest.decisions] == sorted(told.seq for told in newest.decisions)
     skips = [view for view in page.items if view.outcome == "skipped"]
     assert {(skip.rule_id, skip.reason) for skip in skips} == {("mist", "condition_false")}
-    assert skips[0].decisions[0].seen.parts == ()
-    assert skips[0].decisions[0].seen.value == 40.0
+    assert skips[0].decisions[0].decision["seen"]["value"] == 40.0
 
 
 async def test_pages_lead_through_everything_and_filters_choose(day, queries):
@@ -67,7 +69,7 @@ async def test_a_run_under_way_is_running_until_its_end_is_told(log, recorder, t
     await written(await tell(site))
     (view,) = (await queries.runs(RunsQuery(outcome="running"), 0)).items
     assert (view.outcome, view.ended_at) == ("running", 0)
-    assert view.decisions[-1].until == view.started_at + 600 * 1_000_000
+    assert view.decisions[-1].decision["until"] == view.started_at + 600 * 1_000_000
     site.now += HOUR
     site.happens(readings((SOIL, 20.0), at=site.now), "TELEMETRY")
     await written(await tell(site))
@@ -84,7 +86,7 @@ async def test_a_run_that_never_was_is_refused(pool, queries):
 async def test_written_twice_and_out_of_order_the_table_is_the_same(day, rows, pool):
     everything = "SELECT n, at, seq, rule_id, version, run_id, kind, outcome, type, body::text FROM logic.decisions"
     before = await rows(f"{everything} ORDER BY n")
-    told = [(seq, Told(decoder.decode(kind, body.encode()), body)) for _, _, seq, *_, kind, body in before]
+    told = [(seq, Kept(decoder.decode(kind, body.encode()), body)) for _, _, seq, *_, kind, body in before]
     async with pool.connection() as connection:
         await connection.execute("TRUNCATE logic.decisions, logic.progress")
     random.Random(4711).shuffle(told)

@@ -77,8 +77,9 @@ async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(
     report = await trials.backtest(Backtest(rule_id="water", start=start, end=end, by="ann"), now)
     assert (report.version, report.readings, report.run_count) == (1, 4, 2)
     assert [(run.branch, run.outcome) for run in report.runs] == [("then", "succeeded"), ("otherwise", "succeeded")]
-    began = report.runs[0].decisions[0]
-    assert (began.seen.value, began.seen.seq, began.cause.stream, began.cause.seq) == (20.0, 2, "TELEMETRY", 2)
+    began = report.runs[0].decisions[0].decision
+    assert (began["seen"]["value"], began["seen"]["seq"]) == (20.0, 2)
+    assert (began["cause"]["stream"], began["cause"]["seq"]) == ("TELEMETRY", 2)
 
     life = await lives.life("water")
     assert life.backtests == {report.backtest_id: 1}
@@ -162,9 +163,7 @@ async def test_what_the_stream_has_let_go_comes_from_history(
     service = ingest(tmp_path / "ingest", nats_server, postgres)
     service.start()
     try:
-        found = DeviceDiscovered(
-            kaiser_id="god", esp_id=ESP, generation="head", zone_id="", received_at=now_us(), boot="b"
-        )
+        found = DeviceDiscovered(kaiser_id="god", esp_id=ESP, generation="head", received_at=now_us())
         await log.publish(event(subjects.device("god", ESP, "discovered"), found))
         await define(WATER)
         start, end = await measure(40.0, 20.0, 25.0, 40.0)
@@ -183,7 +182,7 @@ async def test_what_the_stream_has_let_go_comes_from_history(
         after = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
         assert (after.run_count, after.skips, after.vetoed) == (before.run_count, before.skips, before.vetoed)
         assert [(run.branch, run.outcome) for run in after.runs] == [(run.branch, run.outcome) for run in before.runs]
-        assert after.runs[0].decisions[0].seen.value == 20.0
+        assert after.runs[0].decisions[0].decision["seen"]["value"] == 20.0
         again = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
         assert again.digest == after.digest
     finally:

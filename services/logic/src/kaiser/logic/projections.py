@@ -43,14 +43,14 @@ KINDS: Final[dict[type[Any], str]] = {  # struct types of two families
 _WRITE: Final = statements.read("write_decisions")
 
 
-class Told(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True):
     """A decision, and the body that it came in, which is kept as it is."""
 
     decision: Any  # one of RUN_EVENTS
     body: str
 
 
-def columns(told: Sequence[tuple[int, Told]]) -> tuple[object, ...]:
+def columns(told: Sequence[tuple[int, Kept]]) -> tuple[object, ...]:
     """The parameters of ``write_decisions.sql`` but the last.
 
     Args:
@@ -89,7 +89,7 @@ class Projections:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def decisions(self, told: Sequence[tuple[int, Told]]) -> None:
+    async def decisions(self, told: Sequence[tuple[int, Kept]]) -> None:
         """Write decisions; when it returns they are committed.
 
         Args:

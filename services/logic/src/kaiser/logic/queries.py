@@ -8,8 +8,8 @@ from psycopg import AsyncRawCursor
 
 from kaiser.contracts import cursors
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.logic import RuleSkipped, RunDecision, RunEnded, RunStarted
-from kaiser.contracts.logic import RunsQuery, RunView
+from kaiser.contracts.events.logic import RuleSkipped, RunEnded, RunStarted
+from kaiser.contracts.logic import RunsQuery, RunView, Told
 from kaiser.contracts.queries import Page
 from kaiser.contracts.refusals import Refusal
 from kaiser.logic import statements
@@ -81,14 +81,13 @@ class Queries:
         found = await self._rows(_RUNS, (Instant(at), _NEWEST, rule_id, None, Instant(0), Instant(_LATEST_US), most))
         return [view_of(row) for row in found]
 
-    async def _decisions(self, views: Sequence[RunView]) -> list[tuple[str, int, RunDecision]]:
-        """What runs decided, in order: run, bytes, decision."""
+    async def _decisions(self, views: Sequence[RunView]) -> list[Row]:
+        """What runs decided, in order: run, sequence, type, body."""
         runs = [view.run_id for view in views if view.run_id]
         if not runs:
             return []
         since = Instant(min(view.started_at for view in views))
-        found = await self._rows(_DECISIONS, (runs, since, MOST_DECISIONS))
-        return [(run_id, len(body), decoder.decode(kind, body.encode())) for run_id, kind, body in found]
+        return await self._rows(_DECISIONS, (runs, since, MOST_DECISIONS))
 
     async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
@@ -99,7 +98,7 @@ class Queries:
 
 def view_of(row: Row) -> RunView:
     """A run or a skip, from what began it and what ended it."""
-    _, _, kind, body, ended = row
+    _, _, seq, kind, body, ended = row
     began = decoder.decode(kind, body.encode())
     if isinstance(began, RuleSkipped):
         return RunView(
@@ -113,7 +112,7 @@ def view_of(row: Row) -> RunView:
             started_at=began.at,
             ended_at=began.at,
             cause=began.cause,
-            decisions=[began],
+            decisions=[told(seq, kind, body)],
         )
     view = view_of_start(began)
     if ended is None:
@@ -135,25 +134,30 @@ def view_of_start(started: RunStarted) -> RunView:
     )
 
 
-def filled(views: Sequence[RunView], decided: Sequence[tuple[str, int, RunDecision]]) -> list[RunView]:
+def told(seq: int, kind: str, body: str) -> Told:
+    """A decision as others read it."""
+    return Told(type=kind, decision=msgspec.json.decode(body), seq=seq)
+
+
+def filled(views: Sequence[RunView], decided: Sequence[Row]) -> list[RunView]:
     """Runs with their decisions, as many as a reply holds; at least the first, as far as it goes.
 
     Args:
         views: In the order of the page.
-        decided: Run, bytes and decision, in order.
+        decided: Run, sequence, type and body, in order.
     """
-    by_run: dict[str, list[tuple[int, RunDecision]]] = {}
-    for run_id, size, decision in decided:
-        by_run.setdefault(run_id, []).append((size, decision))
+    by_run: dict[str, list[tuple[int, str, str]]] = {}
+    for run_id, *decision in decided:
+        by_run.setdefault(run_id, []).append(tuple(decision))
     kept: list[RunView] = []
     room = MOST_BYTES
     for view in views:
-        for size, decision in by_run.get(view.run_id, ()) if view.run_id else ():
-            room -= size
+        for seq, kind, body in by_run.get(view.run_id, ()):
+            room -= len(body) + 100
             if room < 0:
                 break
-            view.decisions.append(decision)
-        room -= 500 + len(msgspec.json.encode(view.decisions[0])) if not view.run_id else 500
+            view.decisions.append(told(seq, kind, body))
+        room -= len(msgspec.json.encode(msgspec.structs.replace(view, decisions=view.decisions[:1])))
         if room < 0 and kept:
             break
         kept.append(view)

@@ -7,7 +7,7 @@ from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.logic import RUN_EVENTS
 from kaiser.contracts.streams import LOGIC
 from kaiser.eventlog import ConsumerSpec, Delivery
-from kaiser.logic.projections import Projections, Told
+from kaiser.logic.projections import Kept, Projections
 from kaiser.service.recording import record
 
 RUNS: Final = ConsumerSpec(stream=LOGIC.name, durable="logic-runs", subjects=("logic.run.>",))
@@ -37,8 +37,8 @@ class Recording:
             Retry: The database is away, and the service stops.
             Unprocessable: A delivery is not what its type says, or the database refuses a value of it.
         """
-        await record(deliveries, _told, self._projections.decisions, what="runs", give_up=self._stopping)
+        await record(deliveries, _kept, self._projections.decisions, what="runs", give_up=self._stopping)
 
 
-def _told(delivery: Delivery) -> Told:
-    return Told(decoder.decode(delivery.type, delivery.data), delivery.data.decode())
+def _kept(delivery: Delivery) -> Kept:
+    return Kept(decoder.decode(delivery.type, delivery.data), delivery.data.decode())

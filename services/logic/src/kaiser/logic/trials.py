@@ -11,7 +11,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.events.logic import RuleBacktested, RuleFact
 from kaiser.contracts.logic import Backtest, BacktestReport, WhatIf, WhatIfReport
 from kaiser.contracts.queries import Problem
-from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.refusals import Refusal, refusal_of
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import new_id
 from kaiser.logic import validating
@@ -110,9 +110,9 @@ class Trials:
             return Tried(number, life.versions[number].rule)
         rule = validating.read(values)
         faults = validating.check(rule_id, rule, validating.Site(), self._plugins) if isinstance(rule, Rule) else [rule]
-        errors = [f"{fault.path}: {fault.detail}" for fault in faults if fault.weight == "error"]
+        errors = [fault for fault in faults if fault.weight == "error"]
         if errors or not isinstance(rule, Rule):
-            raise Refusal(Code.RULE_INVALID, "\n".join(errors), "rule")
+            raise refusal_of(Code.RULE_INVALID, errors)
         return Tried(DRAFT, rule)
 
     async def _job(self, what: str, rule_id: str, subjects: tuple[Tried, ...], start: int, end: int, now: int) -> Job:

@@ -1,7 +1,7 @@
 -- Runs and skips, newest first, a page at a time: what began each, and what ended it.
 -- Parameters: time and number below which to begin, rule (null for any), outcome (null for any), first time, last time
 -- (exclusive), how many.
-SELECT began.at, began.n, began.type, began.body::text, ended.body::text
+SELECT began.at, began.n, began.seq, began.type, began.body::text, ended.body::text
 FROM logic.decisions began
 LEFT JOIN LATERAL (
     SELECT outcome, body
