@@ -106,6 +106,7 @@ class Code(StrEnum):
     PLUGIN_UNKNOWN = "PLUGIN_UNKNOWN"
     RULE_DISABLED = "RULE_DISABLED"
     SCHEDULE_INVALID = "SCHEDULE_INVALID"
+    NOTIFICATION_FAILED = "NOTIFICATION_FAILED"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -201,6 +202,7 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.PLUGIN_UNKNOWN: 5986,
     Code.RULE_DISABLED: 5987,
     Code.SCHEDULE_INVALID: 5988,
+    Code.NOTIFICATION_FAILED: 5989,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -299,6 +301,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.PLUGIN_UNKNOWN: "No plug-in of this name is installed.",
     Code.RULE_DISABLED: "The rule is disabled.",
     Code.SCHEDULE_INVALID: "This is no cron expression of five fields.",
+    Code.NOTIFICATION_FAILED: "What a rule had to say did not reach its target.",
 }
 """One line for operators."""
 
