@@ -28,7 +28,7 @@ from kaiser.safety.clearing import Clearing
 from kaiser.safety.consumers import ActAtAlerts, WriteViolations
 from kaiser.safety.decider import Decider
 from kaiser.safety.following import Followed
-from kaiser.safety.leading import Leader, Work, say_alive
+from kaiser.safety.leading import say_alive
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
 from kaiser.safety.queries import Queries
@@ -41,6 +41,7 @@ from kaiser.service.answering import Answerer
 from kaiser.service.consuming import Consumers, progress
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.service.leading import Leader, Work
 from kaiser.timescale import Pool
 
 _log = structlog.get_logger(__name__)
