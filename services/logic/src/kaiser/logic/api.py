@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kaiser.contracts import subjects
 from kaiser.contracts.logic import (
+    Backtest,
     DefineRule,
     DisableRule,
     EnableRule,
@@ -14,14 +15,18 @@ from kaiser.contracts.logic import (
     RemoveRule,
     RuleQuery,
     RulesQuery,
+    RunsQuery,
     Template,
     TemplatesQuery,
     TestRule,
+    WhatIf,
 )
 from kaiser.contracts.rules import Rule
 from kaiser.logic import filling
 from kaiser.logic.orders import Orders
+from kaiser.logic.queries import Queries
 from kaiser.logic.questions import Questions
+from kaiser.logic.trials import Trials
 from kaiser.service.answering import Requests
 
 
@@ -41,7 +46,6 @@ def asked(questions: Questions) -> Requests:
     return {
         subjects.query("logic", "rules"): (RulesQuery, questions.rules),
         subjects.query("logic", "rule"): (RuleQuery, questions.rule),
-        subjects.query("logic", "explain"): (ExplainQuery, questions.explain),
         subjects.query("logic", "test"): (TestRule, questions.test),
         subjects.query("logic", "export"): (ExportRules, questions.export),
     }
@@ -59,4 +63,18 @@ def offered() -> Requests:
     return {
         subjects.query("logic", "templates"): (TemplatesQuery, templates),
         subjects.query("logic", "fill"): (FillTemplate, fill),
+    }
+
+
+def recorded(queries: Queries) -> Requests:
+    """What may be asked of the tables."""
+    return {subjects.query("logic", "runs"): (RunsQuery, queries.runs)}
+
+
+def patiently(questions: Questions, trials: Trials) -> Requests:
+    """What may be asked about the past, which takes its time."""
+    return {
+        subjects.query("logic", "explain"): (ExplainQuery, questions.explain),
+        subjects.query("logic", "backtest"): (Backtest, trials.backtest),
+        subjects.query("logic", "whatif"): (WhatIf, trials.whatif),
     }
