@@ -220,6 +220,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "query.ingest.sensors",
             "query.ingest.latest",
             "query.ingest.history",
+            "query.ingest.health",
         ),
         buckets=("logic",),
     ),
