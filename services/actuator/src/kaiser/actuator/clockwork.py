@@ -42,6 +42,7 @@ class Clockwork:
         self._wake = asyncio.Event()
         acting.book.on_event.append(self._happened)
         acting.surroundings.on_status.append(self._told)
+        acting.surroundings.on_reset.append(self._reset)
         acting.surroundings.roster.on_change.append(self._changed)
 
     def __len__(self) -> int:
@@ -76,6 +77,8 @@ class Clockwork:
         """Carry out what is due, until cancelled."""
         for key in self._acting.book.actuators():  # of what a snapshot had, no event has told
             self._plan(key)
+        for esp_id in self._acting.surroundings.reset_devices():
+            self._reset(esp_id)
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -151,7 +154,7 @@ class Clockwork:
     def _plan(self, key: Key) -> None:
         surroundings = self._acting.surroundings
         member, shadow = surroundings.roster.get(key.esp_id), surroundings.shadow(key)
-        seen = shadows.seen(shadow, member, key.gpio)
+        seen = shadows.seen(shadow, member, key.gpio, surroundings.reset_at(key.esp_id))
         wanted = dues(self._acting.book.state(key), seen, surroundings.patience)
         if self._timers.plan(key, wanted, wall=now_us(), monotonic=time.monotonic()):
             self._wake.set()
@@ -178,8 +181,12 @@ class Clockwork:
             self._wake.set()
         if (before.online, before.booted_at, before.lost_at) == (after.online, after.booted_at, after.lost_at):
             return
-        for gpio in self._acting.surroundings.pins(after.esp_id):
-            self._plan(Key(after.esp_id, gpio))
+        self._reset(after.esp_id)
+
+    def _reset(self, esp_id: str) -> None:
+        """A device was configured or started anew, or came or went: other moments count for all that hangs on it."""
+        for gpio in self._acting.surroundings.pins(esp_id):
+            self._plan(Key(esp_id, gpio))
 
     def _look(self, key: Key) -> None:
         self._looks[key] = None

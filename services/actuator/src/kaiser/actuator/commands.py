@@ -178,7 +178,7 @@ class HearDownlink(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insist", "drift"]
+DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insist", "drift", "reset"]
 """What time makes due.
 
 - ``decide``: safety has not decided; or an OFF, which needs no leave, was not sent.
@@ -189,6 +189,7 @@ DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insi
 - ``off``: a duration is over.
 - ``insist``: an OFF at the end of a duration was not seen to work.
 - ``drift``: desired and reported state have differed for a while.
+- ``reset``: an inverted relay was configured or started anew, and does not do what it says until it is told OFF.
 """
 
 
