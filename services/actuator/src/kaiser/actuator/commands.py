@@ -261,6 +261,22 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     over: bool = False
 
 
+WHATEVER_WAS_APPROVED: Final = 2**63 - 1
+
+
+def stop_for_whatever_was_approved(around: Around, at: int, code: str, detail: str) -> Stop:
+    """A stop of an actuator that nothing was approved after."""
+    return Stop(
+        at=at,
+        kaiser_id=around.kaiser_id,
+        esp_id=around.esp_id,
+        gpio=around.gpio,
+        seq=WHATEVER_WAS_APPROVED,
+        code=code,
+        detail=detail,
+    )
+
+
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody takes a command back."""
 
