@@ -9,7 +9,8 @@ from kaiser.eventlog.wire import Wire, hpub, pub
 
 def test_nats_py_still_has_the_private_names_that_the_wire_uses():
     client = Client()
-    for name in ("_pending", "_pending_data_size", "_transport", "_process_op_err", "_process_err", "_sinks"):
+    own = ("_pending", "_pending_data_size", "_transport", "_process_op_err", "_process_err", "_send_publish", "_sinks")
+    for name in own:
         assert hasattr(Wire() if name == "_sinks" else client, name), name
     parameters = list(inspect.signature(Client._process_msg).parameters)
     assert parameters == ["self", "sid", "subject", "reply", "data", "headers"]

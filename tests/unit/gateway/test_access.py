@@ -1,15 +1,20 @@
 """Tokens are ours or nothing; guessing takes ever longer."""
 
 import time
+from datetime import datetime, tzinfo
 
 import jwt
 import pytest
 
 from kaiser.gateway.throttle import FREE_FAILURES, LONGEST_WAIT_S, Throttle
-from kaiser.gateway.tokens import InvalidTokenError, Tokens
+from kaiser.gateway.tokens import REMEMBERED, InvalidTokenError, Tokens
 
 NOW = int(time.time())
 TOKENS = Tokens("s" * 40, expires_s=86_400)
+
+
+def _later(_: type[datetime], tz: tzinfo) -> datetime:
+    return datetime.fromtimestamp(NOW + 11, tz)
 
 
 def test_a_token_says_who_it_speaks_for() -> None:
@@ -33,6 +38,22 @@ def test_a_token_says_who_it_speaks_for() -> None:
 def test_any_other_token_is_refused(token: str) -> None:
     with pytest.raises(InvalidTokenError):
         TOKENS.read(token)
+
+
+def test_a_token_that_was_read_before_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = TOKENS.issue("u1", "ada", "operator", now_s=NOW - 86_390)
+    assert TOKENS.read(token) is TOKENS.read(token)
+    monkeypatch.setattr(time, "time", lambda: NOW + 11.0)
+    monkeypatch.setattr("jwt.api_jwt.datetime", type("Later", (datetime,), {"now": classmethod(_later)}))
+    with pytest.raises(InvalidTokenError, match="expired"):
+        TOKENS.read(token)
+
+
+def test_no_more_tokens_are_remembered_than_a_thousand() -> None:
+    tokens = Tokens("s" * 40, expires_s=600)
+    for number in range(REMEMBERED + 10):
+        tokens.read(tokens.issue(f"u{number}", "ada", "viewer", now_s=NOW))
+    assert len(tokens._read) == REMEMBERED
 
 
 def test_some_failures_are_free_and_then_each_doubles_the_wait() -> None:

@@ -17,7 +17,7 @@ from kaiser.service.recording import record
 COMMAND_EVENTS_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-commands", subjects=(COMMANDS,))
 STATES_SPEC: Final = ConsumerSpec(stream=ACTUATORS.name, durable="actuator-states", subjects=("actuator.*.*.*.status",))
 
-REST_S: Final = 0.1
+REST_S: Final = 0.25
 """After each transaction: nobody waits for a table, and a command is five events, each of which would be one."""
 
 _commands: Final = EventDecoder({event.TYPE: event for event in COMMAND_EVENTS})

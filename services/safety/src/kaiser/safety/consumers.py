@@ -32,6 +32,9 @@ ALERTS: Final = ConsumerSpec(
 VIOLATIONS: Final = ConsumerSpec(
     stream=SAFETY.name, durable="safety-violations", subjects=("safety.decision.>", "safety.stop.>")
 )
+REST_S: Final = 0.25
+"""After each transaction: nobody waits for a table, and a decision is in the way of a command."""
+
 _decoder = EventDecoder({SAID[ActuatorAlert].name: DeviceSaid[ActuatorAlert]})
 
 

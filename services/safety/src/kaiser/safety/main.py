@@ -136,7 +136,8 @@ async def _record(frame: Frame, log: EventLog, settings: SafetySettings, pool: P
     """Wait for the database, bring its schema up to date, and write what belongs there."""
     await prepare(settings.database(), package="kaiser.safety", schema=SERVICE)
     write = WriteViolations(Violations(pool), lambda: frame.stopping)
-    Consumers(frame, log, SERVICE).run("violations", consumers.VIOLATIONS, write.handle)
+    run = Consumers(frame, log, SERVICE).run
+    run("violations", consumers.VIOLATIONS, write.handle, rest_s=lambda: consumers.REST_S)
 
 
 def _deciding(leads: bool, falters: str) -> Finding:

@@ -1,7 +1,7 @@
 """Logging in, and the guard that every other route has."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -50,8 +50,10 @@ class LoggedIn(msgspec.Struct, frozen=True):
     success: bool = True
 
 
-def authenticated(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Let only those in who have a valid token; leaves the principal in the connection's scope.
+
+    A coroutine though it waits for nothing, as every guard here: litestar runs a plain function in a thread.
 
     Raises:
         NotAuthorizedException: No token, or not a valid one.
@@ -76,10 +78,10 @@ def may(principal: Principal, role: str) -> bool:
     return ROLES.index(principal.role) >= ROLES.index(role)
 
 
-def requires(role: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+def requires(role: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]:
     """A guard that lets in users of a role and above; behind :func:`authenticated`."""
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         principal: Principal = connection.scope["user"]
         if not may(principal, role):
             raise PermissionDeniedException(f"needs the role {role}; yours is {principal.role}")
