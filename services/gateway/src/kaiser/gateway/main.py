@@ -14,13 +14,19 @@ from kaiser.eventlog import connect, ensure_streams
 from kaiser.gateway import accounts as users
 from kaiser.gateway import rulenames
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
+from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
+from kaiser.gateway.snapshots import Snapshots
+from kaiser.gateway.sockets import Serving
+from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import application
+from kaiser.roster import Roster
 from kaiser.service import Frame, listen, run
 
 log = structlog.get_logger(__name__)
@@ -66,25 +72,34 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         read_to = await users.load(event_log, accounts)
         await users.ensure_first_admin(event_log, accounts, settings.admin)
         frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
-        hub = Hub(metrics)
+        roster = Roster()
+        frame.spawn("roster", roster.follow(event_log))
+        hub = Hub(metrics, lambda esp_id: roster.get(esp_id).zone_id, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
         readers = LiveReaders(event_log, hub, metrics, names)
         for name, reading in readers.spawnable().items():
             frame.spawn(name, reading)
         frame.health.add("live", readers.finding)
-        app = application(
-            event_log=event_log,
-            accounts=accounts,
-            tokens=Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s),
+        tokens, sessions = Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s), Sessions()
+        serving = Serving(
             hub=hub,
+            readers=readers,
+            backfill=Backfill(event_log, hub, names, most=options.resume_messages),
+            snapshots=Snapshots(event_log, hub),
+            tokens=tokens,
+            tickets=Tickets(event_log),
+            sessions=sessions,
             options=options,
             metrics=metrics,
-            names=names,
+        )
+        app = application(
+            event_log=event_log, accounts=accounts, tokens=tokens, metrics=metrics, names=names, serving=serving
         )
         web = _web_server(app, options)
         frame.spawn("web", web.serve_on(listening))
         frame.on_stop(web.leave)
+        frame.on_stop(sessions.drained)
         log.info("serving", host=options.host, port=options.port)
         await frame.until_stopped()
 

@@ -27,12 +27,11 @@ from kaiser.gateway.api import (
     rules_as_monolith,
     safeguards,
     sensors,
+    tickets,
 )
-from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
-from kaiser.gateway.settings import GatewayOptions
-from kaiser.gateway.sockets import Connection
+from kaiser.gateway.sockets import Connection, Serving
 from kaiser.gateway.throttle import Throttle
 from kaiser.gateway.tokens import Tokens
 
@@ -44,20 +43,20 @@ def application(
     event_log: EventLog,
     accounts: Accounts,
     tokens: Tokens,
-    hub: Hub,
-    options: GatewayOptions,
     metrics: GatewayMetrics,
+    serving: Serving,
     names: RuleNames,
 ) -> Litestar:
     """The application over what the gateway has."""
 
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
-        await Connection(socket, hub=hub, tokens=tokens, options=options, metrics=metrics).serve()
+        await Connection(socket, serving).serve()
 
     guarded = Router(
         "/",
         route_handlers=[
+            tickets.ws_ticket,
             devices.devices,
             devices.device,
             devices.board,
@@ -139,6 +138,7 @@ def application(
         "tokens": tokens,
         "throttle": Throttle(),
         "metrics": metrics,
+        "tickets": serving.tickets,
         "names": names,
     }
     return Litestar(
