@@ -10,7 +10,7 @@ SERVICE ?=
 ARGS ?=
 MINUTES ?=
 
-.PHONY: help venv setup up down status logs demo test test-containers lint bench chaos ledger contracts clean lock
+.PHONY: help venv setup up down status logs demo rules test test-containers lint bench chaos ledger contracts clean lock
 
 help: ## These lines
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ logs: venv ## Follow the logs; SERVICE=bridge for one of them
 
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
+
+rules: venv ## Rules on the command line, as of docs/rules.md; ARGS="list", ARGS="why RULE"
+	@$(LOCAL) rules $(or $(ARGS),--help)
 
 ledger: venv ## Balance what was handed over, stored and dead-lettered in the last hour; MINUTES=5 for less
 	@$(LOCAL) ledger $(if $(MINUTES),--minutes $(MINUTES))

@@ -14,6 +14,7 @@ from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout, layout_from_environment
 from kaiser.local.postgres import OWNER
 from kaiser.local.programs import EVERYTHING
+from kaiser.local.rules.arguments import add as add_rules
 from kaiser.local.suite import Suite
 from kaiser.local.tree import ensure_tree
 
@@ -91,6 +92,13 @@ def demo(layout: Layout, arguments: argparse.Namespace) -> None:
     sys.exit(Demo(layout, duration_s=arguments.duration, where_to_look=where_to_look(layout)).run())
 
 
+def rules(layout: Layout, arguments: argparse.Namespace) -> None:
+    """List, define, explain and try rules over the REST API; ``rules --help`` has the verbs."""
+    from kaiser.local.rules.verbs import run  # noqa: PLC0415 - as for the ledger
+
+    run(layout, arguments)
+
+
 def where_to_look(layout: Layout) -> str:
     """Addresses, user and password files of a running Kaiser."""
     ports, secrets = layout.ports, layout.secrets.path("admin").parent
@@ -113,7 +121,7 @@ def main() -> None:
     """Run one verb; a problem is one sentence on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="kaiser.local", description="Kaiser on one machine without Docker.")
     verbs = parser.add_subparsers(required=True)
-    for function in (setup, up, down, status, logs, ledger, demo):
+    for function in (setup, up, down, status, logs, ledger, demo, rules):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function is up:
@@ -122,6 +130,8 @@ def main() -> None:
             verb.add_argument("service", nargs="?", choices=EVERYTHING, help="by default all of them")
         if function is ledger:
             verb.add_argument("--minutes", type=int, default=60, help="how far back, by default 60")
+        if function is rules:
+            add_rules(verb)
         if function is demo:
             verb.add_argument("--duration", type=float, help="seconds until it stops and checks, by default never")
     arguments = parser.parse_args()
