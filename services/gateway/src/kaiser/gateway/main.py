@@ -10,18 +10,23 @@ import structlog
 import uvicorn
 
 from kaiser.contracts.streams import DEADLETTER, IDENTITY, LOGIC, SAFETY
-from kaiser.eventlog import connect, ensure_streams
+from kaiser.eventlog import connect, ensure_streams, now_us
 from kaiser.gateway import accounts as users
 from kaiser.gateway import rulenames
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.admission import Admission
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.identity.first import ensure_first_admin, faults
+from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.passwords import Hashing
+from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import application
-from kaiser.service import Frame, listen, run
+from kaiser.service import CannotStartError, Frame, listen, run
 
 log = structlog.get_logger(__name__)
 
@@ -56,16 +61,19 @@ class WebServer(uvicorn.Server):
 async def serve(frame: Frame, settings: GatewaySettings) -> None:
     """Run one gateway until it is told to stop."""
     nats, options = settings.nats, settings.gateway
+    check_secrets(settings)
     # Before anything else, so that a port that is taken is known at once
     listening = listen(options.host, options.port, purpose="the API", variable="KAISER_GATEWAY_PORT")
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
         frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
         await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
-        accounts = Accounts()
-        read_to = await users.load(event_log, accounts)
-        await users.ensure_first_admin(event_log, accounts, settings.admin)
-        frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
+        accounts, tokens = Accounts(), tokens_of(settings)
+        await users.load(event_log, accounts, sessions_since=now_us() - tokens.refresh_expires_s * 1_000_000)
+        following = users.follower(event_log, accounts)
+        frame.spawn("accounts", following.follow(accounts.take, asyncio.Event()))
+        identity, hashing = Identity(event_log, accounts), Hashing()
+        await ensure_first_admin(identity, accounts, hashing, settings.admin)
         hub = Hub(metrics)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
@@ -76,7 +84,9 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         app = application(
             event_log=event_log,
             accounts=accounts,
-            tokens=Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s),
+            identity=identity,
+            logins=Logins(identity, accounts, tokens, hashing),
+            admission=Admission(tokens, accounts),
             hub=hub,
             options=options,
             metrics=metrics,
@@ -87,6 +97,26 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         frame.on_stop(web.leave)
         log.info("serving", host=options.host, port=options.port)
         await frame.until_stopped()
+
+
+def check_secrets(settings: GatewaySettings) -> None:
+    """Refuse to start with secrets that could be guessed, but for a demo.
+
+    Raises:
+        CannotStartError: There is one, and this is no demo.
+    """
+    found = faults(settings.jwt.secret, settings.admin.password)
+    if found and not settings.gateway.demo:
+        words = "; ".join([*found, "give a random one, such as 'openssl rand -hex 32' makes"])
+        raise CannotStartError(words)
+    if found:
+        log.warning("secrets could be guessed, which is for demos only", faults=found)
+
+
+def tokens_of(settings: GatewaySettings) -> Tokens:
+    """What signs and reads tokens."""
+    jwt = settings.jwt
+    return Tokens(jwt.secret, expires_s=jwt.expires_s, refresh_expires_s=jwt.refresh_expires_s)
 
 
 def _web_server(app: object, options: GatewayOptions) -> WebServer:
@@ -102,6 +132,8 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
         access_log=False,
         ssl_certfile=options.cert_file,
         ssl_keyfile=options.key_file,
+        proxy_headers=bool(options.proxies),
+        forwarded_allow_ips=options.proxies or None,
         lifespan="on",
         loop="none",
         limit_concurrency=2 * options.clients,

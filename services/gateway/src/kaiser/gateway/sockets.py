@@ -11,14 +11,15 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
 from kaiser.contracts.codes import Code
-from kaiser.gateway.api.auth import may
+from kaiser.gateway.admission import Admission
+from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.events import SENSOR_DATA, encode
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.showing import NAMES
-from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
+from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 log = structlog.get_logger(__name__)
 
@@ -64,17 +65,17 @@ class Connection:
     Args:
         socket: The socket, not yet accepted.
         hub: Where the events come from.
-        tokens: Reads tokens.
+        admission: Knows whom tokens speak for.
         options: Frame rate and limits.
         metrics: Where to count.
     """
 
     def __init__(
-        self, socket: Socket, *, hub: Hub, tokens: Tokens, options: GatewayOptions, metrics: GatewayMetrics
+        self, socket: Socket, *, hub: Hub, admission: Admission, options: GatewayOptions, metrics: GatewayMetrics
     ) -> None:
         self._socket = socket
         self._hub = hub
-        self._tokens = tokens
+        self._admission = admission
         self._options = options
         self._metrics = metrics
         self._client = Client(options.buffer_bytes)
@@ -102,7 +103,7 @@ class Connection:
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             if done == {expiring}:
-                await self._socket.close(NOT_AUTHENTICATED, "the token has expired")
+                await self._socket.close(NOT_AUTHENTICATED, "the token has expired or was revoked")
             for task in done:
                 if (error := task.exception()) and not isinstance(error, WebSocketDisconnect):
                     log.error("socket failed", user=principal.username, exc_info=error)
@@ -118,7 +119,7 @@ class Connection:
         header = self._socket.headers.get("authorization", "")
         try:
             token = header.removeprefix("Bearer ") if header else await self._first_token()
-            principal = self._tokens.read(token)
+            principal = await self._admission.admit(token)
         except (InvalidTokenError, TimeoutError) as error:
             await self._socket.close(NOT_AUTHENTICATED, str(error) or "no token within 5 s")
             return None
@@ -173,7 +174,7 @@ class Connection:
     async def _renew(self, token: str) -> None:
         """Go on with another token of the same user; a wrong one changes nothing."""
         try:
-            renewed = self._tokens.read(token)
+            renewed = await self._admission.admit(token)
         except InvalidTokenError as error:
             await self._problem(Code.AUTHENTICATION_FAILED, str(error))
             return
@@ -185,13 +186,14 @@ class Connection:
         await self._say({"type": "authenticated", "user": renewed.username, "expires_at": renewed.expires_at})
 
     async def _expire(self) -> None:
-        """Return when the token has expired, and no other came in time."""
+        """Return when the token has expired and no other came in time, or when it was revoked."""
         assert self._principal is not None
-        while (left_s := self._principal.expires_at - time.time()) > 0:
-            self._renewed.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await self._renewed.wait()
+        with self._admission.watching(self._renewed.set):
+            while (left_s := self._principal.expires_at - time.time()) > 0 and self._admission.stands(self._principal):
+                self._renewed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left_s):
+                        await self._renewed.wait()
 
     async def _send(self) -> None:
         """Frames as fast as the socket takes them; what comes meanwhile gathers in the outbox."""

@@ -8,9 +8,11 @@ from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
     auth,
+    authorisation,
     calibration,
     commands,
     devices,
@@ -18,6 +20,7 @@ from kaiser.gateway.api import (
     emergencies,
     equipment,
     export,
+    keys,
     parquet,
     problems,
     registry,
@@ -27,14 +30,15 @@ from kaiser.gateway.api import (
     rules_as_monolith,
     safeguards,
     sensors,
+    users,
 )
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.sockets import Connection
-from kaiser.gateway.throttle import Throttle
-from kaiser.gateway.tokens import Tokens
 
 LARGEST_BODY: Final = 1024 * 1024
 
@@ -43,7 +47,9 @@ def application(
     *,
     event_log: EventLog,
     accounts: Accounts,
-    tokens: Tokens,
+    identity: Identity,
+    logins: Logins,
+    admission: Admission,
     hub: Hub,
     options: GatewayOptions,
     metrics: GatewayMetrics,
@@ -53,11 +59,26 @@ def application(
 
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
-        await Connection(socket, hub=hub, tokens=tokens, options=options, metrics=metrics).serve()
+        await Connection(socket, hub=hub, admission=admission, options=options, metrics=metrics).serve()
 
-    guarded = Router(
-        "/",
+    api = Router(
+        authorisation.PREFIX,
         route_handlers=[
+            auth.login,
+            auth.refresh,
+            auth.logout,
+            auth.change_password,
+            auth.me,
+            users.users,
+            users.user,
+            users.create,
+            users.change,
+            users.set_password,
+            users.end_sessions,
+            users.remove,
+            keys.keys,
+            keys.issue,
+            keys.revoke,
             devices.devices,
             devices.device,
             devices.board,
@@ -131,25 +152,27 @@ def application(
             rules_as_monolith.toggle,
             rules_as_monolith.history,
         ],
-        guards=[auth.authenticated],
+        guards=[authorisation.authorised],
     )
     given = {
         "event_log": event_log,
         "accounts": accounts,
-        "tokens": tokens,
-        "throttle": Throttle(),
+        "identity": identity,
+        "logins": logins,
         "metrics": metrics,
         "names": names,
     }
-    return Litestar(
-        route_handlers=[Router("/api/v1", route_handlers=[auth.login, auth.me, guarded]), live, docs.assets()],
+    app = Litestar(
+        route_handlers=[api, live, docs.assets()],
         dependencies={name: _given(thing) for name, thing in given.items()},
-        exception_handlers=problems.HANDLERS,
+        exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"tokens": tokens}),
+        state=State({"admission": admission}),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
+    authorisation.check_table(app.routes)
+    return app
 
 
 def _given(thing: Any) -> Provide:  # whatever a handler asks for by name
