@@ -15,6 +15,8 @@ from kaiser.gateway import accounts as users
 from kaiser.gateway import rulenames
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
+from kaiser.gateway.audit.recording import Recording
+from kaiser.gateway.audit.trail import Trail
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.identity.first import ensure_first_admin, faults
@@ -74,6 +76,9 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         frame.spawn("accounts", following.follow(accounts.take, asyncio.Event()))
         identity, hashing = Identity(event_log, accounts), Hashing()
         await ensure_first_admin(identity, accounts, hashing, settings.admin)
+        trail = Trail(event_log, metrics)
+        frame.spawn("audit-reader", trail.follow())
+        frame.spawn("audit-writer", trail.write())
         hub = Hub(metrics)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
@@ -92,7 +97,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             metrics=metrics,
             names=names,
         )
-        web = _web_server(app, options)
+        frame.on_stop(trail.written)
+        web = _web_server(Recording(app, trail), options)
         frame.spawn("web", web.serve_on(listening))
         frame.on_stop(web.leave)
         log.info("serving", host=options.host, port=options.port)

@@ -11,6 +11,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    audit,
     auth,
     authorisation,
     calibration,
@@ -79,6 +80,8 @@ def application(
             keys.keys,
             keys.issue,
             keys.revoke,
+            audit.audit,
+            audit.export,
             devices.devices,
             devices.device,
             devices.board,

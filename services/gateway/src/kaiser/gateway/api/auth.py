@@ -10,6 +10,7 @@ from kaiser.contracts.codes import Code
 from kaiser.eventlog import now_us
 from kaiser.gateway.api.documented import example, refusals
 from kaiser.gateway.api.problems import problem
+from kaiser.gateway.audit.recording import CLAIMED, Claimed
 from kaiser.gateway.identity.logins import Granted, Logins, ThrottledError
 from kaiser.gateway.identity.passwords import BusyError
 from kaiser.gateway.identity.storing import Identity
@@ -107,7 +108,7 @@ async def login(
 
     The access token goes into ``Authorization: Bearer …``. Before it expires, ``POST /auth/refresh`` gives another one.
     """
-    name_for_audit(request, data.username)
+    request.scope["state"][CLAIMED] = Claimed(data.username[:128])
     try:
         granted = await logins.log_in(
             data.username, data.password, address=address_of(request), device=data.device_token
@@ -119,6 +120,7 @@ async def login(
         metrics.logins.labels("failed").inc()
         return problem(401, "NOT_AUTHENTICATED", "user name or password is wrong")
     metrics.logins.labels("succeeded").inc()
+    request.scope["state"][CLAIMED] = Claimed(granted.user.username, granted.user.user_id, granted.session_id)
     return logged_in(granted)
 
 
@@ -183,11 +185,6 @@ async def me(request: Asking) -> UserView:
 def address_of(request: Asking) -> str:
     """Where a request comes from; behind a proxy that is believed, whom it asks for."""
     return request.client.host if request.client else ""
-
-
-def name_for_audit(request: Asking, username: str) -> None:
-    """Say whom a request is about that nobody has authenticated."""
-    request.scope["state"]["claimed"] = username[:128]
 
 
 def logged_in(granted: Granted) -> Response[LoggedIn]:

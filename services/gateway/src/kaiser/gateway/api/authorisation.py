@@ -71,6 +71,9 @@ TABLE: Final[dict[str, Needs]] = {
     "GET /keys": USERS,
     "POST /keys": USERS,
     "DELETE /keys/{key_id}": USERS,
+    # What was done
+    "GET /audit": AUDIT,
+    "GET /audit/export.jsonl": AUDIT,
     # Devices
     "GET /devices": READ,
     "GET /devices/{esp_id}": READ,

@@ -42,6 +42,7 @@ class Granted(msgspec.Struct, frozen=True):
     """
 
     user: User
+    session_id: str
     access: str
     refresh: str
     expires_in: int
@@ -212,4 +213,4 @@ class Logins:
         refresh = self._tokens.issue_refresh(
             user.user_id, session.session_id, session.generation, seq=seq, now_s=now_s, expires_at_s=expires_at_s
         )
-        return Granted(user, access, refresh, self._tokens.expires_s, max(0, expires_at_s - now_s))
+        return Granted(user, session.session_id, access, refresh, self._tokens.expires_s, max(0, expires_at_s - now_s))
