@@ -48,13 +48,15 @@ def socket_of(client: httpx.AsyncClient, **options) -> websockets.connect:
     return websockets.connect(f"ws://{client.base_url.host}:{client.base_url.port}/ws", max_size=None, **options)
 
 
-async def subscribe(socket, client: httpx.AsyncClient, **message) -> None:
-    """Say who the client is, and what it wants."""
+async def subscribe(socket, client: httpx.AsyncClient, **message) -> dict:
+    """Say who the client is, and what it wants; the answer."""
     token = client.headers["Authorization"].removeprefix("Bearer ")
     await socket.send(json.dumps({"action": "authenticate", "token": token}))
     assert json.loads(await socket.recv())["type"] == "authenticated"
     await socket.send(json.dumps({"action": "subscribe"} | message))
-    assert json.loads(await socket.recv())["type"] == "subscribed"
+    answer = json.loads(await socket.recv())
+    assert answer["type"] == "subscribed"
+    return answer
 
 
 async def events(socket, count: int) -> list[dict]:

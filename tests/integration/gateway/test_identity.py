@@ -10,6 +10,7 @@ import httpx
 import pytest
 import websockets
 
+from kaiser.contracts.live import Close
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import PASSWORD, Postgres
 from kaiser.local.ephemeral_services import Service
@@ -155,7 +156,20 @@ async def test_a_socket_ends_with_its_session(both: Both) -> None:
         with pytest.raises(websockets.ConnectionClosed):
             async with asyncio.timeout(20):
                 await ws.recv()
-        assert ws.close_code == 4001
+        assert ws.close_code == Close.REVOKED
+
+
+async def test_a_ticket_is_void_when_the_session_that_it_was_got_with_has_ended(both: Both) -> None:
+    await _user(both.one, "late", "viewer")
+    tokens = (await _login(both.one, "late")).json()["tokens"]
+    ticket = (await both.one.post("/api/v1/auth/ws-ticket", headers=bearer(tokens))).json()["ticket"]
+    await both.one.post("/api/v1/auth/logout", headers=bearer(tokens))
+    async with socket_of(both.one) as ws:
+        await ws.send(json.dumps({"action": "authenticate", "ticket": ticket}))
+        with pytest.raises(websockets.ConnectionClosed):
+            async with asyncio.timeout(20):
+                await ws.recv()
+        assert ws.close_code == Close.NOT_AUTHENTICATED
 
 
 async def test_a_new_password_ends_every_session_but_the_one_that_it_opens(both: Both) -> None:

@@ -80,9 +80,12 @@ def safety(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Serv
     return Service("safety", folder, environment | _event_log("safety", nats) | _database("safety", postgres))
 
 
-def gateway(folder: Path, nats: Nats, postgres: Postgres) -> Service:
-    """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password."""
-    environment = {
+def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+    """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password.
+
+    ``options`` as :func:`actuator` has them.
+    """
+    environment = {f"KAISER_GATEWAY_{key.upper()}": value for key, value in options.items()} | {
         "KAISER_GATEWAY_PORT": str(free_port()),
         "KAISER_JWT_SECRET": JWT_SECRET,
         "KAISER_ADMIN_PASSWORD": PASSWORD,

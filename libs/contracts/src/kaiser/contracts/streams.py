@@ -210,5 +210,6 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
         asks=("query.>", "command.>"),
+        buckets=("gateway",),
     ),
 }

@@ -57,7 +57,7 @@ class Accounts:
         self._keys: dict[str, Key] = {}
         self._addresses: dict[str, dict[str, None]] = {}
         self._news = asyncio.Event()
-        self._watching: set[Callable[[], object]] = set()
+        self._watching: list[Callable[[], object]] = []
 
     def find(self, username: str) -> User | None:
         """The user of a name, whether or not the account is in use."""
@@ -108,12 +108,8 @@ class Accounts:
         return True
 
     def watch(self, told: Callable[[], object]) -> None:
-        """Call this whenever somebody's rights have changed or ended, until :meth:`unwatch`."""
-        self._watching.add(told)
-
-    def unwatch(self, told: Callable[[], object]) -> None:
-        """Call it no more."""
-        self._watching.discard(told)
+        """Call this whenever somebody's rights have changed or ended."""
+        self._watching.append(told)
 
     def take(self, delivery: Delivery) -> None:
         """Take in a message of the log; types of a newer release are not ours to understand."""
@@ -170,7 +166,7 @@ class Accounts:
             self._sessions.pop(session_id, None)
 
     def _tell(self) -> None:
-        for told in tuple(self._watching):
+        for told in self._watching:
             told()
 
 

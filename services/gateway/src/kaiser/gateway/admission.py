@@ -1,8 +1,6 @@
 """Whom a token or a key speaks for now: the signature is verified once, what the log says of it each time."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
 from typing import Final
 
 from kaiser.gateway.accounts import Accounts
@@ -52,15 +50,6 @@ class Admission:
         if session is None or user is None:
             return False
         return user.active and (user.role, user.zones) == (principal.role, principal.zones)
-
-    @contextlib.contextmanager
-    def watching(self, told: Callable[[], object]) -> Iterator[None]:
-        """Call this whenever somebody's rights have changed meanwhile; then ask :meth:`stands`."""
-        self._accounts.watch(told)
-        try:
-            yield
-        finally:
-            self._accounts.unwatch(told)
 
     def _person(self, claims: Claims) -> Principal:
         session, user = self._accounts.session(claims.session_id), self._accounts.user(claims.user_id)

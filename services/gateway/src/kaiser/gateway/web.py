@@ -1,6 +1,6 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
 from litestar.datastructures import State
@@ -31,36 +31,47 @@ from kaiser.gateway.api import (
     rules_as_monolith,
     safeguards,
     sensors,
+    tickets,
     users,
 )
-from kaiser.gateway.hub import Hub
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
-from kaiser.gateway.settings import GatewayOptions
-from kaiser.gateway.sockets import Connection
+from kaiser.gateway.sockets import Connection, Serving
 
 LARGEST_BODY: Final = 1024 * 1024
+
+
+class Who(NamedTuple):
+    """All that has to do with who may do what.
+
+    Attributes:
+        accounts: Users, sessions and keys as the log has them.
+        identity: Decides about them.
+        logins: Gives tokens, and takes them back.
+        admission: Knows whom tokens and keys speak for.
+    """
+
+    accounts: Accounts
+    identity: Identity
+    logins: Logins
+    admission: Admission
 
 
 def application(
     *,
     event_log: EventLog,
-    accounts: Accounts,
-    identity: Identity,
-    logins: Logins,
-    admission: Admission,
-    hub: Hub,
-    options: GatewayOptions,
+    who: Who,
     metrics: GatewayMetrics,
+    serving: Serving,
     names: RuleNames,
 ) -> Litestar:
     """The application over what the gateway has."""
 
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
-        await Connection(socket, hub=hub, admission=admission, options=options, metrics=metrics).serve()
+        await Connection(socket, serving).serve()
 
     api = Router(
         authorisation.PREFIX,
@@ -82,6 +93,7 @@ def application(
             keys.revoke,
             audit.audit,
             audit.export,
+            tickets.ws_ticket,
             devices.devices,
             devices.device,
             devices.board,
@@ -159,10 +171,11 @@ def application(
     )
     given = {
         "event_log": event_log,
-        "accounts": accounts,
-        "identity": identity,
-        "logins": logins,
+        "accounts": who.accounts,
+        "identity": who.identity,
+        "logins": who.logins,
         "metrics": metrics,
+        "tickets": serving.tickets,
         "names": names,
     }
     app = Litestar(
@@ -170,7 +183,7 @@ def application(
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": admission}),
+        state=State({"admission": who.admission}),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )

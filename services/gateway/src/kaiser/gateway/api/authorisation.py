@@ -60,6 +60,7 @@ TABLE: Final[dict[str, Needs]] = {
     "POST /auth/logout": PERSON,
     "POST /auth/password": PERSON,
     "GET /auth/me": SOMEBODY,
+    "POST /auth/ws-ticket": SOMEBODY,
     # Who there is
     "GET /users": USERS,
     "POST /users": USERS,

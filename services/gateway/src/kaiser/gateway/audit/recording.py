@@ -12,6 +12,8 @@ from kaiser.gateway.audit.trail import Trail
 from kaiser.gateway.tokens import Principal
 
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CHANGES_NOTHING: Final = frozenset({"POST /auth/refresh", "POST /auth/ws-ticket", "POST /rule-templates/{name}"})
+"""Routes that change nothing though they are no GET, or are in the log as events of their session."""
 CLAIMED: Final = "claimed"
 """Where a route of somebody who has not said who they are leaves whom it is about, in the state of its request."""
 LONGEST_PATH: Final = 512
@@ -95,10 +97,10 @@ def _asks_for_change(scope: Any) -> bool:  # as below
 def _entry(scope: Any, answer: list[Message]) -> Audited | None:  # litestar's scope is of two types
     who = _who(scope)
     status = next((message["status"] for message in answer if message["type"] == "http.response.start"), 500)
-    if who is None or (status in (429, 503) and isinstance(who, Claimed)):
+    route = route_of(scope["method"], scope.get("path_template", ""))
+    if who is None or route in CHANGES_NOTHING or (status in (429, 503) and isinstance(who, Claimed)):
         return None
     told = _told(b"".join(message.get("body", b"") for message in answer if message["type"] == "http.response.body"))
-    route = route_of(scope["method"], scope.get("path_template", ""))
     client = scope.get("client")
     return Audited(
         number=0,
