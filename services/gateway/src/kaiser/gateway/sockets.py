@@ -14,7 +14,8 @@ from kaiser.contracts import live
 from kaiser.contracts.codes import Code
 from kaiser.contracts.live import Authenticate, Close, Ping, Unsubscribe
 from kaiser.gateway import positions
-from kaiser.gateway.api.auth import may
+from kaiser.gateway.admission import Admission
+from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.events import SENSOR_DATA, encode
@@ -27,7 +28,7 @@ from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.showing import NAMES
 from kaiser.gateway.snapshots import Snapshots
 from kaiser.gateway.tickets import Tickets
-from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
+from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,7 @@ class Serving(NamedTuple):
         readers: Tells when the hub has caught up with the log.
         backfill: Reads what clients were away for.
         snapshots: Tells how things stand.
-        tokens: Reads tokens.
+        admission: Knows whom tokens and keys speak for.
         tickets: Redeems tickets.
         sessions: Who is connected.
         options: Frame rate and limits.
@@ -70,7 +71,7 @@ class Serving(NamedTuple):
     readers: LiveReaders
     backfill: Backfill
     snapshots: Snapshots
-    tokens: Tokens
+    admission: Admission
     tickets: Tickets
     sessions: Sessions
     options: GatewayOptions
@@ -139,6 +140,8 @@ class Connection:
         parts = (self._listen(), self._send(), self._expire())
         work: set[asyncio.Future[Any]] = {asyncio.create_task(part) for part in parts}
         try:
+            if not on.admission.stands(self.principal):  # revoked between its proof and here
+                self.end(Close.REVOKED, "logged out")
             await self._tell(self._authenticated())
             done, _ = await asyncio.wait({*work, self._end}, return_when=asyncio.FIRST_COMPLETED)
             for task in done & work:
@@ -174,9 +177,9 @@ class Connection:
         """
         header = self._socket.headers.get("authorization", "")
         if header:
-            return self._on.tokens.read(header.removeprefix("Bearer "))
+            return await self._on.admission.admit(header.removeprefix("Bearer "))
         if ticket := self._socket.query_params.get("ticket"):
-            return await self._on.tickets.redeem(ticket)
+            return await self._redeemed(ticket)
         try:
             async with asyncio.timeout(AUTHENTICATE_WITHIN_S):
                 message = await self._socket.receive_data(mode="text")
@@ -190,7 +193,14 @@ class Connection:
 
     async def _prove(self, said: Authenticate) -> Principal:
         """Who a token or a ticket speaks for."""
-        return await self._on.tickets.redeem(said.ticket) if said.ticket else self._on.tokens.read(said.token)
+        return await (self._redeemed(said.ticket) if said.ticket else self._on.admission.admit(said.token))
+
+    async def _redeemed(self, ticket: str) -> Principal:
+        """Who a ticket speaks for, if the token that it was got with is good still."""
+        principal = await self._on.tickets.redeem(ticket)
+        if not self._on.admission.stands(principal):
+            raise InvalidTokenError("the session has ended; log in again")
+        return principal
 
     async def _listen(self) -> None:
         allowance, last = 10 * MESSAGES_PER_S, time.monotonic()
