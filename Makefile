@@ -65,6 +65,7 @@ bench: setup ## The figures of the README, measured here (ARGS="--only latency")
 ifeq ($(ARGS),)
 	$(BIN)/python tests/bench/devices.py
 	$(BIN)/python tests/bench/commands.py
+	$(BIN)/python -m tests.bench.rules
 	$(BIN)/python tests/bench/physics.py
 	$(BIN)/python tests/bench/processing.py
 endif

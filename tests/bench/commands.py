@@ -65,6 +65,7 @@ class Suite(NamedTuple):
     """What runs, and a client of it."""
 
     mosquitto: Mosquitto
+    nats: Nats
     services: dict[str, Service]
     gateway_port: int
     token: str
@@ -90,8 +91,8 @@ class Suite(NamedTuple):
 
 
 @asynccontextmanager
-async def suite(folder: Path) -> AsyncIterator[Suite]:
-    """Servers and services, on free ports."""
+async def suite(folder: Path, *more: str) -> AsyncIterator[Suite]:
+    """Servers and services, and more of those by name, on free ports."""
     tree = ensure_tree()
     mosquitto, nats = Mosquitto(tree, folder / "mosquitto"), Nats(folder / "nats")
     postgres = Postgres(tree, folder / "postgres")
@@ -101,12 +102,12 @@ async def suite(folder: Path) -> AsyncIterator[Suite]:
             server.start()
         postgres.prepare()
         services = {"bridge": ephemeral_services.bridge(folder / "bridge", mosquitto, nats)}
-        for name in ("ingest", "actuator", "safety", "gateway"):
+        for name in ("ingest", "actuator", "safety", "gateway", *more):
             services[name] = getattr(ephemeral_services, name)(folder / name, nats, postgres)
         started += [service.start() for service in services.values()]
         port = int(services["gateway"].environment["KAISER_GATEWAY_PORT"])
         _, answer = await Http(port).ask("POST", "/auth/login", {"username": "admin", "password": PASSWORD})
-        yield Suite(mosquitto, services, port, answer["tokens"]["access_token"])
+        yield Suite(mosquitto, nats, services, port, answer["tokens"]["access_token"])
     finally:
         for server in reversed(started):
             server.kill()

@@ -14,7 +14,6 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import Event, now_us
 from kaiser.local.ephemeral_services import ingest
 from kaiser.logic import definitions
-from kaiser.logic.lives import Lives
 from kaiser.logic.past.processes import Processes
 from kaiser.logic.trials import Trials, TrialSettings, answerer
 from kaiser.service.settings import NatsSettings
@@ -26,20 +25,15 @@ HOUR = 3600 * SECOND
 
 
 @pytest.fixture
-def lives(log):
-    return Lives(log)
+def trials(rules, nats_server):
+    return Trials(rules, Processes(), NatsSettings(url=nats_server.url), TrialSettings())
 
 
 @pytest.fixture
-def trials(lives, nats_server):
-    return Trials(lives, Processes(), NatsSettings(url=nats_server.url), TrialSettings())
-
-
-@pytest.fixture
-def define(lives):
+def define(rules):
     async def define(defined, rule_id="water", version=1):
         fact = RuleDefined(rule_id=rule_id, at=now_us(), by="t", version=version, rule=defined)
-        await lives.change(rule_id, lambda _: [fact])
+        await rules.execute(rule_id, lambda _: [fact])
 
     return define
 
@@ -62,16 +56,20 @@ def event(subject, body):
     return Event(subject=subject, type=body.TYPE, data=encode(body), source="test")
 
 
+async def life_of(rules, rule_id="water"):
+    return (await rules.execute(rule_id, lambda _: ())).state
+
+
 def plain(values):
     return msgspec.to_builtins(values)
 
 
-async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(trials, define, measure, lives):
+async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(trials, define, measure, rules):
     await define(WATER)
     start, end = await measure(40.0, 20.0, 25.0, 40.0)
     now = end + HOUR
     with pytest.raises(Refusal) as refused:
-        definitions.enable(await lives.life("water"), EnableRule(rule_id="water", by="t"), now=now, gated=True)
+        definitions.enable(await life_of(rules), EnableRule(rule_id="water", by="t"), now=now, gated=True)
     assert refused.value.code == Code.BACKTEST_REQUIRED
 
     report = await trials.backtest(Backtest(rule_id="water", start=start, end=end, by="ann"), now)
@@ -81,7 +79,7 @@ async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(
     assert (began["seen"]["value"], began["seen"]["seq"]) == (20.0, 2)
     assert (began["cause"]["stream"], began["cause"]["seq"]) == ("TELEMETRY", 2)
 
-    life = await lives.life("water")
+    life = await life_of(rules)
     assert life.backtests == {report.backtest_id: 1}
     order = EnableRule(rule_id="water", by="t", backtest_id=report.backtest_id)
     (enabled,) = definitions.enable(life, order, now=now, gated=True)
@@ -100,11 +98,11 @@ async def test_the_same_span_gives_the_same_digest_and_the_event_says_it(trials,
     assert set(told.on_s) == {f"{PUMP.esp_id}/{PUMP.gpio}"}
 
 
-async def test_a_draft_is_tried_and_leaves_nothing_behind(trials, measure, lives):
+async def test_a_draft_is_tried_and_leaves_nothing_behind(trials, measure, rules):
     start, end = await measure(40.0, 20.0, 40.0)
     report = await trials.backtest(Backtest(rule_id="draft", rule=plain(WATER), start=start, end=end), end + HOUR)
     assert (report.run_count, report.backtest_id, report.version) == (2, "", 0)
-    assert (await lives.life("draft")).newest == 0
+    assert (await life_of(rules, "draft")).newest == 0
 
 
 async def test_two_versions_are_compared_and_safety_of_then_is_heard(trials, define, measure, log):
@@ -139,14 +137,15 @@ async def test_what_cannot_be_tried_is_refused(trials, define, nats_server):
 
 
 async def test_nobody_waits_for_a_trial_that_takes_too_long_and_its_process_is_gone(
-    lives, define, measure, nats_server
+    rules, define, measure, nats_server
 ):
     await define(WATER)
     start, end = await measure(40.0, 20.0)
     processes, settings = Processes(), TrialSettings(patience_s=0.05)
-    trials = Trials(lives, processes, NatsSettings(url=nats_server.url), settings)
+    trials = Trials(rules, processes, NatsSettings(url=nats_server.url), settings)
     asked = msgspec.json.encode(Backtest(rule_id="water", start=start, end=end))
-    reply = await answerer(trials, settings).answer("query.logic.backtest", asked)
+    requests = {"query.logic.backtest": (Backtest, trials.backtest)}
+    reply = await answerer(requests, settings).answer("query.logic.backtest", asked)
     assert reply.problem is not None
     assert reply.problem.code == Code.OPERATION_TIMEOUT
 
@@ -154,7 +153,7 @@ async def test_nobody_waits_for_a_trial_that_takes_too_long_and_its_process_is_g
         return processes.running == 0
 
     await until(gone)
-    assert (await lives.life("water")).backtests == {}
+    assert (await life_of(rules)).backtests == {}
 
 
 async def test_what_the_stream_has_let_go_comes_from_history(

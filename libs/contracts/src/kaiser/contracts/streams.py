@@ -220,6 +220,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "query.ingest.sensors",
             "query.ingest.latest",
             "query.ingest.history",
+            "query.ingest.health",
         ),
         buckets=("logic",),
     ),
@@ -229,5 +230,6 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
         asks=("query.>", "command.>"),
+        buckets=("gateway",),
     ),
 }
