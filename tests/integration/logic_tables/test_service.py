@@ -63,7 +63,8 @@ async def runs(site, **query):
 
 async def in_table(site, count):
     async def known():
-        return len(await runs(site)) == count
+        reply = await site.ask("query.logic.runs", RunsQuery())
+        return reply.problem is None and len(reply.ok["items"]) == count
 
     await until(known)
     return await runs(site)
