@@ -134,9 +134,9 @@ async def _record(frame: Frame, consumers: Consumers, settings: LogicSettings, p
     await prepare(settings.database(), package="kaiser.logic", schema=SERVICE)
     write = Recording(Projections(pool), lambda: frame.stopping)
     consumers.run("runs", RUNS, write.runs, rest_s=lambda: REST_S)
-    lifetimes = settings.retention.lifetimes(settings.logic.runs_days)
-    retention = Retention(settings.database(), lifetimes, every_s=settings.retention.every_s)
-    await asyncio.gather(retention.run(), SizeLimit(pool, settings.retention).run())
+    kept, every_s = settings.retention, settings.retention.every_s
+    retention = Retention(settings.database(), kept.lifetimes(settings.logic.runs_days), every_s=every_s)
+    await asyncio.gather(retention.run(), SizeLimit(pool, kept.most_bytes).run(every_s))
 
 
 def _lead(

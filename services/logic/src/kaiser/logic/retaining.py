@@ -33,6 +33,11 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     compress_days: Annotated[int, Meta(ge=1)] = 14
     every_s: Annotated[float, Meta(gt=0)] = 3600.0
 
+    @property
+    def most_bytes(self) -> int:
+        """Size at which the oldest go; 0 for no limit."""
+        return self.most_mib * MIB
+
     def lifetimes(self, runs_days: int) -> tuple[Lifetime, ...]:
         """The same for the table; it keeps decisions for as long as the log does."""
         return (
@@ -52,21 +57,21 @@ class SizeLimit:
 
     Args:
         pool: Connections.
-        settings: How large it may be.
+        most_bytes: How large it may be; 0 for no limit.
     """
 
-    def __init__(self, pool: Pool, settings: RetentionSettings) -> None:
+    def __init__(self, pool: Pool, most_bytes: int) -> None:
         self._pool = pool
-        self._settings = settings
+        self._most_bytes = most_bytes
 
-    async def run(self) -> None:
-        """Sweep now and then, until cancelled."""
+    async def run(self, every_s: float) -> None:
+        """Sweep now and every so many seconds, until cancelled."""
         while True:
             try:
                 await self.sweep()
             except DatabaseAway as away:
                 _log.warning("the size of the table is not looked at", reason=str(away))
-            await asyncio.sleep(self._settings.every_s)
+            await asyncio.sleep(every_s)
 
     async def sweep(self) -> int:
         """How many chunks went.
@@ -74,7 +79,7 @@ class SizeLimit:
         Raises:
             DatabaseAway: The database is away.
         """
-        most = self._settings.most_mib * MIB
+        most = self._most_bytes
         if not most:
             return 0
         async with self._pool.connection() as connection:
