@@ -88,6 +88,7 @@ def _lead(
     holder = f"{socket.gethostname()}.{os.getpid()}"
     leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
     leader.works += [deciding.run, _effects(frame, log, effects)]
+    deciding.on_written.append(effects.begin)
     metrics.gauge("leads", "1 while this instance decides.", lambda: float(deciding.leads))
     metrics.gauge("clock_lag_seconds", "How far the engine is behind the clock.", deciding.lag_s)
     frame.health.add("deciding", lambda: _deciding(leader.leads, deciding))
@@ -105,6 +106,7 @@ def _effects(frame: Frame, log: EventLog, effects: Effects) -> Work:
         try:
             await consumer.run()
         finally:
+            effects.drop()
             frame.health.add("effects", lambda: Finding(State.OK, "another instance leads"))
 
     return consume
