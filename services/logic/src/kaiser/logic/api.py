@@ -7,7 +7,6 @@ from kaiser.contracts.logic import (
     DefineRule,
     DisableRule,
     EnableRule,
-    ExplainQuery,
     ExportRules,
     FillTemplate,
     ImportRules,
@@ -37,11 +36,10 @@ def ordered(orders: Orders) -> Requests:
 
 
 def asked(questions: Questions) -> Requests:
-    """What may be asked about rules as they are now."""
+    """What may be asked about rules as they are now, and is answered at once."""
     return {
         subjects.query("logic", "rules"): (RulesQuery, questions.rules),
         subjects.query("logic", "rule"): (RuleQuery, questions.rule),
-        subjects.query("logic", "explain"): (ExplainQuery, questions.explain),
         subjects.query("logic", "test"): (TestRule, questions.test),
         subjects.query("logic", "export"): (ExportRules, questions.export),
     }

@@ -70,12 +70,15 @@ class Effects:
             if isinstance(decision, CommandAsked | RuleSwitched):
                 _ = self._start(decision)
 
-    def drop(self) -> None:
-        """Do nothing more of what was begun; whoever leads next gets the deliveries."""
-        for task in self._under_way.values():
-            task.cancel()
-        self._under_way.clear()
-        self._last.clear()
+    async def term(self) -> None:
+        """Until cancelled, what was begun may go on; whoever leads next gets what is left as deliveries."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            self._under_way.clear()
+            self._last.clear()
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Return when everything is done that these decisions ask for.

@@ -3,19 +3,34 @@
 import os
 import socket
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
-from kaiser.eventlog import BatchConsumer, EventLog, Lease, connect, ensure_consumer, ensure_streams
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    EventLog,
+    Handler,
+    Lease,
+    connect,
+    ensure_consumer,
+    ensure_streams,
+)
 from kaiser.logic.api import asked, offered, ordered
 from kaiser.logic.checkpoints import Checkpoints
+from kaiser.logic.conditions import Evaluator
 from kaiser.logic.conditions.plugin import PluginError, plugins
 from kaiser.logic.deciding import Deciding
+from kaiser.logic.delivering.mail import Mail
+from kaiser.logic.delivering.webhook import HooksError, Webhooks, hooks_of
 from kaiser.logic.effects import EFFECTS, Effects
 from kaiser.logic.metrics import LogicMetrics
+from kaiser.logic.notifying import MAX_TRIES, NOTIFICATIONS, Notifying
 from kaiser.logic.orders import Orders
+from kaiser.logic.past.wiring import Past
 from kaiser.logic.questions import Questions
 from kaiser.logic.rules import Rules
 from kaiser.logic.settings import DAY_S, LogicSettings
@@ -23,6 +38,7 @@ from kaiser.logic.site import Surroundings
 from kaiser.logic.surveyor import Surveyor
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
+from kaiser.service.consuming import MAX_TRIES as USUAL_TRIES
 from kaiser.service.consuming import progress
 from kaiser.service.frame import CannotStartError
 from kaiser.service.health import Finding
@@ -38,8 +54,8 @@ STUCK_S: Final = 3.0
 async def serve(frame: Frame, settings: LogicSettings) -> None:
     """Run logic until it is told to stop."""
     try:
-        conditions = plugins()
-    except PluginError as error:
+        conditions, hooks = plugins(), hooks_of(settings.notify.webhooks)
+    except (PluginError, HooksError) as error:
         raise CannotStartError(str(error)) from error
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
     nats = settings.nats
@@ -57,57 +73,81 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        surveyor = Surveyor(log)
-        surroundings = Surroundings(log, surveyor)
-        orders = Orders(
-            rules,
-            surroundings,
-            conditions,
-            gated=settings.logic.backtest_required,
-            time_zone=settings.logic.time_zone,
-        )
-        questions = Questions(rules, deciding, surroundings, conditions)
-        requests = [ordered(orders), asked(questions), offered()]
-        # What needs the database is wired here: it adds to ``requests``, spawns what waits for it, and delays nothing
+        past = Past(frame, log, settings, conditions)
+        await past.open()
         frame.spawn("rules", rules.run())
-        for name, surveying in surveyor.spawnable().items():
-            frame.spawn(name, surveying)
-        await ensure_consumer(log, EFFECTS)
+        for consumer in (EFFECTS, NOTIFICATIONS):
+            await ensure_consumer(log, consumer)
         await rules.wait_caught_up()
-        answerer = Answerer(SERVICE, *requests)
-        await answerer.serve(log.nc)
-        frame.on_stop(answerer.close)
-        _lead(frame, log, deciding, Effects(log, rules, metrics), metrics, settings.logic.lease_s)
-        await frame.until_stopped()
+        for answerer in _answerers(frame, log, rules, deciding, past, conditions, settings):
+            await answerer.serve(log.nc)
+            frame.on_stop(answerer.close)
+        leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
+        async with Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks:
+            effects = Effects(log, rules, metrics)
+            deciding.on_written.append(effects.begin)
+            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
+            leader.works += [
+                effects.term,
+                _consumes(frame, log, "effects", EFFECTS, effects.handle),
+                _consumes(frame, log, "notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
+            ]
+            frame.spawn("leading", leader.run())
+            await frame.until_stopped()
+        await past.close()
 
 
-def _lead(
-    frame: Frame, log: EventLog, deciding: Deciding, effects: Effects, metrics: LogicMetrics, lease_s: int
-) -> None:
-    """Follow the leader, and lead whenever nobody else does."""
+def _answerers(
+    frame: Frame,
+    log: EventLog,
+    rules: Rules,
+    deciding: Deciding,
+    past: Past,
+    conditions: Mapping[str, Evaluator],
+    settings: LogicSettings,
+) -> tuple[Answerer, Answerer]:
+    """Who answers: at once, and with patience."""
+    surveyor = Surveyor(log)
+    for name, surveying in surveyor.spawnable().items():
+        frame.spawn(name, surveying)
+    surroundings = Surroundings(log, surveyor)
+    orders = Orders(
+        rules,
+        surroundings,
+        conditions,
+        gated=settings.logic.backtest_required,
+        time_zone=settings.logic.time_zone,
+    )
+    questions = Questions(rules, deciding, surroundings, conditions, past.hindsight.explain)
+    at_once = Answerer(SERVICE, ordered(orders), asked(questions), offered(), past.listed())
+    return at_once, past.answerer(questions)
+
+
+def _lead(frame: Frame, log: EventLog, deciding: Deciding, metrics: LogicMetrics, lease_s: int) -> Leader:
+    """Follow the leader, and be ready to lead whenever nobody else does."""
     holder = f"{socket.gethostname()}.{os.getpid()}"
     leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
-    leader.works += [deciding.run, _effects(frame, log, effects)]
-    deciding.on_written.append(effects.begin)
+    leader.works.append(deciding.run)
     metrics.gauge("leads", "1 while this instance decides.", lambda: float(deciding.leads))
     metrics.gauge("clock_lag_seconds", "How far the engine is behind the clock.", deciding.lag_s)
     frame.health.add("deciding", lambda: _deciding(leader.leads, deciding))
     frame.spawn("standing by", deciding.stand_by())
-    frame.spawn("leading", leader.run())
     frame.on_stop(deciding.close)
+    return leader
 
 
-def _effects(frame: Frame, log: EventLog, effects: Effects) -> Work:
-    """The consumer of decisions, for a term of the leader, each with one of its own."""
+def _consumes(
+    frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler, *, max_tries: int = USUAL_TRIES
+) -> Work:
+    """A consumer of decisions, for a term of the leader, each with one of its own."""
 
     async def consume() -> None:
-        consumer = BatchConsumer(log, EFFECTS, effects.handle, service=SERVICE)
-        frame.health.add("effects", progress(consumer))
+        consumer = BatchConsumer(log, spec, handler, service=SERVICE, max_tries=max_tries)
+        frame.health.add(name, progress(consumer))
         try:
             await consumer.run()
         finally:
-            effects.drop()
-            frame.health.add("effects", lambda: Finding(State.OK, "another instance leads"))
+            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
 
     return consume
 

@@ -4,6 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from kaiser.logic.delivering.mail import SmtpSettings
+from kaiser.logic.notifying import NotifySettings
+from kaiser.logic.trials import TrialSettings
 from kaiser.service import CommonSettings, PostgresSettings
 from kaiser.timescale import Database
 
@@ -33,6 +36,9 @@ class LogicSettings(CommonSettings, frozen=True, kw_only=True):
 
     pg: PostgresSettings
     logic: Settings
+    trial: TrialSettings
+    notify: NotifySettings
+    smtp: SmtpSettings
 
     def database(self) -> Database:
         """Where its tables are."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from bisect import bisect_left
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -12,6 +12,7 @@ from kaiser.contracts import subjects
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import EventDecoder
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRestarted, DeviceReturned, DeviceSaid, DeviceSilent
+from kaiser.contracts.events.registry import ZoneOrdered, ZoneSettled
 from kaiser.contracts.events.safeguards import (
     AlertRaised,
     EmergencyReleased,
@@ -19,6 +20,7 @@ from kaiser.contracts.events.safeguards import (
     InterlockRemoved,
     InterlockSet,
     LimitsSet,
+    PowerBudget,
 )
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, SAFETY, TELEMETRY
@@ -27,14 +29,16 @@ from kaiser.eventlog import Delivery, EventLog, replay_batches
 from kaiser.logic.ordering import Message, merged
 from kaiser.logic.past.stored import let_go_before, stored_beats, stored_readings
 from kaiser.logic.past.watching import Watch
+from kaiser.logic.state import ActuatorKey
 from kaiser.logic.times import NEVER
+from kaiser.logic.yard import Yard
 
 Batches = AsyncGenerator[list[Message], None]
 """Messages in the order of their times."""
 
 DEVICE_EVENTS: Final = ("discovered", "returned", "lost", "silent", "restarted")
 SAFEGUARDS: Final = ("safety.limits.>", "safety.interlock.>", "safety.emergency.>")
-"""Few, and each holds until the next of its kind, so they are read from the first one on."""
+ZONES: Final = (ZoneOrdered, ZoneSettled)
 MANY: Final = 2000
 """Messages that are fetched at a time."""
 
@@ -42,6 +46,7 @@ _said = {SAID[kind].name: DeviceSaid[kind] for kind in (Heartbeat, LastWill, Act
 _written = (
     *(DeviceDiscovered, DeviceReturned, DeviceSilent, DeviceRestarted),
     *(AlertRaised, EmergencyRequested, EmergencyReleased, LimitsSet, InterlockSet, InterlockRemoved),
+    *ZONES,
 )
 _decoder = EventDecoder(_said | {event.TYPE: event for event in _written})
 _readings = msgspec.json.Decoder(Readings).decode
@@ -72,12 +77,15 @@ def readings_of(body: bytes, watch: Watch) -> Readings | None:
     return None
 
 
-async def gathered(log: EventLog, watch: Watch, start: int, end: int) -> AsyncIterator[Message]:
+async def gathered(
+    log: EventLog, watch: Watch, start: int, end: int, commanded: frozenset[ActuatorKey] = frozenset()
+) -> AsyncIterator[Message]:
     """Messages in one order.
 
     Args:
         log: The connection.
         watch: What is looked at.
+        commanded: Actuators at whose commands safety looks, and at what else it looks for them.
         start: From when on, unix microseconds; what is in force from before comes, too.
         end: Until when.
 
@@ -85,7 +93,9 @@ async def gathered(log: EventLog, watch: Watch, start: int, end: int) -> AsyncIt
         Refusal: Ingest does not give what the streams have let go of.
     """
     async with contextlib.AsyncExitStack() as stack:
-        batches = [each async for each in _sources(log, watch, start, end)]
+        known = await safeguards(log, commanded, start, end) if commanded else []
+        batches = [each async for each in _sources(log, widened(watch, known, commanded), start, end)]
+        batches += [_known(messages) for messages in known]
         for each in batches:
             await stack.enter_async_context(contextlib.aclosing(each))
         async for messages in in_order(batches):
@@ -128,7 +138,6 @@ def _at(message: Message) -> int:
 
 async def _sources(log: EventLog, watch: Watch, start: int, end: int) -> AsyncIterator[Batches]:
     """Everything that is to be read."""
-    yield _stream(log, SAFETY.name, SAFEGUARDS, watch, start, end, whole=True)
     alive = tuple(f"device.*.{_token(watch, esp_id)}.{event}" for esp_id in _ids(watch) for event in DEVICE_EVENTS)
     if alive:
         yield _stream(log, DEVICES.name, alive, watch, start, end)
@@ -153,6 +162,40 @@ async def _sources(log: EventLog, watch: Watch, start: int, end: int) -> AsyncIt
         partitions = sorted({subjects.partition(esp_id) for esp_id, _, _ in watch.sensors})
         filters = tuple(f"telemetry.reading.*.{partition}" for partition in partitions)
         yield _stream(log, TELEMETRY.name, filters, watch, start, end)
+
+
+async def safeguards(log: EventLog, commanded: frozenset[ActuatorKey], start: int, end: int) -> list[list[Message]]:
+    """What safety goes by and what holds until the next of its kind, from the first one on: they are few."""
+    nothing = Watch()
+    safety = [
+        each async for batch in _stream(log, SAFETY.name, SAFEGUARDS, nothing, start, end, whole=True) for each in batch
+    ]
+    everywhere = any(
+        isinstance(each.event, InterlockSet) and isinstance(each.event.rule, PowerBudget) for each in safety
+    )
+    devices = ["*"] if everywhere else sorted({subjects.token(esp_id) for esp_id, _ in commanded})
+    filters = tuple(f"device.*.{esp_id}.registry.{event.EVENT}" for esp_id in devices for event in ZONES)
+    zones = [
+        each async for batch in _stream(log, DEVICES.name, filters, nothing, start, end, whole=True) for each in batch
+    ]
+    return [safety, zones]
+
+
+def widened(watch: Watch, known: Iterable[Sequence[Message]], commanded: frozenset[ActuatorKey]) -> Watch:
+    """What is looked at, with what safety looks at for some actuators, at any time of the span."""
+    yard, actuators, sensors = Yard(), set(watch.actuators), dict(watch.sensors)
+    for message in merged(*known):
+        yard.take(message.event)
+        if isinstance(message.event, InterlockSet | LimitsSet | ZoneOrdered | ZoneSettled):
+            others, bands = yard.looks_at(commanded)
+            actuators |= others
+            sensors.update({band: frozenset({""}) for band in bands if band not in sensors})
+    return msgspec.structs.replace(watch, actuators=frozenset(actuators), sensors=sensors)
+
+
+async def _known(messages: list[Message]) -> Batches:
+    if messages:
+        yield messages
 
 
 def _ids(watch: Watch) -> list[str]:

@@ -10,7 +10,7 @@ from kaiser.contracts.logic import BacktestReport, Explanation, WhatIfReport
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import EventLog
-from kaiser.logic.backtest import Trial, compared
+from kaiser.logic.backtest import Trial, commanded, compared
 from kaiser.logic.conditions import ConditionError, Evaluator
 from kaiser.logic.past.gathering import gathered
 from kaiser.logic.past.looking import looked_back
@@ -68,7 +68,10 @@ async def done(job: Job, log: EventLog, plugins: Mapping[str, Evaluator]) -> Ans
         watch = watch_of(rules, plugins)
     except ConditionError as error:
         raise Refusal(Code.RULE_INVALID, f"{error.where}: {error}", "rule") from error
-    messages = gathered(log, watch, job.start - watch.look_back, job.end)
+    what_rules_do = (
+        frozenset() if job.what == "explain" else frozenset(key for rule in rules for key in commanded(rule))
+    )
+    messages = gathered(log, watch, job.start - watch.look_back, job.end, what_rules_do)
     if job.what == "explain":
         return await looked_back(job.rule_id, job.tried[0].version, job.tried[0].rule, messages, job.end, plugins)
     others = {rule_id: (each.version, each.rule) for rule_id, each in job.others.items()}
