@@ -55,6 +55,7 @@ class Greenhouse:
         devices: How many; every other one is ``dec``.
         faults: What goes wrong with commands.
         interlocked: Whether only one relay of a device may be on at a time.
+        equipment: What hangs on each device.
 
     Attributes:
         keys: Idempotency key of each command that was answered, and the id that it got.
@@ -70,6 +71,7 @@ class Greenhouse:
         devices: int = 8,
         faults: Faults = FAULTS,
         interlocked: bool = True,
+        equipment: dict[str, Any] = EQUIPMENT,
     ) -> None:
         broker = Broker(host=suite.mosquitto.host, port=suite.mosquitto.port, username="device", password=PASSWORD)
         self.devices = [
@@ -85,6 +87,7 @@ class Greenhouse:
         self.both_on: list[str] = []
         self.runs: dict[tuple[str, int], list[Run]] = {}
         self._interlocked = interlocked
+        self._equipment = equipment
         self._suite = suite
         self._chance = chance
         self._numbers = itertools.count(1)
@@ -140,7 +143,7 @@ class Greenhouse:
         for device in self.devices:
             esp = device.spec.esp_id
             await insist(api, "POST", f"/devices/{esp}/approve", {})
-            await insist(api, "PUT", f"/devices/{esp}/config", EQUIPMENT)
+            await insist(api, "PUT", f"/devices/{esp}/config", self._equipment)
             if not self._interlocked:
                 continue
             rule = {"kind": "at_most", "most": 1, "actuators": [{"esp_id": esp, "gpio": gpio} for gpio in PAIR]}

@@ -92,7 +92,8 @@ async def test_a_rule_switches_what_it_watches_says_why_and_rests(
             began, ended = await told(heard, "started", "succeeded")
             assert (began["rule_name"], began["action"], ended["success"]) == (body["rule"]["name"], "then", True)
             assert (began["run_id"], began["trigger"]) == (ended["run_id"], f"{esp_id}/{TANK}/ph")
-            why = await explained(api, f"{path}/runs/{began['run_id']}")
+            recorded = f"{path}/runs/{began['run_id']}/explanation"
+            why = (await until(lambda: api.get(recorded), lambda answer: answer.is_success)).json()
             assert (why["seen"]["truth"], why["seen"]["value"] < 5, why["seen"]["seq"] > 0) == (True, True, True)
             assert (await explained(api, path))["verdict"] == "acted"
             commands = (await api.get("/commands", params={"esp_id": esp_id})).json()["items"]
@@ -107,7 +108,20 @@ async def test_a_rule_switches_what_it_watches_says_why_and_rests(
             ("then", "succeeded"),
         ]
         assert listed[1]["run_id"] == began["run_id"]
+        await looked_back_on(api, path, shown["defined_at"], listed[1])
         await resting(api, plant, path)
+
+
+async def looked_back_on(api: httpx.AsyncClient, path: str, since: str, run: dict[str, Any]) -> None:
+    """The past says of the rule what was so, and lets it go live with the trial on it."""
+    then = (await api.get(f"{path}/explanation", params={"at": run["started_at"]})).raise_for_status().json()
+    assert (then["at"], then["version"], then["seen"]["truth"]) == (run["started_at"], 1, True)
+    tried = (await api.post(f"{path}/backtest", json={"start": since})).raise_for_status().json()
+    assert (tried["version"], tried["run_count"] >= 1, tried["on_time"][0]["starts"] >= 1) == (1, True, True)
+    enabled = await api.post(f"{path}/enable", json={"backtest_id": tried["backtest_id"]})
+    assert enabled.raise_for_status().json()["live"] == 1
+    wrong = await api.post(f"{path}/enable", json={"backtest_id": "of-nothing"})
+    assert (wrong.status_code, wrong.json()["code"]) == (404, "BACKTEST_NOT_FOUND")
 
 
 async def resting(api: httpx.AsyncClient, plant: Plant, path: str) -> None:

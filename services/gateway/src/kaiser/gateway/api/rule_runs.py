@@ -189,7 +189,7 @@ async def what_if(
 
 
 async def _explained(event_log: EventLog, query: logic.ExplainQuery) -> views.ExplanationView:
-    wait_s = TRIAL_S if query.at else 0.0  # the log of the time before that moment has to be read
+    wait_s = TRIAL_S if query.at else 0.0  # of a moment the log is looked through
     return views.explanation(await ask(event_log, "logic", "explain", query, logic.Explanation, wait_s=wait_s))
 
 
