@@ -91,16 +91,18 @@ async def test_a_run_that_never_was_is_refused(pool, queries):
 
 async def test_written_twice_and_out_of_order_the_table_is_the_same(day, rows, pool):
     everything = "SELECT n, at, seq, rule_id, version, run_id, kind, outcome, type, body::text FROM logic.decisions"
-    before = await rows(f"{everything} ORDER BY n")
+    listed = "SELECT run, n, at, rule_id, outcome FROM logic.runs ORDER BY run"
+    before, runs_before = await rows(f"{everything} ORDER BY n"), await rows(listed)
     told = [(seq, Kept(decoder.decode(kind, body.encode()), body)) for _, _, seq, *_, kind, body in before]
     async with pool.connection() as connection:
-        await connection.execute("TRUNCATE logic.decisions, logic.progress")
+        await connection.execute("TRUNCATE logic.decisions, logic.runs, logic.progress")
     random.Random(4711).shuffle(told)
     projections = Projections(pool)
     for start in range(0, len(told), 7):
         await projections.decisions(told[start : start + 7])
     await projections.decisions(told[:20])
     assert await rows(f"{everything} ORDER BY n") == before
+    assert await rows(listed) == runs_before
 
 
 async def test_old_decisions_go_and_so_do_the_oldest_of_too_many(log, database, rows, pool):
@@ -119,3 +121,4 @@ async def test_old_decisions_go_and_so_do_the_oldest_of_too_many(log, database, 
     assert await SizeLimit(pool, 0).sweep() == 0
     assert await SizeLimit(pool, 1).sweep() == 2
     assert [n for (n,) in await rows("SELECT n FROM logic.decisions ORDER BY n")] == [5]
+    assert await rows("SELECT run FROM logic.runs") == [("/5",)]

@@ -17,6 +17,7 @@ TABLE: Final = "logic.decisions"
 MIB: Final = 1 << 20
 
 _CHUNKS: Final = statements.read("chunks")
+_FORGET: Final = statements.read("forget_runs")
 _DROP: Final = "SELECT count(*) FROM drop_chunks('logic.decisions', older_than => %s::timestamptz)"
 
 
@@ -53,7 +54,7 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SizeLimit:
-    """Lets the oldest chunks go when the table is too large; the newest stays in any case.
+    """Lets the oldest chunks go when the table is too large, and runs whose beginning is gone; the newest stay.
 
     Args:
         pool: Connections.
@@ -79,16 +80,14 @@ class SizeLimit:
         Raises:
             DatabaseAway: The database is away.
         """
-        most = self._most_bytes
-        if not most:
-            return 0
+        most, gone = self._most_bytes, 0
         async with self._pool.connection() as connection:
             chunks = await (await connection.execute(_CHUNKS)).fetchall()
-            keep = kept([size for _, size in chunks], most)
-            if keep == len(chunks):
-                return 0
-            (gone,) = await (await connection.execute(_DROP, (chunks[keep][0],))).fetchone() or (0,)
-        _log.warning("decisions of the past are let go, for their table is too large", chunks=gone, most_bytes=most)
+            keep = kept([size for _, size in chunks], most) if most else len(chunks)
+            if keep < len(chunks):
+                (gone,) = await (await connection.execute(_DROP, (chunks[keep][0],))).fetchone() or (0,)
+                _log.warning("decisions are let go, for their table is too large", chunks=gone, most_bytes=most)
+            await connection.execute(_FORGET)
         return int(gone)
 
 
