@@ -1,6 +1,7 @@
 """How long it takes from a reading at a device to a command at a device, and what a thousand rules cost.
 
-    python -m tests.bench.rules [--devices 20] [--seconds 30] [--readings 1000] [--load 10000] [--only latency load]
+    python -m tests.bench.rules [--devices 20] [--seconds 30] [--readings 1000] [--load 10000] [--rules 1000]
+                                [--only latency load]
 
 A suite of its own on free ports, as of ``commands.py``, with logic. 980 rules watch sensors of the load, one each, and
 are never true; one more watches each device that is measured, and switches its relay on when its soil is dry. Such a
@@ -22,14 +23,14 @@ import msgspec
 import uvloop
 from tests.bench.commands import PIN, Devices, Suite, cpu_s, introduce, readings, spread, suite
 
+from kaiser.contracts.events.logic import CommandAsked, RunStarted
 from kaiser.contracts.logic import DefineRule
-from kaiser.eventlog import connect
+from kaiser.eventlog import connect, now_us, replay
 from kaiser.local.ephemeral import Nats
 from kaiser.mqtt import QoS
 
 SOIL: Final = 34
 DRY, WET = 2900, 1100
-RULES: Final = 1000
 LOAD_KINDS: Final = (("ds18b20", 4), ("ph", 32), ("ec", 33), ("moisture", 34), ("ds18b20", 5))
 LOAD_DEVICES: Final = 200
 FIRST_DEVICE: Final = 0x100000
@@ -137,6 +138,34 @@ async def latency(soil: Soil, devices: Devices, seconds: int) -> tuple[list[floa
     return taken, lost
 
 
+async def stages(nats: Nats, since: int) -> str:
+    """Where the time goes, in medians: by the times at which the log stored what led from reading to dispatch."""
+    spans: dict[str, list[float]] = {}
+    stored: dict[str, dict[str, int]] = {}
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    async with await connect(nats.url, name="bench") as log:
+        started: dict[str, dict[str, Any]] = {}
+        async for delivery in replay(log, "LOGIC", subjects=("logic.run.>",), from_time_us=since):
+            body = decode(delivery.data)
+            if delivery.type == RunStarted.TYPE:
+                started[body["run_id"]] = body
+            elif delivery.type == CommandAsked.TYPE and body["run_id"] in started:
+                times = {"measured": started[body["run_id"]]["cause"]["at"], "reading": body["at"]}
+                stored[f"{body['run_id']}/{body['step']}"] = times | {"decided": delivery.stored_at}
+        commands: dict[str, str] = {}
+        subjects = tuple(f"actuator.*.*.*.command.{event}" for event in ("requested", "dispatched"))
+        async for delivery in replay(log, "ACTUATORS", subjects=subjects, from_time_us=since):
+            body = decode(delivery.data)
+            key = body.get("idempotency_key") or commands.get(body["command_id"], "")
+            commands[body["command_id"]] = key
+            if key in stored:
+                stored[key][delivery.subject.rpartition(".")[2]] = delivery.stored_at
+    for times in stored.values():
+        for (_, before), (name, at) in itertools.pairwise(times.items()):
+            spans.setdefault(name, []).append((at - before) / 1e3)
+    return ", ".join(f"{name} {spread(taken)}" for name, taken in spans.items())
+
+
 async def main(options: argparse.Namespace) -> None:
     wanted = set(options.only or ("latency", "load"))
     with tempfile.TemporaryDirectory(prefix="kaiser-bench-") as folder:
@@ -153,23 +182,26 @@ async def measured(running: Suite, options: argparse.Namespace, wanted: set[str]
             await soil.says(esp, WET)
         async with readings(running, 1000, 600):
             rules = {f"soil-{number}": watering(esp) for number, esp in enumerate(devices.ids)}
-            rules |= {f"load-{number}": of_load(number) for number in range(RULES - len(rules))}
+            rules |= {f"load-{number}": of_load(number) for number in range(options.rules - len(rules))}
             began = time.perf_counter()
             await define(running.nats, rules)
             print(f"{len(rules)} rules defined in {time.perf_counter() - began:.1f} s")
         if "latency" in wanted:
             async with readings(running, options.readings, options.seconds + 30):
+                since = now_us()
                 taken, lost = await latency(soil, devices, options.seconds)
             print(
                 f"reading at device to command at device, {options.readings} readings/s beside: {len(taken)} commands"
             )
             print(f"  {spread(taken)} (target p99 25), without a command: {lost}")
+            print(f"  stored after what came before: {await stages(running.nats, since)}")
         if "load" in wanted:
             async with readings(running, options.load, options.seconds + 30):
                 before, start = cpu_s(logic.pid), time.perf_counter()
                 taken, lost = await latency(soil, devices, options.seconds)
                 used, lasted = cpu_s(logic.pid) - before, time.perf_counter() - start
-            print(f"{RULES} rules, as many sensors, {options.load} readings/s: {100 * used / lasted:.0f} % of a core")
+            share = 100 * used / lasted
+            print(f"{options.rules} rules, as many sensors, {options.load} readings/s: {share:.0f} % of a core")
             print(
                 f"  {1e6 * used / lasted / options.load:.1f} µs a reading; {spread(taken)}, without a command: {lost}"
             )
@@ -182,5 +214,6 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--readings", type=int, default=1000)
     parser.add_argument("--load", type=int, default=10_000)
+    parser.add_argument("--rules", type=int, default=1000)
     parser.add_argument("--only", nargs="+", choices=("latency", "load"))
     uvloop.run(main(parser.parse_args()))

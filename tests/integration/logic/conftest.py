@@ -34,7 +34,7 @@ def new_logic(log: EventLog, nats_server: Nats, postgres: Postgres, tmp_path: Pa
     made: list[Service] = []
 
     def new(**options: str) -> Service:
-        usual = {"checkpoint_s": "1", "lease_s": "1"}
+        usual = {"checkpoint_s": "1", "lease_s": "2"}
         made.append(
             ephemeral_services.logic(tmp_path / f"logic-{len(made)}", nats_server, postgres, **(usual | options))
         )

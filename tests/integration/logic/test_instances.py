@@ -1,8 +1,10 @@
 """Instances come and go: one decides, another one goes on, and nothing is decided twice or lost."""
 
 import asyncio
+import contextlib
 import time
 
+import httpx
 from tests.integration.logic.again import assert_the_same_again
 from tests.integration.logic.site import ESP, FAN, PUMP, below, rule, switch
 
@@ -10,6 +12,23 @@ from kaiser.contracts.events.logic import CommandAsked, EngineResumed, RunEnded,
 from kaiser.contracts.logic import RulesQuery
 
 PAUSED = [switch("ON"), {"kind": "delay", "for_s": 4}, switch("OFF")]
+
+
+async def leader_of(site, *services):
+    """The one that decides, once one does, and the others."""
+    found = []
+
+    async def leads() -> bool:
+        found.clear()
+        async with httpx.AsyncClient(timeout=5) as client:
+            for service in services:
+                with contextlib.suppress(httpx.HTTPError):
+                    text = (await client.get(f"{service.url}/metrics")).text
+                    found.extend([service] if "\nkaiser_logic_leads 1.0" in text else [])
+        return len(found) == 1
+
+    await site.comes_to(leads, wanted=True)
+    return found[0], *(service for service in services if service is not found[0])
 
 
 def assert_without_gaps(site) -> None:
@@ -44,6 +63,7 @@ async def test_a_warm_instance_takes_over_from_one_that_was_killed_and_its_run_g
     await site.live("water", rule(below(30), *PAUSED))
     await site.measures(20)
     await site.one(StepWaiting)
+    first, second = await leader_of(site, first, second)
     first.kill()
     await site.one(RunEnded)
     assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
@@ -68,7 +88,8 @@ async def test_an_instance_that_was_frozen_decides_nothing_when_it_wakes(site, a
     second.start()
     await site.knows_device()
     await site.live("water", rule(below(30), switch("ON"), otherwise=[switch("OFF")]))
-    for frozen in (first, second, first):
+    for _ in range(3):
+        frozen, other = await leader_of(site, first, second)
         terms = len(site.of(EngineResumed))
         frozen.pause()
         await site.until(lambda terms=terms: len(site.of(EngineResumed)) > terms)
@@ -76,6 +97,7 @@ async def test_an_instance_that_was_frozen_decides_nothing_when_it_wakes(site, a
         await site.measures(20)
         await site.until(lambda count=count: len(site.of(RunEnded)) == count + 1)
         frozen.resume()
+        assert (await leader_of(site, other))[0] is other
         await site.measures(40)
         await site.until(lambda count=count: len(site.of(RunEnded)) == count + 2)
     assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")] * 3
@@ -91,6 +113,7 @@ async def test_a_clock_fires_once_though_who_leads_dies_at_that_moment(site, act
     for number in range(20):
         alarm = {"kind": "alarm", "do": "raise", "name": "tick", "message": "tick"}
         await site.live(f"clock-{number}", rule(None, alarm, triggers=[every_minute]))
+    first, second = await leader_of(site, first, second)
     await asyncio.sleep(59.98 - time.time() % 60)
     first.kill()
     await site.until(lambda: len(site.of(RunStarted)) == 20)

@@ -63,7 +63,8 @@ async def runs(site, **query):
 
 async def in_table(site, count):
     async def known():
-        return len(await runs(site)) == count
+        reply = await site.ask("query.logic.runs", RunsQuery())
+        return reply.problem is None and len(reply.ok["items"]) == count
 
     await until(known)
     return await runs(site)
@@ -142,15 +143,16 @@ async def test_the_table_is_made_anew_from_the_log_and_is_equal(site, new_logic,
     await in_table(site, 4)
     everything = "SELECT n, at, seq, rule_id, version, run_id, kind, outcome, type, body::text FROM logic.decisions"
     with psycopg.connect(postgres.dsn("kaiser_logic"), autocommit=True) as connection:
-        before = connection.execute(f"{everything} ORDER BY n").fetchall()
+        listed = "SELECT run, n, at, rule_id, outcome FROM logic.runs ORDER BY run"
+        before = [connection.execute(each).fetchall() for each in (f"{everything} ORDER BY n", listed)]
         service.kill()
-        connection.execute("TRUNCATE logic.decisions, logic.progress")
+        connection.execute("TRUNCATE logic.decisions, logic.runs, logic.progress")
         await log.js.delete_consumer("LOGIC", "logic-runs")
         service.start()
         await in_table(site, 4)
 
         async def equal():
-            return connection.execute(f"{everything} ORDER BY n").fetchall() == before
+            return [connection.execute(each).fetchall() for each in (f"{everything} ORDER BY n", listed)] == before
 
         await until(equal)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
+import msgspec
 import nats.errors
 import structlog
 
@@ -23,7 +24,7 @@ from kaiser.logic.writing import Writer
 
 _log = structlog.get_logger(__name__)
 
-SLACK: Final = 2_000
+SLACK: Final = 1_000
 """Messages are taken so long after they were stored, microseconds: one of another stream may be on its way, and each
 that comes late has to be told to the log."""
 SAY_S: Final = 0.25
@@ -47,6 +48,7 @@ class Deciding:
         following: The engine and what feeds it; None before there is a checkpoint, or this instance leads.
         leads: Whether it decides now.
         busy_since: Since when a write waits, by the monotonic clock; 0 while none does.
+        on_written: Called with decisions once they are in the log.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Deciding:
         self.following: Following | None = None
         self.leads = False
         self.busy_since = 0.0
-        self.on_taken: list[Callable[[], None]] = []
+        self.on_written: list[Callable[[Sequence[Decision]], None]] = []
         self._log = log
         self._plugins = plugins
         self._kept = kept
@@ -74,6 +76,7 @@ class Deciding:
         self._said: Mark | None = None
         self._news = asyncio.Event()
         self._checkpointing: asyncio.Task[bool] | None = None
+        self._writer: Writer | None = None
 
     @property
     def missing(self) -> str:
@@ -130,8 +133,8 @@ class Deciding:
 
     async def close(self) -> None:
         """Let go of everything; a checkpoint spares whoever comes next the reading."""
-        if self.leads and self.following is not None and not self.busy_since:
-            await self._kept.write(self.following.checkpoint())
+        if self.leads and self.following is not None and self._writer is not None and not self.busy_since:
+            await self._kept.write(self._checkpoint(self.following, self._writer))
 
     # following
 
@@ -153,7 +156,6 @@ class Deciding:
             said = self._said
             if said is not None and said.clock > self.following.engine.clock:
                 await self.following.reach(said)
-                self._told()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._news.wait()
@@ -174,12 +176,13 @@ class Deciding:
         following = self.following or await self._open(await self._kept.last())
         began = time.monotonic()
         decisions = await following.take_over()
-        writer = Writer(self._log, following.here, self._ttl_s)
+        writer = self._writer = Writer(self._log, following.here, self._ttl_s)
         await self._begin(following, writer, decisions)
+        self._wrote(decisions)
         self.leads = True
         self._metrics.took_over(time.monotonic() - began)
         _log.info("this instance decides", n=following.engine.core.n, events=len(decisions))
-        await self._kept.write(Checkpoint(self._mark(following, writer), following.checkpoint().engine))
+        await self._kept.write(self._checkpoint(following, writer))
         await self._decide(following, writer)
 
     async def _begin(self, following: Following, writer: Writer, decisions: Sequence[Decision]) -> None:
@@ -211,12 +214,11 @@ class Deciding:
             decisions += engine.tick(max(now, engine.clock))
             if taken:
                 self._metrics.took(taken)
-                self._told()
             if decisions:
                 self.busy_since = time.monotonic()
                 await writer.write(decisions, self._mark(following, writer))
                 self.busy_since = 0.0
-                self._metrics.wrote(decisions)
+                self._wrote(decisions)
             clock = time.monotonic()
             if clock - said_at >= SAY_S and self._log.connected:
                 said_at = clock
@@ -224,7 +226,7 @@ class Deciding:
                     await self._log.nc.publish(LOGIC_MARKS, marks.encode(self._mark(following, writer)))
             if clock - kept_at >= self._checkpoint_s:
                 kept_at = clock
-                self._keep(Checkpoint(self._mark(following, writer), following.checkpoint().engine))
+                self._keep(self._checkpoint(following, writer))
             await self._wait(following, said_at)
 
     async def _wait(self, following: Following, said_at: float) -> None:
@@ -244,15 +246,21 @@ class Deciding:
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await inflow.changed.wait()
+            if at := inflow.next_at():
+                await asyncio.sleep(max(0.0, (at - inflow.clock.now(now_us()) + SLACK) / SECOND))
 
     def _keep(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint beside what goes on."""
         if self._checkpointing is None or self._checkpointing.done():
             self._checkpointing = asyncio.create_task(self._kept.write(checkpoint), name="logic.checkpoint")
 
-    def _told(self) -> None:
-        for tell in self.on_taken:
-            tell()
+    def _wrote(self, decisions: Sequence[Decision]) -> None:
+        self._metrics.wrote(decisions)
+        for tell in self.on_written:
+            tell(decisions)
+
+    def _checkpoint(self, following: Following, writer: Writer) -> Checkpoint:
+        return Checkpoint(self._mark(following, writer), msgspec.Raw(following.engine.snapshot()))
 
     @staticmethod
     def _mark(following: Following, writer: Writer) -> Mark:

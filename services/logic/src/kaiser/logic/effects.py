@@ -5,7 +5,7 @@ asking again is the same command; what was refused is written down once, and not
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +16,7 @@ from kaiser.contracts import subjects
 from kaiser.contracts.actuation import Command, SendCommand
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder, encode
-from kaiser.contracts.events.logic import CommandAsked, RuleFact, RuleSwitched, StepRefused
+from kaiser.contracts.events.logic import CommandAsked, Decision, RuleFact, RuleSwitched, StepRefused
 from kaiser.contracts.logic import DisableRule, EnableRule
 from kaiser.contracts.queries import Problem, Reply
 from kaiser.contracts.refusals import Refusal
@@ -43,8 +43,13 @@ _decoder = EventDecoder({CommandAsked.TYPE: CommandAsked, RuleSwitched.TYPE: Rul
 _reply = msgspec.json.Decoder(Reply[Command])
 
 
+Effect = CommandAsked | RuleSwitched
+Name = tuple[str, int]
+"""Run and step."""
+
+
 class Effects:
-    """Does what is decided.
+    """Does what is decided, as soon as it is written; and whatever somebody else has decided and left, too.
 
     Args:
         log: The connection.
@@ -56,34 +61,66 @@ class Effects:
         self._log = log
         self._rules = rules
         self._metrics = metrics
+        self._under_way: dict[Name, asyncio.Task[None]] = {}
+        self._last: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    def begin(self, decisions: Iterable[Decision]) -> None:
+        """These are written now: do what they ask for. They come as deliveries, too, which saves doing it over."""
+        for decision in decisions:
+            if isinstance(decision, CommandAsked | RuleSwitched):
+                _ = self._start(decision)
+
+    async def term(self) -> None:
+        """Until cancelled, what was begun may go on; whoever leads next gets what is left as deliveries."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in self._under_way.values():
+                task.cancel()
+            self._under_way.clear()
+            self._last.clear()
 
     async def handle(self, deliveries: list[Delivery]) -> None:
-        """Do what these decisions ask for, and return when that is done: of one actuator in order, all else at once.
+        """Return when everything is done that these decisions ask for.
 
         Raises:
             Retry: The log is away.
         """
-        lanes: dict[tuple[str, int], list[tuple[Delivery, CommandAsked | RuleSwitched]]] = {}
-        for delivery in deliveries:
-            if delivery.type == CommandAsked.TYPE:
-                asked: CommandAsked = _decoder.decode(delivery.type, delivery.data)
-                lanes.setdefault((asked.esp_id, asked.gpio), []).append((delivery, asked))
-            elif delivery.type == RuleSwitched.TYPE:
-                switched: RuleSwitched = _decoder.decode(delivery.type, delivery.data)
-                lanes.setdefault((switched.target, -1), []).append((delivery, switched))
-        if not lanes:
-            return
+        found = [(delivery, _decoder.decode(delivery.type, delivery.data)) for delivery in _effects(deliveries)]
+        tasks = {_name(effect): self._under_way.get(_name(effect)) for _, effect in found}
+        for delivery, effect in found:
+            task = tasks[_name(effect)]
+            if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+                tasks[_name(effect)] = self._start(effect, delivery if delivery.deliveries > 1 else None)
         try:
-            await asyncio.gather(*(self._go(lane) for lane in lanes.values()))
-        except (nats.errors.Error, TimeoutError) as error:
+            await asyncio.gather(*(task for task in tasks.values() if task is not None))
+        except (nats.errors.Error, TimeoutError, ConcurrencyConflict) as error:
             raise Retry(repr(error)) from error
+        for name in tasks:
+            self._under_way.pop(name, None)
 
-    async def _go(self, lane: Iterable[tuple[Delivery, CommandAsked | RuleSwitched]]) -> None:
-        for delivery, decision in lane:
-            if isinstance(decision, RuleSwitched):
-                await self._switch(decision)
-            elif delivery.deliveries == 1 or not await self._was_refused(delivery, decision):
-                await self._command(decision)
+    def _start(self, effect: Effect, redelivered: Delivery | None = None) -> asyncio.Task[None]:
+        """Begin, behind what was begun for the same actuator, or rule."""
+        lane = (effect.esp_id, effect.gpio) if isinstance(effect, CommandAsked) else (effect.target, -1)
+        before = self._last.get(lane)
+        task = asyncio.create_task(self._do(effect, before, redelivered), name=f"effect {effect.run_id}/{effect.step}")
+        task.add_done_callback(lambda done: self._ended(lane, done))
+        self._under_way[_name(effect)] = self._last[lane] = task
+        return task
+
+    def _ended(self, lane: tuple[str, int], task: asyncio.Task[None]) -> None:
+        if self._last.get(lane) is task:
+            del self._last[lane]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("an effect waits for its turn to come again", effect=task.get_name(), reason=repr(error))
+
+    async def _do(self, effect: Effect, before: asyncio.Task[None] | None, redelivered: Delivery | None) -> None:
+        if before is not None and not before.done():
+            await asyncio.wait((before,))
+        if isinstance(effect, RuleSwitched):
+            await self._switch(effect)
+        elif redelivered is None or not await self._was_refused(redelivered, effect):
+            await self._command(effect)
 
     async def _command(self, asked: CommandAsked) -> None:
         """Ask for a command until somebody has answered, or what would be switched on is not wanted any more."""
@@ -158,9 +195,15 @@ class Effects:
             await self._rules.execute(switched.target, decide)
         except Refusal as refusal:
             _log.warning("a rule cannot be switched", rule=switched.target, run=run, reason=refusal.detail)
-        except ConcurrencyConflict as conflict:
-            raise Retry(str(conflict)) from conflict
         self._metrics.effected("switched", switched.at)
+
+
+def _effects(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
+    return (each for each in deliveries if each.type in (CommandAsked.TYPE, RuleSwitched.TYPE))
+
+
+def _name(effect: Effect) -> Name:
+    return effect.run_id, effect.step
 
 
 def order_of(asked: CommandAsked, now: int) -> SendCommand:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Self
 
-import msgspec
 import structlog
 
 from kaiser.contracts.events.logic import Decision, EngineResumed, RunDecision, TakenLate
@@ -74,10 +73,6 @@ class Following:
             seq=written.seq,
             taken=self.inflow.taken,
         )
-
-    def checkpoint(self) -> Checkpoint:
-        """What this engine knows."""
-        return Checkpoint(self.here, msgspec.Raw(self.engine.snapshot()))
 
     async def reach(self, mark: Mark) -> None:
         """Take what the leader has taken, as it has; nothing where that is known already.

@@ -1,75 +1,70 @@
 """Wires logic: what follows the log on every instance, what only the leader does, and what needs the database."""
 
-import asyncio
 import os
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
-from kaiser.eventlog import BatchConsumer, EventLog, Lease, connect, ensure_consumer, ensure_streams
-from kaiser.logic.api import asked, offered, ordered, patiently, recorded
+from kaiser.eventlog import (
+    BatchConsumer,
+    ConsumerSpec,
+    EventLog,
+    Handler,
+    Lease,
+    connect,
+    ensure_consumer,
+    ensure_streams,
+)
+from kaiser.logic.api import asked, offered, ordered
 from kaiser.logic.checkpoints import Checkpoints
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.conditions.plugin import PluginError, plugins
 from kaiser.logic.deciding import Deciding
 from kaiser.logic.delivering.mail import Mail
-from kaiser.logic.delivering.webhook import Hook, HooksError, Webhooks, hooks_of
+from kaiser.logic.delivering.webhook import HooksError, Webhooks, hooks_of
 from kaiser.logic.effects import EFFECTS, Effects
-from kaiser.logic.hindsight import Hindsight
 from kaiser.logic.metrics import LogicMetrics
 from kaiser.logic.notifying import MAX_TRIES, NOTIFICATIONS, Notifying
 from kaiser.logic.orders import Orders
-from kaiser.logic.past.processes import Processes
-from kaiser.logic.projections import Projections
-from kaiser.logic.queries import Queries
+from kaiser.logic.past.wiring import Past
 from kaiser.logic.questions import Questions
-from kaiser.logic.recording import REST_S, RUNS, Recording
-from kaiser.logic.retaining import SizeLimit
 from kaiser.logic.rules import Rules
 from kaiser.logic.settings import DAY_S, LogicSettings
 from kaiser.logic.site import Surroundings
 from kaiser.logic.surveyor import Surveyor
-from kaiser.logic.trials import Trials
-from kaiser.logic.trials import answerer as patient
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
-from kaiser.service.consuming import Consumers, progress
-from kaiser.service.database import DatabaseWatch, prepare
+from kaiser.service.consuming import MAX_TRIES as USUAL_TRIES
+from kaiser.service.consuming import progress
 from kaiser.service.frame import CannotStartError
 from kaiser.service.health import Finding
 from kaiser.service.leading import Leader, Work
-from kaiser.timescale import Pool, Retention
 
 _log = structlog.get_logger(__name__)
 
 SERVICE: Final = "logic"
-MEANWHILE: Final = "rules go on, and what they decide is there again when it is back"
 STUCK_S: Final = 3.0
 """Decisions that wait so long for the log show that this instance decides nothing."""
 
 
 async def serve(frame: Frame, settings: LogicSettings) -> None:
     """Run logic until it is told to stop."""
-    conditions, hooks = _given(settings)
-    pool = Pool(settings.database())
-    watch = DatabaseWatch(pool, "SELECT 1 FROM logic.progress", meanwhile=MEANWHILE)
+    try:
+        conditions, hooks = plugins(), hooks_of(settings.notify.webhooks)
+    except (PluginError, HooksError) as error:
+        raise CannotStartError(str(error)) from error
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
-    frame.health.add("database", watch.finding)
     nats = settings.nats
-    async with (
-        Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks,
-        await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log,
-    ):
+    async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
         await ensure_streams(log, (LOGIC, DEADLETTER))
-        await pool.open()
-        frame.spawn("database watch", watch.run())
-        metrics, rules = LogicMetrics(), Rules(log)
+        metrics = LogicMetrics()
         frame.registry.register(metrics)
+        rules = Rules(log)
         deciding = Deciding(
             log,
             conditions,
@@ -78,92 +73,82 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        consumers = Consumers(frame, log, SERVICE)
-        frame.spawn("recording", _record(frame, consumers, settings, pool))
-        notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
-        frame.registry.register(notifying)
+        past = Past(frame, log, settings, rules, conditions)
+        await past.open()
         frame.spawn("rules", rules.run())
-        for spec in (EFFECTS, NOTIFICATIONS):
-            await ensure_consumer(log, spec)
-        consumers.run("notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES)
+        for consumer in (EFFECTS, NOTIFICATIONS):
+            await ensure_consumer(log, consumer)
         await rules.wait_caught_up()
-        for answerer in _answerers(frame, log, settings, rules, deciding, conditions, pool):
+        for answerer in _answerers(frame, log, rules, deciding, past, conditions, settings):
             await answerer.serve(log.nc)
             frame.on_stop(answerer.close)
-        _lead(frame, log, deciding, Effects(log, rules, metrics), metrics, settings.logic.lease_s)
-        await frame.until_stopped()
-        await pool.close()
-
-
-def _given(settings: LogicSettings) -> tuple[dict[str, Evaluator], dict[str, Hook]]:
-    """What is installed, and what the operator has said."""
-    try:
-        return plugins(), hooks_of(settings.notify.webhooks)
-    except PluginError as error:
-        raise CannotStartError(str(error)) from error
-    except HooksError as error:
-        raise CannotStartError(f"KAISER_NOTIFY_WEBHOOKS: {error}") from error
+        leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
+        async with Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks:
+            effects = Effects(log, rules, metrics)
+            deciding.on_written.append(effects.begin)
+            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
+            frame.registry.register(notifying)
+            leader.works += [
+                effects.term,
+                _consumes(frame, log, "effects", EFFECTS, effects.handle),
+                _consumes(frame, log, "notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
+            ]
+            frame.spawn("leading", leader.run())
+            await frame.until_stopped()
+        await past.close()
 
 
 def _answerers(
     frame: Frame,
     log: EventLog,
-    settings: LogicSettings,
     rules: Rules,
     deciding: Deciding,
+    past: Past,
     conditions: Mapping[str, Evaluator],
-    pool: Pool,
-) -> Iterable[Answerer]:
-    """Those that answer at once, and those that look at the past and take their time."""
+    settings: LogicSettings,
+) -> tuple[Answerer, Answerer]:
+    """Who answers: at once, and with patience."""
     surveyor = Surveyor(log)
     for name, surveying in surveyor.spawnable().items():
         frame.spawn(name, surveying)
     surroundings = Surroundings(log, surveyor)
-    gated, time_zone = settings.logic.backtest_required, settings.logic.time_zone
-    orders = Orders(rules, surroundings, conditions, gated=gated, time_zone=time_zone)
-    processes, queries = Processes(settings.trial.at_once), Queries(pool)
-    hindsight = Hindsight(queries, log, processes, settings.nats)
-    questions = Questions(rules, deciding, surroundings, conditions, hindsight.explain)
-    trials = Trials(rules, processes, settings.nats, settings.trial, conditions)
-    yield Answerer(SERVICE, ordered(orders), asked(questions), offered(), recorded(queries))
-    yield patient(patiently(questions, trials), settings.trial)
+    orders = Orders(
+        rules,
+        surroundings,
+        conditions,
+        gated=settings.logic.backtest_required,
+        time_zone=settings.logic.time_zone,
+    )
+    questions = Questions(rules, deciding, surroundings, conditions, past.hindsight.explain)
+    at_once = Answerer(SERVICE, ordered(orders), asked(questions), offered(), past.listed())
+    return at_once, past.answerer(questions)
 
 
-async def _record(frame: Frame, consumers: Consumers, settings: LogicSettings, pool: Pool) -> None:
-    """Wait for the database, bring its schema up to date, and start everything that writes to it."""
-    await prepare(settings.database(), package="kaiser.logic", schema=SERVICE)
-    write = Recording(Projections(pool), lambda: frame.stopping)
-    consumers.run("runs", RUNS, write.runs, rest_s=lambda: REST_S)
-    lifetimes = settings.retention.lifetimes(settings.logic.runs_days)
-    retention = Retention(settings.database(), lifetimes, every_s=settings.retention.every_s)
-    await asyncio.gather(retention.run(), SizeLimit(pool, settings.retention).run())
-
-
-def _lead(
-    frame: Frame, log: EventLog, deciding: Deciding, effects: Effects, metrics: LogicMetrics, lease_s: int
-) -> None:
-    """Follow the leader, and lead whenever nobody else does."""
+def _lead(frame: Frame, log: EventLog, deciding: Deciding, metrics: LogicMetrics, lease_s: int) -> Leader:
+    """Follow the leader, and be ready to lead whenever nobody else does."""
     holder = f"{socket.gethostname()}.{os.getpid()}"
     leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
-    leader.works += [deciding.run, _effects(frame, log, effects)]
+    leader.works.append(deciding.run)
     metrics.gauge("leads", "1 while this instance decides.", lambda: float(deciding.leads))
     metrics.gauge("clock_lag_seconds", "How far the engine is behind the clock.", deciding.lag_s)
     frame.health.add("deciding", lambda: _deciding(leader.leads, deciding))
     frame.spawn("standing by", deciding.stand_by())
-    frame.spawn("leading", leader.run())
     frame.on_stop(deciding.close)
+    return leader
 
 
-def _effects(frame: Frame, log: EventLog, effects: Effects) -> Work:
-    """The consumer of decisions, for a term of the leader, each with one of its own."""
+def _consumes(
+    frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler, *, max_tries: int = USUAL_TRIES
+) -> Work:
+    """A consumer of decisions, for a term of the leader, each with one of its own."""
 
     async def consume() -> None:
-        consumer = BatchConsumer(log, EFFECTS, effects.handle, service=SERVICE)
-        frame.health.add("effects", progress(consumer))
+        consumer = BatchConsumer(log, spec, handler, service=SERVICE, max_tries=max_tries)
+        frame.health.add(name, progress(consumer))
         try:
             await consumer.run()
         finally:
-            frame.health.add("effects", lambda: Finding(State.OK, "another instance leads"))
+            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
 
     return consume
 

@@ -17,6 +17,7 @@ TABLE: Final = "logic.decisions"
 MIB: Final = 1 << 20
 
 _CHUNKS: Final = statements.read("chunks")
+_FORGET: Final = statements.read("forget_runs")
 _DROP: Final = "SELECT count(*) FROM drop_chunks('logic.decisions', older_than => %s::timestamptz)"
 
 
@@ -33,6 +34,11 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
     compress_days: Annotated[int, Meta(ge=1)] = 14
     every_s: Annotated[float, Meta(gt=0)] = 3600.0
 
+    @property
+    def most_bytes(self) -> int:
+        """Size at which the oldest go; 0 for no limit."""
+        return self.most_mib * MIB
+
     def lifetimes(self, runs_days: int) -> tuple[Lifetime, ...]:
         """The same for the table; it keeps decisions for as long as the log does."""
         return (
@@ -48,25 +54,25 @@ class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SizeLimit:
-    """Lets the oldest chunks go when the table is too large; the newest stays in any case.
+    """Lets the oldest chunks go when the table is too large, and runs whose beginning is gone; the newest stay.
 
     Args:
         pool: Connections.
-        settings: How large it may be.
+        most_bytes: How large it may be; 0 for no limit.
     """
 
-    def __init__(self, pool: Pool, settings: RetentionSettings) -> None:
+    def __init__(self, pool: Pool, most_bytes: int) -> None:
         self._pool = pool
-        self._settings = settings
+        self._most_bytes = most_bytes
 
-    async def run(self) -> None:
-        """Sweep now and then, until cancelled."""
+    async def run(self, every_s: float) -> None:
+        """Sweep now and every so many seconds, until cancelled."""
         while True:
             try:
                 await self.sweep()
             except DatabaseAway as away:
                 _log.warning("the size of the table is not looked at", reason=str(away))
-            await asyncio.sleep(self._settings.every_s)
+            await asyncio.sleep(every_s)
 
     async def sweep(self) -> int:
         """How many chunks went.
@@ -74,16 +80,14 @@ class SizeLimit:
         Raises:
             DatabaseAway: The database is away.
         """
-        most = self._settings.most_mib * MIB
-        if not most:
-            return 0
+        most, gone = self._most_bytes, 0
         async with self._pool.connection() as connection:
             chunks = await (await connection.execute(_CHUNKS)).fetchall()
-            keep = kept([size for _, size in chunks], most)
-            if keep == len(chunks):
-                return 0
-            (gone,) = await (await connection.execute(_DROP, (chunks[keep][0],))).fetchone() or (0,)
-        _log.warning("decisions of the past are let go, for their table is too large", chunks=gone, most_bytes=most)
+            keep = kept([size for _, size in chunks], most) if most else len(chunks)
+            if keep < len(chunks):
+                (gone,) = await (await connection.execute(_DROP, (chunks[keep][0],))).fetchone() or (0,)
+                _log.warning("decisions are let go, for their table is too large", chunks=gone, most_bytes=most)
+            await connection.execute(_FORGET)
         return int(gone)
 
 

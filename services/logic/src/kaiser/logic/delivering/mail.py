@@ -5,6 +5,7 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -112,9 +113,7 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     Raises:
         ValueError: The target is no e-mail address.
     """
-    target, origin = Address(addr_spec=asked.target), Address(addr_spec=sender)
-    if not target.username or not target.domain:
-        raise ValueError("it lacks the name or the place")
+    target, origin = _address(asked.target), _address(sender)
     message = EmailMessage()
     message["From"], message["To"] = str(origin), str(target)
     message["Subject"] = f"Kaiser: {asked.rule_id}"
@@ -123,3 +122,13 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(f"{asked.message}\n\n-- \nRule {asked.rule_id}, version {asked.version}, run {asked.run_id}\n")
     return message
+
+
+def _address(text: str) -> Address:
+    try:
+        found = Address(addr_spec=text)
+    except (HeaderParseError, IndexError) as error:  # what the parser of the standard library makes of some texts
+        raise ValueError(str(error)) from error
+    if not found.username or not found.domain:
+        raise ValueError("it lacks the name or the place")
+    return found

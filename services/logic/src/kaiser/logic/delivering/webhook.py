@@ -26,6 +26,7 @@ PREFIX: Final = "whsec_"
 LATER: Final = frozenset({408, 409, 425, 429})
 """Answers of the four hundreds that may be others next time."""
 AGENT: Final = "kaiser-logic"
+VARIABLE: Final = "KAISER_NOTIFY_WEBHOOKS"
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +54,9 @@ def hooks_of(text: str) -> dict[str, Hook]:
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, Hook])
     except msgspec.ValidationError as error:
-        raise HooksError(str(error)) from None
+        raise HooksError(f"{VARIABLE}: {error}") from None
     except msgspec.DecodeError as error:
-        raise HooksError(f"it is no JSON: {error}") from None
+        raise HooksError(f"{VARIABLE}: it is no JSON: {error}") from None
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
