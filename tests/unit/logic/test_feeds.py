@@ -64,6 +64,7 @@ def test_a_follower_takes_what_the_leader_took_and_when():
 
 def test_a_follower_waits_for_what_has_not_come_yet():
     half, other = fed(DEVICES=(2,), TELEMETRY=(1, 3))
+    half.behind = True
     found = feeds.up_to((half, other), {"DEVICES": 2, "TELEMETRY": 2}, {}, 100)
     assert taken(found) == [("TELEMETRY", 1), ("DEVICES", 1)]
 
@@ -79,3 +80,10 @@ def test_taking_in_pieces_is_the_order_of_the_whole(times, most):
         *([Message(at, stream, seq, at) for seq, at in enumerate(each, 1)] for stream, each in streams.items())
     )
     assert taken(pieces) == taken(whole)
+
+
+def test_a_follower_does_not_wait_for_what_the_stream_has_let_go():
+    half, other = fed(DEVICES=(2,), TELEMETRY=(1, 3))
+    assert half.has(2)
+    found = feeds.up_to((half, other), {"DEVICES": 2, "TELEMETRY": 2}, {}, 100)
+    assert taken(found) == [("TELEMETRY", 1), ("DEVICES", 1), ("TELEMETRY", 2)]
