@@ -25,6 +25,7 @@ from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
@@ -82,7 +83,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         frame.spawn("audit-writer", trail.write())
         roster = Roster()
         frame.spawn("roster", roster.follow(event_log))
-        hub = Hub(metrics, lambda esp_id: roster.get(esp_id).zone_id, recent_bytes=options.recent_bytes)
+        places = Places(roster)
+        hub = Hub(metrics, places.zone_of, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
         readers = LiveReaders(event_log, hub, metrics, names)
@@ -95,7 +97,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             hub=hub,
             readers=readers,
             backfill=Backfill(event_log, hub, names, most=options.resume_messages),
-            snapshots=Snapshots(event_log, hub),
+            snapshots=Snapshots(event_log, hub, places),
+            places=places,
             admission=who.admission,
             tickets=Tickets(event_log),
             sessions=sessions,

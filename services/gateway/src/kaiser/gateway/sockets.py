@@ -22,6 +22,7 @@ from kaiser.gateway.events import SENSOR_DATA, encode
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.places import Places
 from kaiser.gateway.positions import NoCursorError
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions
@@ -62,6 +63,7 @@ class Serving(NamedTuple):
         snapshots: Tells how things stand.
         admission: Knows whom tokens and keys speak for.
         tickets: Redeems tickets.
+        places: Where devices are.
         sessions: Who is connected.
         options: Frame rate and limits.
         metrics: Where to count.
@@ -73,6 +75,7 @@ class Serving(NamedTuple):
     snapshots: Snapshots
     admission: Admission
     tickets: Tickets
+    places: Places
     sessions: Sessions
     options: GatewayOptions
     metrics: GatewayMetrics
@@ -231,7 +234,10 @@ class Connection:
                     await self._renew(message)
 
     async def _subscribe(self, wish: Subscribe) -> None:
-        filters = wish.filters
+        filters = wish.filters if not self.principal.zones else wish.filters.confined(self.principal.zones)
+        if filters is None:
+            await self._problem(Code.OUTSIDE_ZONES, "you are confined to other zones")
+            return
         if unknown := filters.types - KNOWN:
             words = f"no such event types: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}"
             await self._problem(Code.INVALID_PAYLOAD_FORMAT, words)
@@ -248,14 +254,16 @@ class Connection:
         now = self._on.hub.positions()
         start = now | {stream: seq for stream, seq in before.items() if stream in now}
         await self._tell(live.Subscribed(filters, wish.delivery, positions.write(start)))
-        self._catching_up = asyncio.create_task(self._catch_up(wish, start))
+        self._catching_up = asyncio.create_task(self._catch_up(wish, filters, start))
         self._catching_up.add_done_callback(self._caught_up)
 
-    async def _catch_up(self, wish: Subscribe, start: dict[str, int]) -> None:
+    async def _catch_up(self, wish: Subscribe, filters: Filters, start: dict[str, int]) -> None:
+        if self.principal.zones:
+            await self._on.places.known()
         if wish.snapshot:
-            start = await self._on.snapshots.tell(wish.filters, start, self._tell, resuming=bool(wish.cursor))
-        self._client.begin(wish.filters, wish.delivery, start)
-        await self._on.backfill.bring(self._client, wish.filters, start)
+            start = await self._on.snapshots.tell(filters, start, self._tell, resuming=bool(wish.cursor))
+        self._client.begin(filters, wish.delivery, start)
+        await self._on.backfill.bring(self._client, filters, start)
 
     def _caught_up(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None or isinstance(error, WebSocketDisconnect):
