@@ -18,6 +18,7 @@ from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.pacing import Pacer
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
@@ -26,6 +27,7 @@ from kaiser.gateway.sockets import Serving
 from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import application
+from kaiser.gateway.wire import WireProtocol
 from kaiser.roster import Roster
 from kaiser.service import Frame, listen, run
 
@@ -84,6 +86,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         tokens, sessions = Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s), Sessions()
         serving = Serving(
             hub=hub,
+            pacer=Pacer(),
             readers=readers,
             backfill=Backfill(event_log, hub, names, most=options.resume_messages),
             snapshots=Snapshots(event_log, hub),
@@ -108,7 +111,7 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
         http="httptools",
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
