@@ -2,23 +2,45 @@
 
 import asyncio
 import json
-import time
 from typing import Final
 
 import httpx
 import websockets
 
-from kaiser.gateway.tokens import Tokens
-from kaiser.local.ephemeral_services import JWT_SECRET, Service
+from kaiser.local.ephemeral import PASSWORD
+from kaiser.local.ephemeral_services import Service
 
 ROLES: Final = ("viewer", "operator", "engineer", "admin")
+OWN_PASSWORD: Final = "of a user that a test made"
 
 
 def client_of(gateway: Service, role: str) -> httpx.AsyncClient:
-    """A client whose user has a role, and is called like it."""
-    token = Tokens(JWT_SECRET, expires_s=600).issue(role, role, role, now_s=int(time.time()))
-    base = f"http://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}"
-    return httpx.AsyncClient(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    """A client whose user has a role, and is called like it; the user is made where there is none yet."""
+    base = base_url(gateway)
+    with httpx.Client(base_url=base, timeout=30) as http:
+        if role != "admin":
+            user = {"username": role, "password": OWN_PASSWORD, "role": role}
+            made = http.post("/api/v1/users", json=user, headers=bearer(logged_in(http, "admin", PASSWORD)))
+            assert made.status_code in (201, 409), made.text
+        tokens = logged_in(http, role, PASSWORD if role == "admin" else OWN_PASSWORD)
+    return httpx.AsyncClient(base_url=base, headers=bearer(tokens), timeout=30)
+
+
+def base_url(gateway: Service) -> str:
+    """Where the API of a gateway is."""
+    return f"http://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}"
+
+
+def logged_in(http: httpx.Client, username: str, password: str) -> dict:
+    """Tokens of a login."""
+    answer = http.post("/api/v1/auth/login", json={"username": username, "password": password})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["tokens"]
+
+
+def bearer(tokens: dict) -> dict[str, str]:
+    """Headers of whoever has tokens."""
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 def socket_of(client: httpx.AsyncClient, **options) -> websockets.connect:

@@ -10,7 +10,8 @@ from kaiser.roster import Member
 
 
 def status(kind: str, state: bool | None, pwm: int | None = None, **more) -> ActuatorStatus:
-    return ActuatorStatus(esp_id="ESP_0A1B2C", ts=0, gpio=25, actuator_type=kind, state=state, pwm=pwm, **more)
+    said = {"ts": 0} | more
+    return ActuatorStatus(esp_id="ESP_0A1B2C", gpio=25, actuator_type=kind, state=state, pwm=pwm, **said)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,15 @@ def test_what_was_said_before_a_device_went_or_was_started_anew_does_not_count()
     assert not is_known(shadow, Member(heard_at=200, lost_at=150))
     assert not is_known(shadow, Member(heard_at=200, booted_at=150))
     assert not is_known(UNSEEN, Member(heard_at=200))
+
+
+def test_a_status_that_the_device_said_before_another_changes_nothing():
+    shadow = take(UNSEEN, status("pump", True, 255, ts=1000), seq=7, at=100)
+    assert take(shadow, status("pump", False, 0, ts=999), seq=8, at=101) is shadow
+    assert take(shadow, status("pump", False, 0, ts=1000), seq=8, at=101).level == 0.0
+    assert take(shadow, status("pump", False, 0), seq=8, at=101).level == 0.0
+    set_back = take(shadow, status("pump", False, 0, ts=900), seq=8, at=101)
+    assert (set_back.level, set_back.ts) == (0.0, 900)
 
 
 def test_the_configured_type_counts_before_the_reported_one():

@@ -43,6 +43,15 @@ def test_nothing_is_said_while_nothing_has_to_be_off() -> None:
     assert stopping.next_due() == float("inf")
 
 
+def test_an_off_that_was_said_before_an_on_and_came_later_confirms_no_stop() -> None:
+    stopping = running(says(True, ts=1000))
+    stopping.latch(a_scope("device", esp_id=ESP), 1.0)
+    stopping.hear(says(False, ts=998), 1.1)
+    assert offs(stopping, 1.2) == [(ESP, 25)]
+    stopping.hear(says(False, ts=1001), 1.3)
+    assert stopping.unconfirmed == 0
+
+
 def test_a_stop_of_the_site_is_the_broadcast_first_and_then_off_to_each() -> None:
     stopping = running(says(True), says(False, OTHER, head=True))
     stopping.latch(SITE, 1.0)

@@ -13,8 +13,8 @@ NOW = int(time.time())
 TOKENS = Tokens("s" * 40, expires_s=86_400)
 
 
-def _later(_: type[datetime], tz: tzinfo) -> datetime:
-    return datetime.fromtimestamp(NOW + 11, tz)
+def _tomorrow(_: type[datetime], tz: tzinfo) -> datetime:
+    return datetime.fromtimestamp(NOW + 86_401, tz)
 
 
 def test_a_token_says_who_it_speaks_for() -> None:
@@ -41,10 +41,10 @@ def test_any_other_token_is_refused(token: str) -> None:
 
 
 def test_a_token_that_was_read_before_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
-    token = TOKENS.issue("u1", "ada", "operator", now_s=NOW - 86_390)
+    token = TOKENS.issue("u1", "ada", "operator", now_s=NOW)
     assert TOKENS.read(token) is TOKENS.read(token)
-    monkeypatch.setattr(time, "time", lambda: NOW + 11.0)
-    monkeypatch.setattr("jwt.api_jwt.datetime", type("Later", (datetime,), {"now": classmethod(_later)}))
+    monkeypatch.setattr(time, "time", lambda: NOW + 86_401.0)
+    monkeypatch.setattr("jwt.api_jwt.datetime", type("Later", (datetime,), {"now": classmethod(_tomorrow)}))
     with pytest.raises(InvalidTokenError, match="expired"):
         TOKENS.read(token)
 

@@ -81,7 +81,7 @@ class Site:
         pwm = round((level or 0) * (254 if kind == "valve" else 255))
         state = None if level is None else level > 0
         said = {"actuator_type": kind, "state": state, "pwm": pwm if level is not None else None} | changes
-        status = ActuatorStatus(esp_id=ref.esp_id, ts=0, gpio=ref.gpio, **said)
+        status = ActuatorStatus(esp_id=ref.esp_id, gpio=ref.gpio, **{"ts": 0} | said)
         self.event(
             "ACTUATORS",
             DeviceSaid(kaiser_id="god", esp_id=ref.esp_id, generation="dec", received_at=self.now, message=status),

@@ -10,7 +10,7 @@ from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, S
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.roster import Member
 from kaiser.safety.folding import fold_actuators, fold_member, fold_readings, fold_safety
-from kaiser.safety.outputs import IN_FLIGHT_US, MOST_RUNS, REMEMBERED_US, level_of, reported
+from kaiser.safety.outputs import IN_FLIGHT_US, MOST_RUNS, REMEMBERED_US, commanded, level_of, reported
 from kaiser.safety.state import Output, Run, State
 
 from .builders import ESP, FAN, HEATER, LAMP, NOW, PUMP, SECOND, SENSOR, Site
@@ -55,6 +55,65 @@ def test_a_run_begins_with_the_approval_and_ends_with_the_status_after_the_end()
     assert not site.view(PUMP).possible
     assert site.view(PUMP).since == 0
     assert site.state.output(PUMP).runs == (Run(NOW + SECOND, NOW + 11 * SECOND),)
+
+
+def test_an_off_that_the_device_said_before_it_went_on_and_that_came_later_proves_nothing():
+    site = Site()
+    site.switch(PUMP)
+    site.after(1).status(PUMP, 1.0, ts=1000)
+    run = site.view(PUMP).since
+    for ts in (999, 940, 1000):
+        site.after(1).status(PUMP, 0.0, ts=ts)
+        assert (site.view(PUMP).possible, site.view(PUMP).known, site.view(PUMP).since) == (True, True, run), ts
+        assert site.state.output(PUMP).level == 1.0
+    site.after(1).status(PUMP, 1.0, ts=990)
+    site.after(1).status(PUMP, 0.0, ts=995)
+    assert site.view(PUMP).possible, "a late on does not make an off of before it true"
+    site.after(1).status(PUMP, 0.0, ts=1001)
+    assert not site.view(PUMP).possible
+
+
+@pytest.mark.parametrize("ts", [0, 939, 1], ids=["not-set", "set-back", "set-back-far"])
+def test_an_off_of_a_clock_that_is_not_set_or_was_set_back_counts(ts):
+    site = Site()
+    site.switch(PUMP)
+    site.after(1).status(PUMP, 1.0, ts=1000)
+    site.after(1).status(PUMP, 0.0, ts=ts)
+    assert not site.view(PUMP).possible
+    assert site.state.output(PUMP).said_ts == (ts or 1000)
+
+
+def test_an_off_within_the_second_of_an_on_counts_where_it_was_told_to_go_off():
+    site = Site()
+    site.switch(PUMP)
+    site.after(1).status(PUMP, 1.0, ts=1000)
+    site.ask(PUMP, "OFF")
+    site.dispatch(PUMP)
+    site.status(PUMP, 0.0, ts=1000)
+    assert not site.view(PUMP).possible
+    for _ in range(2):  # what is off says so as often as it likes
+        site.status(PUMP, 0.0, ts=1000)
+        assert site.state.output(PUMP).level == 0.0
+
+
+def test_another_off_within_the_second_of_an_off_counts_whatever_was_asked_for_meanwhile():
+    site = Site()
+    site.status(PUMP, 0.0, ts=1000)
+    site.ask(PUMP)
+    site.after(1).status(PUMP, 0.0, ts=1000)
+    assert site.state.output(PUMP).reported_at == site.now
+
+
+def test_a_try_of_another_command_or_of_one_that_has_ended_sends_nothing_again():
+    """Another one's is of a command that was overtaken; the log has it where two instances wrote at a time."""
+    sent = Output(
+        command_id="c2", command_level=1.0, dispatched=True, sent_id="c2", sent_open=True, sent_at=5, ended=False
+    )
+    over = msgspec.structs.replace(sent, sent_open=False, ended=True)
+    place = {"kaiser_id": "god", "esp_id": ESP, "gpio": 1, "correlation_id": "-"}
+    for output, command_id in ((sent, "c1"), (over, "c2")):
+        again = CommandDispatched(**place, at=9, command_id=command_id, attempt=2, answer_by=10)
+        assert commanded(output, again, 1) == output
 
 
 def test_an_approved_command_that_was_never_sent_switched_nothing_on():

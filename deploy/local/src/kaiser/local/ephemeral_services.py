@@ -9,7 +9,7 @@ from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres, Server
 from kaiser.local.ports import free_port
 from kaiser.local.readiness import service_is_ready
 
-JWT_SECRET: Final = "only-for-tests-" * 3
+JWT_SECRET: Final = "for tests only: 7f3a9c1e5b0d2846 signs nothing else"  # noqa: S105 - of tests
 DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
 _ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "gateway")}
 

@@ -25,6 +25,7 @@ from kaiser.eventlog.kv import Lease, ensure_bucket
 from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
+from kaiser.eventlog.snapshots import Snapshots
 from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams, keep_copies
 
 __all__ = (
@@ -54,6 +55,7 @@ __all__ = (
     "PublishStats",
     "Repository",
     "Retry",
+    "Snapshots",
     "Unacknowledged",
     "Unprocessable",
     "browse",

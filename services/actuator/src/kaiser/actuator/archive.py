@@ -1,6 +1,7 @@
 """Commands as others see them, by id: the last thousands in memory, for who asks and for who waits for an end."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from kaiser.actuator.book import Key
@@ -46,6 +47,14 @@ class Archive:
             for waiter in self._waiters.pop(command.command_id, ()):
                 if not waiter.done():
                     waiter.set_result(None)
+
+    def commands(self) -> tuple[Command, ...]:
+        """All that are held, the oldest first."""
+        return tuple(self._commands.values())
+
+    def remember(self, commands: Iterable[Command]) -> None:
+        """Hold what was held when a snapshot was taken; before any event is taken in."""
+        self._commands = {command.command_id: command for command in commands}
 
     def get(self, command_id: str) -> Command | None:
         """A command; None for one that is too long ago."""

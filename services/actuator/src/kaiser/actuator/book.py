@@ -19,6 +19,7 @@ from nats.js.errors import NotFoundError
 from kaiser.actuator.commands import Ask, Intent, Pass, Resume
 from kaiser.actuator.lifecycle import EVENTS, NEW, ActuatorState, Fact, decide, evolve
 from kaiser.actuator.sending import SOURCE
+from kaiser.actuator.snapshots import Kept
 from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandRequested
@@ -94,10 +95,14 @@ class Book:
 
     Attributes:
         on_event: Who is told of every event.
+        read_to: Sequence in ACTUATORS up to which everything was read; 0 for nothing.
+        last: Sequence and id of the last event that is known; of this instance's own, before it is read.
     """
 
     def __init__(self, log: EventLog) -> None:
         self.on_event: list[Happened] = []
+        self.read_to = 0
+        self.last = (0, "")
         self._log = log
         self._pages: dict[Key, Page] = {}
         self._caught_up = asyncio.Event()
@@ -132,6 +137,21 @@ class Book:
         page = self._pages.get(key)
         return NEW if page is None else page.state
 
+    def kept(self) -> tuple[Kept, ...]:
+        """Every actuator that was ever told something, to go on from."""
+        return tuple(
+            Kept(esp_id=key.esp_id, gpio=key.gpio, state=page.state, last_seq=page.last_seq, sent_seq=page.sent_seq)
+            for key, page in self._pages.items()
+            if page.last_seq
+        )
+
+    def go_on_from(self, pages: Iterable[Kept], read_to: int, last: tuple[int, str]) -> None:
+        """Know what was known when the log was read up to a sequence; before anything else is read."""
+        for kept in pages:
+            page = self.page(Key(kept.esp_id, kept.gpio))
+            page.state, page.last_seq, page.sent_seq = kept.state, kept.last_seq, kept.sent_seq
+        self.read_to, self.last = read_to, last
+
     async def wait_caught_up(self) -> None:
         """Return when everything is known that the log held when it was first read."""
         await self._caught_up.wait()
@@ -142,8 +162,11 @@ class Book:
         return self._caught_up.is_set()
 
     async def follow(self) -> None:
-        """Read the log from its first command, and on, until cancelled."""
-        reader = OrderedReader(self._log, ACTUATORS.name, subjects=(COMMANDS, SHADOWS), start="all")
+        """Read the log from its first command, or from where it is known to, and on, until cancelled."""
+        start_seq = self.read_to + 1 if self.read_to else 0
+        reader = OrderedReader(
+            self._log, ACTUATORS.name, subjects=(COMMANDS, SHADOWS), start="all", start_seq=start_seq
+        )
         await reader.follow(self._read, self._caught_up)
 
     async def execute(self, key: Key, intent: Intent, then: Then | None = None) -> Decided:
@@ -230,6 +253,7 @@ class Book:
             await self.refresh(key)
 
     def _read(self, delivery: Delivery) -> None:
+        self.read_to = delivery.seq
         try:
             fact: Fact = decoder.decode(delivery.type, delivery.data)
         except (msgspec.DecodeError, ValueError) as error:
@@ -246,6 +270,8 @@ class Book:
         before = page.state.sent
         page.state = evolve(page.state, fact)
         page.last_seq = seq
+        if seq > self.last[0]:
+            self.last = (seq, event_id)
         after = page.state.sent
         if after is not None and (before is None or before.id != after.id):
             page.sent_seq = seq

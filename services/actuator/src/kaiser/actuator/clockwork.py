@@ -74,6 +74,8 @@ class Clockwork:
 
     async def run(self) -> None:
         """Carry out what is due, until cancelled."""
+        for key in self._acting.book.actuators():  # of what a snapshot had, no event has told
+            self._plan(key)
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:

@@ -19,6 +19,7 @@ from kaiser.actuator.orders import Orders
 from kaiser.actuator.projections import Projections
 from kaiser.actuator.queries import Queries
 from kaiser.actuator.settings import ActuatorSettings
+from kaiser.actuator.snapshotting import Snapshotting
 from kaiser.actuator.surroundings import Surroundings
 from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DOWNLINK
 from kaiser.eventlog import EventLog, Lease, connect, ensure_streams
@@ -67,6 +68,8 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     surroundings = Surroundings(roster, settings.actuator.patience())
     acting = Acting(log, book, surroundings, metrics)
     holder = f"{socket.gethostname()}.{os.getpid()}"
+    snapshotting = Snapshotting(log, SERVICE, book, archive)
+    await snapshotting.restore()
     clockwork = Clockwork(acting, Lease(log, SERVICE, "timers", holder=holder, ttl_s=LEASE_TTL_S))
     _show(metrics, book, archive, surroundings, clockwork)
     frame.spawn("roster", roster.follow(log))
@@ -90,6 +93,7 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     consumers.run("leases", LEASES, Leases(acting).handle)
     frame.spawn("lead", clockwork.lead())
     frame.spawn("timers", clockwork.run())
+    frame.spawn("snapshots", snapshotting.run(lambda: clockwork.leading, settings.actuator.snapshot_s))
 
 
 async def _record(frame: Frame, consumers: Consumers, settings: ActuatorSettings, pool: Pool) -> None:

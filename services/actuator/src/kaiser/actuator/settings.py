@@ -24,6 +24,7 @@ class PatienceSettings(Struct, frozen=True, kw_only=True):
         settle_s: From a device's answer to a status that shows it; then they differ.
         settle_valve_s: The same for a valve, which travels for 5 s.
         insist_s: Between two OFF at the end of a duration, while the device does not say that it is off.
+        snapshot_s: Between two snapshots of what is known of commands, from which an instance that starts goes on.
     """
 
     decide_s: Seconds = 2.0
@@ -32,10 +33,11 @@ class PatienceSettings(Struct, frozen=True, kw_only=True):
     settle_s: Seconds = 3.0
     settle_valve_s: Seconds = 6.0
     insist_s: Seconds = 15.0
+    snapshot_s: Seconds = 60.0
 
     def patience(self) -> Patience:
         """For the aggregates."""
-        return Patience(**{name: getattr(self, name) for name in self.__struct_fields__})
+        return Patience(**{name: getattr(self, name) for name in self.__struct_fields__ if name != "snapshot_s"})
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ import msgspec
 from kaiser.actuator.levels import reported
 from kaiser.actuator.timers import Seen
 from kaiser.contracts.actuation import Reported
+from kaiser.contracts.lateness import is_late, latest
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.roster import Member
 
@@ -18,6 +19,7 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
         seq: Sequence in ACTUATORS of its last status; 0 for none.
         level: 0.0 to 1.0; None where the device does not know.
         at: When the last status came, unix microseconds.
+        ts: The latest time of the device's own clock in a status, unix seconds; 0 for none.
         changed_at: When it came to be what it is.
         version: Sequence of the status that changed it, as far as this process has seen: grows with each change.
         actuator_type: As the device says.
@@ -28,6 +30,7 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True):
     seq: int = 0
     level: float | None = None
     at: int = 0
+    ts: int = 0
     changed_at: int = 0
     version: int = 0
     actuator_type: str = ""
@@ -52,7 +55,7 @@ UNSEEN: Final = Shadow()
 
 
 def take(shadow: Shadow, status: ActuatorStatus, *, seq: int, at: int) -> Shadow:
-    """The shadow after a status; one of the past changes nothing.
+    """The shadow after a status; one of the past changes nothing, nor does one that its device said before another.
 
     Args:
         shadow: What was known.
@@ -60,7 +63,7 @@ def take(shadow: Shadow, status: ActuatorStatus, *, seq: int, at: int) -> Shadow
         seq: Its sequence in ACTUATORS.
         at: When the bridge took it, unix microseconds.
     """
-    if seq <= shadow.seq:
+    if seq <= shadow.seq or is_late(status.ts, shadow.ts):
         return shadow
     level = reported(status)
     changed = not shadow.seq or (level, status.emergency) != (shadow.level, shadow.emergency)
@@ -68,6 +71,7 @@ def take(shadow: Shadow, status: ActuatorStatus, *, seq: int, at: int) -> Shadow
         seq=seq,
         level=level,
         at=at,
+        ts=latest(status.ts, shadow.ts),
         changed_at=at if changed else shadow.changed_at,
         version=seq if changed else shadow.version,
         actuator_type=status.actuator_type,

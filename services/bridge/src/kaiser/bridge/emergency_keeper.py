@@ -145,6 +145,7 @@ class EmergencyKeeper:
             zone_id=status.zone_id,
             head=status.seq is not None,
             retained=message.retain,
+            ts=status.ts,
         )
         self._stopping.hear(said, _now())
         if on is not False and self._stopping.unconfirmed:

@@ -14,6 +14,7 @@ from kaiser.bridge.orders import Broadcast, DeviceStop, Off, Order
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.device import Generation
 from kaiser.contracts.events.safeguards import Scope
+from kaiser.contracts.lateness import is_late, latest
 from kaiser.roster import STRANGER, Member
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -43,6 +44,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         on: None where the device does not know itself.
         head: Whether only ``head`` firmware says it like this.
         retained: Whether it is the broker's copy: old, and no proof of anything.
+        ts: The device's own clock, unix seconds; 0 where it is not set.
     """
 
     kaiser_id: str
@@ -52,6 +54,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     zone_id: str = ""
     head: bool = False
     retained: bool = False
+    ts: int = 0
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -63,9 +66,13 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class _Output(msgspec.Struct):
-    """An actuator: what it said last, whether it said anything ever, and whether silence of safety has it off."""
+    """An actuator: what it said last, whether it said anything ever, and whether silence of safety has it off.
+
+    Its time is the latest that its device's clock showed in a status.
+    """
 
     gpio: int
+    ts: int = 0
     on: bool | None = None
     heard: bool = False
     owes: bool = False
@@ -134,8 +141,10 @@ class Stopping:
         if device.kaiser_id is None or not said.retained:
             self._place(device, said, now)
         output = device.outputs.setdefault(said.gpio, _Output(said.gpio))
+        if said.on is False and is_late(said.ts, output.ts):
+            return  # it has said something else since: this only came late
         if not said.retained:
-            output.on, output.heard = said.on, True
+            output.on, output.heard, output.ts = said.on, True, latest(said.ts, output.ts)
             if said.on is False:
                 output.owes = False
                 self._open.pop((said.esp_id, said.gpio), None)

@@ -25,6 +25,8 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
         resume_messages: Messages of one stream that a client which comes back gets from the log at most.
         cert_file: Certificate for HTTPS, with its chain; without it the API is plain HTTP, for a proxy in front.
         key_file: The certificate's key.
+        proxies: Addresses of proxies that are believed for whom they ask (``X-Forwarded-For``), separated by commas.
+        demo: Whether secrets that could be guessed are good enough.
     """
 
     host: str = "127.0.0.1"
@@ -37,6 +39,8 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
     resume_messages: Annotated[int, Meta(ge=1, le=100_000_000)] = 500_000
     cert_file: Path | None = None
     key_file: Path | None = None
+    proxies: str = ""
+    demo: bool = False
 
 
 class JwtOptions(Struct, frozen=True, kw_only=True):
@@ -46,10 +50,12 @@ class JwtOptions(Struct, frozen=True, kw_only=True):
         secret: Key of the signatures (HS256); whoever knows it can be anybody, so it has no default, and a shorter one
             than the hash could be guessed (RFC 7518, 3.2).
         expires_s: Seconds that an access token is good for.
+        refresh_expires_s: Seconds from a login to the end of its session, however often it is refreshed.
     """
 
     secret: Annotated[str, Meta(min_length=32)]
     expires_s: Annotated[int, Meta(ge=60, le=86_400)] = 1800
+    refresh_expires_s: Annotated[int, Meta(ge=600, le=90 * 86_400)] = 14 * 86_400
 
 
 class AdminOptions(Struct, frozen=True, kw_only=True):

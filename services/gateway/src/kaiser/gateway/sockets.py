@@ -14,7 +14,8 @@ from kaiser.contracts import live
 from kaiser.contracts.codes import Code
 from kaiser.contracts.live import Authenticate, Close, Ping, Unsubscribe
 from kaiser.gateway import positions
-from kaiser.gateway.api.auth import may
+from kaiser.gateway.admission import Admission
+from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.events import SENSOR_DATA
@@ -22,6 +23,7 @@ from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.pacing import Pacer
+from kaiser.gateway.places import Places
 from kaiser.gateway.positions import NoCursorError
 from kaiser.gateway.sending import Sender
 from kaiser.gateway.sessions import Sessions
@@ -29,7 +31,7 @@ from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.showing import NAMES
 from kaiser.gateway.snapshots import Snapshots
 from kaiser.gateway.tickets import Tickets
-from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
+from kaiser.gateway.tokens import InvalidTokenError, Principal
 from kaiser.gateway.wire import EXTENSION, WireProtocol
 
 log = structlog.get_logger(__name__)
@@ -64,8 +66,9 @@ class Serving(NamedTuple):
         readers: Tells when the hub has caught up with the log.
         backfill: Reads what clients were away for.
         snapshots: Tells how things stand.
-        tokens: Reads tokens.
+        admission: Knows whom tokens and keys speak for.
         tickets: Redeems tickets.
+        places: Where devices are.
         sessions: Who is connected.
         options: Frame rate and limits.
         metrics: Where to count.
@@ -76,8 +79,9 @@ class Serving(NamedTuple):
     readers: LiveReaders
     backfill: Backfill
     snapshots: Snapshots
-    tokens: Tokens
+    admission: Admission
     tickets: Tickets
+    places: Places
     sessions: Sessions
     options: GatewayOptions
     metrics: GatewayMetrics
@@ -148,6 +152,8 @@ class Connection:
         parts = (self._listen(), self._expire())
         work: set[asyncio.Future[Any]] = {asyncio.create_task(part) for part in parts}
         try:
+            if not on.admission.stands(self.principal):  # revoked between its proof and here
+                self.end(Close.REVOKED, "logged out")
             await self._tell(self._authenticated())
             done, _ = await asyncio.wait({*work, self._end}, return_when=asyncio.FIRST_COMPLETED)
             for task in done & work:
@@ -186,9 +192,9 @@ class Connection:
         """
         header = self._socket.headers.get("authorization", "")
         if header:
-            return self._on.tokens.read(header.removeprefix("Bearer "))
+            return await self._on.admission.admit(header.removeprefix("Bearer "))
         if ticket := self._socket.query_params.get("ticket"):
-            return await self._on.tickets.redeem(ticket)
+            return await self._redeemed(ticket)
         try:
             async with asyncio.timeout(AUTHENTICATE_WITHIN_S):
                 message = await self._socket.receive_data(mode="text")
@@ -202,7 +208,14 @@ class Connection:
 
     async def _prove(self, said: Authenticate) -> Principal:
         """Who a token or a ticket speaks for."""
-        return await self._on.tickets.redeem(said.ticket) if said.ticket else self._on.tokens.read(said.token)
+        return await (self._redeemed(said.ticket) if said.ticket else self._on.admission.admit(said.token))
+
+    async def _redeemed(self, ticket: str) -> Principal:
+        """Who a ticket speaks for, if the token that it was got with is good still."""
+        principal = await self._on.tickets.redeem(ticket)
+        if not self._on.admission.stands(principal):
+            raise InvalidTokenError("the session has ended; log in again")
+        return principal
 
     async def _listen(self) -> None:
         allowance, last = 10 * MESSAGES_PER_S, time.monotonic()
@@ -233,7 +246,10 @@ class Connection:
                     await self._renew(message)
 
     async def _subscribe(self, wish: Subscribe) -> None:
-        filters = wish.filters
+        filters = wish.filters if not self.principal.zones else wish.filters.confined(self.principal.zones)
+        if filters is None:
+            await self._problem(Code.OUTSIDE_ZONES, "you are confined to other zones")
+            return
         if unknown := filters.types - KNOWN:
             words = f"no such event types: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}"
             await self._problem(Code.INVALID_PAYLOAD_FORMAT, words)
@@ -250,14 +266,16 @@ class Connection:
         now = self._on.hub.positions()
         start = now | {stream: seq for stream, seq in before.items() if stream in now}
         await self._tell(live.Subscribed(filters, wish.delivery, positions.write(start)))
-        self._catching_up = asyncio.create_task(self._catch_up(wish, start))
+        self._catching_up = asyncio.create_task(self._catch_up(wish, filters, start))
         self._catching_up.add_done_callback(self._caught_up)
 
-    async def _catch_up(self, wish: Subscribe, start: dict[str, int]) -> None:
+    async def _catch_up(self, wish: Subscribe, filters: Filters, start: dict[str, int]) -> None:
+        if self.principal.zones:
+            await self._on.places.known()
         if wish.snapshot:
-            start = await self._on.snapshots.tell(wish.filters, start, self._tell, resuming=bool(wish.cursor))
-        self._on.hub.begin(self._client, wish.filters, wish.delivery, start)
-        await self._on.backfill.bring(self._client, wish.filters, start)
+            start = await self._on.snapshots.tell(filters, start, self._tell, resuming=bool(wish.cursor))
+        self._on.hub.begin(self._client, filters, wish.delivery, start)
+        await self._on.backfill.bring(self._client, filters, start)
 
     def _caught_up(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None or isinstance(error, WebSocketDisconnect):

@@ -1,16 +1,20 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
+from kaiser.gateway import places
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    audit,
     auth,
+    authorisation,
     calibration,
     commands,
     devices,
@@ -18,6 +22,7 @@ from kaiser.gateway.api import (
     emergencies,
     equipment,
     export,
+    keys,
     parquet,
     problems,
     registry,
@@ -28,21 +33,37 @@ from kaiser.gateway.api import (
     safeguards,
     sensors,
     tickets,
+    users,
 )
+from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
-from kaiser.gateway.throttle import Throttle
-from kaiser.gateway.tokens import Tokens
 
 LARGEST_BODY: Final = 1024 * 1024
+
+
+class Who(NamedTuple):
+    """All that has to do with who may do what.
+
+    Attributes:
+        accounts: Users, sessions and keys as the log has them.
+        identity: Decides about them.
+        logins: Gives tokens, and takes them back.
+        admission: Knows whom tokens and keys speak for.
+    """
+
+    accounts: Accounts
+    identity: Identity
+    logins: Logins
+    admission: Admission
 
 
 def application(
     *,
     event_log: EventLog,
-    accounts: Accounts,
-    tokens: Tokens,
+    who: Who,
     metrics: GatewayMetrics,
     serving: Serving,
     names: RuleNames,
@@ -53,9 +74,26 @@ def application(
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
         await Connection(socket, serving).serve()
 
-    guarded = Router(
-        "/",
+    api = Router(
+        authorisation.PREFIX,
         route_handlers=[
+            auth.login,
+            auth.refresh,
+            auth.logout,
+            auth.change_password,
+            auth.me,
+            users.users,
+            users.user,
+            users.create,
+            users.change,
+            users.set_password,
+            users.end_sessions,
+            users.remove,
+            keys.keys,
+            keys.issue,
+            keys.revoke,
+            audit.audit,
+            audit.export,
             tickets.ws_ticket,
             devices.devices,
             devices.device,
@@ -130,26 +168,29 @@ def application(
             rules_as_monolith.toggle,
             rules_as_monolith.history,
         ],
-        guards=[auth.authenticated],
+        guards=[authorisation.authorised],
+        after_request=places.shown,
     )
     given = {
         "event_log": event_log,
-        "accounts": accounts,
-        "tokens": tokens,
-        "throttle": Throttle(),
+        "accounts": who.accounts,
+        "identity": who.identity,
+        "logins": who.logins,
         "metrics": metrics,
         "tickets": serving.tickets,
         "names": names,
     }
-    return Litestar(
-        route_handlers=[Router("/api/v1", route_handlers=[auth.login, auth.me, guarded]), live, docs.assets()],
+    app = Litestar(
+        route_handlers=[api, live, docs.assets()],
         dependencies={name: _given(thing) for name, thing in given.items()},
-        exception_handlers=problems.HANDLERS,
+        exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"tokens": tokens}),
+        state=State({"admission": who.admission, "places": serving.places}),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
+    authorisation.check_table(app.routes)
+    return app
 
 
 def _given(thing: Any) -> Provide:  # whatever a handler asks for by name

@@ -2,7 +2,8 @@
 
 A run begins when the first ON is on its way, and it is over when a status says off after the end of that command; so
 whatever the device does in between is inside of it. An ON that was overtaken, by an OFF or a stop, and that nothing was
-heard of may still arrive: until it cannot any more, a status that says off may be older than it.
+heard of may still arrive: until it cannot any more, a status that says off may be older than it. So is one whose device
+said something else since, by its own clock: what it could not send at once comes in whatever order.
 """
 
 from typing import Final
@@ -17,6 +18,7 @@ from kaiser.contracts.events.actuation import (
     CommandFact,
     CommandRequested,
 )
+from kaiser.contracts.lateness import is_late, latest
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.safety.objecting import SECOND
 from kaiser.safety.state import Output, Run
@@ -113,7 +115,11 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
         at: When it came, unix microseconds.
     """
     level = level_of(status)
-    output = msgspec.structs.replace(output, level=level, reported_at=max(at, output.reported_at))
+    if level == 0 and _is_older(output, status.ts):
+        return output
+    output = msgspec.structs.replace(
+        output, level=level, reported_at=max(at, output.reported_at), said_ts=latest(status.ts, output.said_ts)
+    )
     open_on = output.sent_open
     in_flight = at < output.sent_at + IN_FLIGHT_US
     if level is None:
@@ -130,6 +136,15 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
     output = msgspec.structs.replace(output, reported_on_since=0, off_since=output.off_since or at)
     may_come = open_on or (in_flight and not output.arrived and not output.refused)
     return output if may_come or not output.on_since else _over(output, at)
+
+
+def _is_older(output: Output, ts: int) -> bool:
+    """Whether an off was said before it was switched on, and came later: no proof of anything.
+
+    Clocks of devices show seconds. Within one, off after on is believed of what was told to go off.
+    """
+    at_once = 0 < ts == output.said_ts and output.reported_on_since > 0 and output.command_level > 0
+    return at_once or is_late(ts, output.said_ts)
 
 
 def _over(output: Output, at: int) -> Output:

@@ -38,6 +38,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: What its last status says, 0.0 to 1.0; None where the device does not know.
         reported_at: When that status came.
+        said_ts: The latest time of the device's own clock in a status, unix seconds; 0 for none.
         reported_on_since: Since when its statuses say that it is on, without a break; 0 while they do not.
         command_id: The last command to it.
         command_seq: Sequence of its request.
@@ -59,6 +60,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     level: float | None = None
     reported_at: int = 0
+    said_ts: int = 0
     reported_on_since: int = 0
     command_id: str = ""
     command_seq: int = 0
