@@ -25,6 +25,7 @@ from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.pacing import Pacer
 from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sessions import Sessions
@@ -34,6 +35,7 @@ from kaiser.gateway.sockets import Serving
 from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import Who, application
+from kaiser.gateway.wire import WireProtocol
 from kaiser.roster import Roster
 from kaiser.service import CannotStartError, Frame, listen, run
 
@@ -95,6 +97,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         who.accounts.watch(lambda: sessions.revoke(lambda principal: not who.admission.stands(principal)))
         serving = Serving(
             hub=hub,
+            pacer=Pacer(),
             readers=readers,
             backfill=Backfill(event_log, hub, names, most=options.resume_messages),
             snapshots=Snapshots(event_log, hub, places),
@@ -147,7 +150,7 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
         http="httptools",
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
