@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import time
 from typing import Final
 
 import httpx
 import websockets
 
+from kaiser.gateway.tokens import Tokens
 from kaiser.local.ephemeral import PASSWORD
-from kaiser.local.ephemeral_services import Service
+from kaiser.local.ephemeral_services import JWT_SECRET, Service
 
 ROLES: Final = ("viewer", "operator", "engineer", "admin")
 OWN_PASSWORD: Final = "of a user that a test made"
@@ -24,6 +26,20 @@ def client_of(gateway: Service, role: str) -> httpx.AsyncClient:
             assert made.status_code in (201, 409), made.text
         tokens = logged_in(http, role, PASSWORD if role == "admin" else OWN_PASSWORD)
     return httpx.AsyncClient(base_url=base, headers=bearer(tokens), timeout=30)
+
+
+def token_of(gateway: Service, role: str = "viewer") -> str:
+    """An access token of a user with a role."""
+    return client_of(gateway, role).headers["Authorization"].removeprefix("Bearer ")
+
+
+def brief(token: str, *, expires_s: int) -> str:
+    """Another access token of the same session, good for so many seconds."""
+    tokens = Tokens(JWT_SECRET, expires_s=expires_s)
+    read = tokens.read(token)
+    return tokens.issue(
+        read.user_id, read.username, read.role, now_s=int(time.time()), session_id=read.session_id, seq=read.seq
+    )
 
 
 def base_url(gateway: Service) -> str:

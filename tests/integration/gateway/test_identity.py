@@ -284,6 +284,16 @@ async def test_sessions_outlive_the_gateway_that_gave_them(both: Both, replica: 
         assert (await _refresh(fresh, tokens["refresh_token"])).status_code == 200
 
 
+async def test_a_user_has_a_hundred_sessions_and_the_oldest_ends_for_one_more(both: Both) -> None:
+    await _user(both.one, "script")
+    first = (await _login(both.one, "script")).json()["tokens"]
+    for _ in range(99):
+        second = (await _login(both.one, "script")).json()["tokens"]
+    assert await _me(both.one, first) == 200
+    last = (await _login(both.one, "script")).json()["tokens"]
+    assert [await _me(both.one, tokens) for tokens in (first, second, last)] == [401, 200, 200]
+
+
 async def test_nobody_starts_with_a_secret_that_could_be_guessed(standing: Standing, tmp_path: Path) -> None:
     weak = {"KAISER_JWT_SECRET": "changeme" * 4, "KAISER_GATEWAY_PORT": str(free_port())}
     service = Service("gateway", tmp_path / "weak", standing.gateway.environment | weak)

@@ -2,26 +2,21 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from kaiser.client import Filters, LiveStream, Login, NotAllowedError, Update, WishError, sensor_data
 from kaiser.eventlog import EventLog
-from kaiser.gateway.tokens import Tokens
 from kaiser.local.ephemeral import PASSWORD, Nats
-from kaiser.local.ephemeral_services import JWT_SECRET, Service
+from kaiser.local.ephemeral_services import Service
 
+from .clients import brief, token_of
 from .test_resuming import DEVICES, batch
 
 
 def url_of(gateway: Service) -> str:
     return f"http://127.0.0.1:{gateway.environment['KAISER_GATEWAY_PORT']}"
-
-
-def token(expires_s: int = 600, role: str = "viewer") -> str:
-    return Tokens(JWT_SECRET, expires_s=expires_s).issue(role, role, role, now_s=int(time.time()))
 
 
 class Ids:
@@ -72,7 +67,7 @@ async def test_readings_come_typed_and_filtered(gateway: Service, log: EventLog)
 async def test_a_gateway_that_is_killed_again_and_again_loses_and_doubles_nothing(
     gateway: Service, log: EventLog
 ) -> None:
-    stream = LiveStream(url_of(gateway), token())
+    stream = LiveStream(url_of(gateway), token_of(gateway))
     ids = Ids(stream)
     async with ids.reading():
         for life in range(4):
@@ -88,7 +83,7 @@ async def test_a_gateway_that_is_killed_again_and_again_loses_and_doubles_nothin
 async def test_a_log_that_is_killed_again_and_again_loses_and_doubles_nothing(
     gateway: Service, log: EventLog, nats_server: Nats
 ) -> None:
-    ids = Ids(LiveStream(url_of(gateway), token(), delivery="immediate"))
+    ids = Ids(LiveStream(url_of(gateway), token_of(gateway), delivery="immediate"))
     async with ids.reading():
         for life in range(3):
             await log.publish_all([batch(100 * life + number) for number in range(100)])
@@ -98,23 +93,23 @@ async def test_a_log_that_is_killed_again_and_again_loses_and_doubles_nothing(
 
 
 async def test_a_cursor_that_was_kept_goes_on_in_another_life_of_the_client(gateway: Service, log: EventLog) -> None:
-    first = LiveStream(url_of(gateway), token())
+    first = LiveStream(url_of(gateway), token_of(gateway))
     ids = Ids(first)
     async with ids.reading():
         await log.publish_all([batch(number) for number in range(50)])
         await ids.until(50)
     await log.publish_all([batch(number) for number in range(50, 80)])
-    again = Ids(LiveStream(url_of(gateway), token(), cursor=first.cursor))
+    again = Ids(LiveStream(url_of(gateway), token_of(gateway), cursor=first.cursor))
     async with again.reading():
         assert await again.until(30) == list(range(50, 80))
 
 
 async def test_a_socket_outlives_its_first_token(gateway: Service, log: EventLog) -> None:
-    asked = asyncio.Semaphore(0)
+    asked, first = asyncio.Semaphore(0), token_of(gateway)
 
     async def credentials() -> str:
         asked.release()
-        return token(expires_s=4)
+        return brief(first, expires_s=4)
 
     stream = LiveStream(url_of(gateway), credentials)
     ids = Ids(stream)
@@ -139,13 +134,13 @@ async def test_a_password_that_is_wrong_ends_the_stream(gateway: Service) -> Non
 
 
 async def test_a_filter_that_nothing_can_match_is_refused(gateway: Service) -> None:
-    stream = LiveStream(url_of(gateway), token(), filters=Filters(types=frozenset({"sensor_dat"})))
+    stream = LiveStream(url_of(gateway), token_of(gateway), filters=Filters(types=frozenset({"sensor_dat"})))
     with pytest.raises(WishError, match="sensor_dat"):
         await anext(stream.updates())
 
 
 async def test_a_snapshot_comes_before_the_stream_and_says_who_is_away(gateway: Service, log: EventLog) -> None:
-    stream = LiveStream(url_of(gateway), token(), snapshot=True)
+    stream = LiveStream(url_of(gateway), token_of(gateway), snapshot=True)
     ids = Ids(stream)
     async with ids.reading():
         await log.publish(batch(1))

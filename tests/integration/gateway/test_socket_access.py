@@ -9,12 +9,11 @@ import httpx
 import pytest
 import websockets
 
-from kaiser.gateway.tokens import Tokens
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Nats, Postgres
-from kaiser.local.ephemeral_services import JWT_SECRET, Service
+from kaiser.local.ephemeral_services import Service
 
-from .clients import client_of, socket_of
+from .clients import brief, client_of, socket_of
 
 
 def address_of(client: httpx.AsyncClient, query: str = "") -> str:
@@ -88,7 +87,7 @@ async def test_a_socket_ends_with_its_token_by_a_code_of_its_own(gateway: Servic
     own = client.headers["Authorization"]
     for how in ("token", "ticket"):
         client.headers["Authorization"] = own
-        token = _short_lived(client)
+        token = brief(own.removeprefix("Bearer "), expires_s=3)
         client.headers["Authorization"] = f"Bearer {token}"
         word = token if how == "token" else await ticket_of(client)
         async with socket_of(client) as ws:
@@ -97,15 +96,6 @@ async def test_a_socket_ends_with_its_token_by_a_code_of_its_own(gateway: Servic
             await ws.send(json.dumps({"action": "subscribe"}))
             assert json.loads(await ws.recv())["type"] == "subscribed"
             assert await close_code(ws) == 4002
-
-
-def _short_lived(client: httpx.AsyncClient) -> str:
-    """A token of the same session that is good for three seconds."""
-    read = Tokens(JWT_SECRET, expires_s=600).read(client.headers["Authorization"].removeprefix("Bearer "))
-    brief = Tokens(JWT_SECRET, expires_s=3)
-    return brief.issue(
-        read.user_id, read.username, read.role, now_s=int(time.time()), session_id=read.session_id, seq=read.seq
-    )
 
 
 async def test_a_chatterbox_is_slowed_down_and_answered(client: httpx.AsyncClient) -> None:

@@ -154,6 +154,13 @@ def test_sessions_that_have_expired_are_forgotten() -> None:
     assert [each.session_id for each in accounts.sessions_of("id-ada")] == ["s2"]
 
 
+def test_events_of_a_user_whom_nobody_made_change_nothing() -> None:
+    accounts = Accounts()
+    accounts.take_event(SessionsEnded(user_id="ghost", by="x", at=AT), 1)
+    accounts.take_event(SessionRenewed(session_id="ghost", generation=2, address="", at=AT), 2)
+    assert (accounts.user("ghost"), accounts.session("ghost"), accounts.position) == (None, None, 2)
+
+
 async def test_whoever_waits_for_a_sequence_goes_on_when_it_is_there() -> None:
     accounts = Accounts()
     waiting = asyncio.create_task(accounts.reached(2, within_s=30))

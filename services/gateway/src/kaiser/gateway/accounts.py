@@ -5,9 +5,11 @@ there, whatever tokens they hold. Logging in works while the database is away.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import msgspec
 import structlog
 
 from kaiser.contracts import subjects
@@ -31,11 +33,14 @@ from kaiser.gateway.identity import keys, sessions, users
 from kaiser.gateway.identity.keys import Key
 from kaiser.gateway.identity.sessions import Session
 from kaiser.gateway.identity.users import User
+from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
 
 FOLLOWED: Final = {event.TYPE: event for event in (*USER_EVENTS, *SESSION_EVENTS, *KEY_EVENTS)}
 MOST_ADDRESSES: Final = 32
+SILENT_S: Final = 3.5
+"""Three heartbeats of the server that did not come."""
 
 _decoder: Final = EventDecoder(FOLLOWED)
 
@@ -54,6 +59,7 @@ class Accounts:
         self._seq_of: dict[str, int] = {}
         self._void_before: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
+        self._sessions_of: dict[str, dict[str, None]] = {}
         self._keys: dict[str, Key] = {}
         self._addresses: dict[str, dict[str, None]] = {}
         self._news = asyncio.Event()
@@ -82,8 +88,8 @@ class Accounts:
         return self._sessions.get(session_id)
 
     def sessions_of(self, user_id: str) -> list[Session]:
-        """The sessions of a user."""
-        return [session for session in self._sessions.values() if session.user_id == user_id]
+        """The sessions of a user, oldest first."""
+        return [self._sessions[session_id] for session_id in self._sessions_of.get(user_id, ())]
 
     def key(self, key_id: str) -> Key | None:
         """The key of an id, revoked or not."""
@@ -113,8 +119,14 @@ class Accounts:
 
     def take(self, delivery: Delivery) -> None:
         """Take in a message of the log; types of a newer release are not ours to understand."""
-        if delivery.type in FOLLOWED:
-            self.take_event(_decoder.decode(delivery.type, delivery.data), delivery.seq)
+        if delivery.type not in FOLLOWED:
+            return
+        try:
+            event = _decoder.decode(delivery.type, delivery.data)
+        except msgspec.MsgspecError as error:
+            log.error("event of identity not understood", seq=delivery.seq, type=delivery.type, reason=str(error))
+            return
+        self.take_event(event, delivery.seq)
 
     def take_event(self, event: UserEvent | SessionEvent | KeyIssued | KeyRevoked, seq: int) -> None:
         """Take in an event with its sequence."""
@@ -132,6 +144,8 @@ class Accounts:
 
     def _take_user(self, event: UserEvent, seq: int) -> None:
         self._users = users.evolve(self._users, event)
+        if event.user_id not in self._users:
+            return
         self._by_name[self._users[event.user_id].username] = event.user_id
         self._seq_of[event.user_id] = seq
         if users.ends_sessions(event):
@@ -148,6 +162,7 @@ class Accounts:
             self._tell()
             return
         self._sessions[session.session_id] = session
+        self._sessions_of.setdefault(session.user_id, {})[session.session_id] = None
         if isinstance(event, SessionStarted):
             known = self._addresses.setdefault(session.user_id, {})
             known.pop(session.address, None)
@@ -159,11 +174,12 @@ class Accounts:
     def _forget_expired(self, now: int) -> None:
         """Sessions last equally long, so that those which have expired are in front."""
         while self._sessions and (oldest := next(iter(self._sessions.values()))).expires_at <= now:
-            del self._sessions[oldest.session_id]
+            self._drop([oldest.session_id])
 
     def _drop(self, session_ids: Iterable[str]) -> None:
         for session_id in list(session_ids):
-            self._sessions.pop(session_id, None)
+            if (session := self._sessions.pop(session_id, None)) is not None:
+                self._sessions_of[session.user_id].pop(session_id, None)
 
     def _tell(self) -> None:
         for told in self._watching:
@@ -197,3 +213,12 @@ def follower(event_log: EventLog, accounts: Accounts) -> OrderedReader:
         start="all",
         start_seq=accounts.position + 1,
     )
+
+
+def finding(following: OrderedReader) -> Finding:
+    """Whether users are followed: a gateway that is not told of a logout should have no clients."""
+    if following.silent_s == math.inf:
+        return Finding(State.STARTING, "waiting for IDENTITY")
+    if following.silent_s > SILENT_S:
+        return Finding(State.FAILING, f"NATS has said nothing for {following.silent_s:.0f} s; logouts are not heard")
+    return Finding(State.OK)

@@ -1,13 +1,23 @@
 """Who wants which events. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
 
 from kaiser.contracts import live
 from kaiser.contracts.events.telemetry import Readings
 
+EMERGENCY_STOP: Final = "emergency_stop"
+
 
 class Filters(live.Filters, frozen=True, forbid_unknown_fields=True):
     """What a client wants, and whether an event is of it."""
+
+    def confined(self, zones: frozenset[str]) -> "Confined | None":
+        """The same for somebody who is confined to zones; None where nothing is left of it."""
+        left = self.zones & zones if self.zones else zones
+        return Confined(**msgspec.structs.asdict(self) | {"zones": left}) if left else None
 
     def wants_type(self, event_type: str) -> bool:
         """Whether any event of this type can be wanted."""
@@ -50,3 +60,17 @@ class Filters(live.Filters, frozen=True, forbid_unknown_fields=True):
         if not self.pending and True in batch.pending:
             found = [row for row in found if not batch.pending[row]]
         return found
+
+
+class Confined(Filters, frozen=True, forbid_unknown_fields=True):
+    """What a client wants who is confined to zones, which are those of the filters."""
+
+    def wants(self, event_type: str, esp_id: str, rule_id: str = "", zone_id: str = "") -> bool:
+        """As :meth:`Filters.wants`, but that only emergency stops come of what is about no device.
+
+        Rules tell of sensors wherever they are, and interlocks of actuators. That something is to be off, everybody has
+        to know.
+        """
+        if rule_id or not (esp_id or event_type == EMERGENCY_STOP):
+            return False
+        return super().wants(event_type, esp_id, rule_id, zone_id)

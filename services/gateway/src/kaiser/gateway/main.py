@@ -25,6 +25,8 @@ from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.pacing import Pacer
+from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
@@ -33,6 +35,7 @@ from kaiser.gateway.sockets import Serving
 from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import Tokens
 from kaiser.gateway.web import Who, application
+from kaiser.gateway.wire import WireProtocol
 from kaiser.roster import Roster
 from kaiser.service import CannotStartError, Frame, listen, run
 
@@ -82,7 +85,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         frame.spawn("audit-writer", trail.write())
         roster = Roster()
         frame.spawn("roster", roster.follow(event_log))
-        hub = Hub(metrics, lambda esp_id: roster.get(esp_id).zone_id, recent_bytes=options.recent_bytes)
+        places = Places(roster)
+        hub = Hub(metrics, places.zone_of, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
         readers = LiveReaders(event_log, hub, metrics, names)
@@ -93,9 +97,11 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         who.accounts.watch(lambda: sessions.revoke(lambda principal: not who.admission.stands(principal)))
         serving = Serving(
             hub=hub,
+            pacer=Pacer(),
             readers=readers,
             backfill=Backfill(event_log, hub, names, most=options.resume_messages),
-            snapshots=Snapshots(event_log, hub),
+            snapshots=Snapshots(event_log, hub, places),
+            places=places,
             admission=who.admission,
             tickets=Tickets(event_log),
             sessions=sessions,
@@ -132,7 +138,9 @@ async def _identity(frame: Frame, event_log: EventLog, settings: GatewaySettings
     tokens = Tokens(jwt.secret, expires_s=jwt.expires_s, refresh_expires_s=jwt.refresh_expires_s)
     accounts, hashing = Accounts(), Hashing()
     await users.load(event_log, accounts, sessions_since=now_us() - jwt.refresh_expires_s * 1_000_000)
-    frame.spawn("accounts", users.follower(event_log, accounts).follow(accounts.take, asyncio.Event()))
+    following = users.follower(event_log, accounts)
+    frame.spawn("accounts", following.follow(accounts.take, asyncio.Event()))
+    frame.health.add("identity", lambda: users.finding(following))
     identity = Identity(event_log, accounts)
     await ensure_first_admin(identity, accounts, hashing, settings.admin)
     return Who(accounts, identity, Logins(identity, accounts, tokens, hashing), Admission(tokens, accounts))
@@ -142,7 +150,7 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
         http="httptools",
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,

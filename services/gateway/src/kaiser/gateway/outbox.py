@@ -7,7 +7,7 @@ Every frame says by its cursor how far the client is with it. A frame before a g
 loses the connection in between would never hear of it.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple
 
 from kaiser.contracts.live import Missed
@@ -35,14 +35,14 @@ class Outbox:
 
     Attributes:
         missed: Events missed since the start.
-        told: Positions that the client knows of by the frames it was given.
+        told: Positions that the client knows of by the frames that were taken.
     """
 
     __slots__ = ("_behind_gap", "_bytes", "_chunks", "_gap", "_limit", "_number", "missed", "told")
 
     def __init__(self, limit_bytes: int) -> None:
         self.missed = 0
-        self.told: dict[str, int] = {}
+        self.told: Positions = {}
         self._limit = limit_bytes
         self._number = 0
         self._chunks: dict[Hashable, _Chunk] = {}
@@ -54,6 +54,11 @@ class Outbox:
     def size(self) -> int:
         """Bytes that wait."""
         return self._bytes
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is anything to take."""
+        return bool(self._chunks or self._gap)
 
     @property
     def roomy(self) -> bool:
@@ -124,12 +129,14 @@ class Outbox:
         """
         messages: list[bytes] = []
         if self._chunks:
-            before = None if self._gap else cursor
-            messages += self._frames(self._chunks.values(), lambda: before or positions.write(self._up_to_gap(now)))
+            up_to_gap = self._up_to_gap(now) if self._gap else now
+            before = positions.write(up_to_gap) if self._gap else cursor
+            messages += self._frames(self._chunks.values(), before)
+            self.told = up_to_gap
         if self._gap:
             messages += [encode(missed) for missed in self._gap.values()]
-            messages += self._frames(self._behind_gap, lambda: cursor)
-        self.told = dict(now)
+            messages += self._frames(self._behind_gap, cursor)
+        self.told = now
         self.clear()
         return messages
 
@@ -139,19 +146,19 @@ class Outbox:
             first.setdefault(chunk.stream, chunk.seq)
         return {stream: min(seq, first[stream] - 1) if stream in first else seq for stream, seq in now.items()}
 
-    def _frames(self, chunks: Iterable[_Chunk], last_cursor: Callable[[], str]) -> list[bytes]:
+    def _frames(self, chunks: Iterable[_Chunk], last_cursor: str) -> list[bytes]:
         """Chunks in as many frames as it takes, at least one; each has the cursor of what is in it."""
         frames: list[bytes] = []
         inside: list[bytes] = []
-        size = 0
+        size, told = 0, dict(self.told) if self._bytes > FRAME_BYTES else {}
         for chunk in chunks:
             if inside and size + len(chunk.encoded) > FRAME_BYTES:
-                frames.append(_frame(inside, positions.write(self.told)))
+                frames.append(_frame(inside, positions.write(told)))
                 inside, size = [], 0
             inside.append(chunk.encoded)
             size += len(chunk.encoded)
-            self.told[chunk.stream] = chunk.seq
-        frames.append(_frame(inside, last_cursor()))
+            told[chunk.stream] = chunk.seq
+        frames.append(_frame(inside, last_cursor))
         return frames
 
 

@@ -18,7 +18,11 @@ _decode_readings = msgspec.json.Decoder(Readings).decode
 
 
 class Encoded(NamedTuple):
-    """An event as clients get it: encoded, and what decides who gets it."""
+    """An event as clients get it: encoded, and what decides who gets it.
+
+    Attributes:
+        key: What a newer event has to have in common with this one to replace it; None for a part of a history.
+    """
 
     esp_id: str
     rule_id: str
@@ -100,10 +104,6 @@ class Said(_Message):
             self._understood = True
             self._news = self._read()
         return self._news
-
-    def key(self) -> Hashable:
-        """What a newer event has to have in common with this one to replace it; None for a part of a history."""
-        return self._news.key if self._news else None
 
     def _read(self) -> Encoded | None:
         if self.verdict == "hide":

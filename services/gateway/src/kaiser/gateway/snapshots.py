@@ -12,11 +12,12 @@ from kaiser.contracts import actuation, live, queries, safeguarding
 from kaiser.contracts.queries import Page
 from kaiser.contracts.streams import DEVICES, HEARTBEATS, TELEMETRY
 from kaiser.eventlog import EventLog, now_us
-from kaiser.gateway import positions
+from kaiser.gateway import places, positions
 from kaiser.gateway.api import actuation_views, safeguard_views, views
 from kaiser.gateway.asking import ProblemError, ask
-from kaiser.gateway.filters import Filters
+from kaiser.gateway.filters import Confined, Filters
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.places import Places
 
 PAGE: Final = 500
 BEHIND_US: Final = 5_000_000
@@ -113,9 +114,11 @@ class Snapshots:
     Args:
         event_log: Where owners are asked, and how far their tables are.
         hub: Knows how far the streams are read.
+        places: Where devices are.
     """
 
-    def __init__(self, event_log: EventLog, hub: Hub) -> None:
+    def __init__(self, event_log: EventLog, hub: Hub, places: Places) -> None:
+        self._places = places
         self._log = event_log
         self._hub = hub
 
@@ -154,7 +157,11 @@ class Snapshots:
             except ProblemError as error:
                 yield live.SnapshotPart(part.of, [], error.problem.detail)  # type: ignore[arg-type]  # one of its literals
                 return
-            items = [part.show(item) for item in page.items if _is_wanted(item, filters)]
+            found = page.items
+            if isinstance(filters, Confined):
+                confined = places.Confined(filters.zones, self._places)
+                found = [item for item in found if confined.sees(item)]
+            items = [part.show(item) for item in found if _is_wanted(item, filters)]
             yield live.SnapshotPart(part.of, items)  # type: ignore[arg-type]
             cursor = page.next_cursor
             if cursor is None:

@@ -18,17 +18,21 @@ from kaiser.gateway.admission import Admission
 from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
-from kaiser.gateway.events import SENSOR_DATA, encode
+from kaiser.gateway.events import SENSOR_DATA
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.pacing import Pacer
+from kaiser.gateway.places import Places
 from kaiser.gateway.positions import NoCursorError
+from kaiser.gateway.sending import Sender
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.showing import NAMES
 from kaiser.gateway.snapshots import Snapshots
 from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import InvalidTokenError, Principal
+from kaiser.gateway.wire import EXTENSION, WireProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +44,7 @@ LONGEST_MESSAGE: Final = 64 * 1024
 MESSAGES_PER_S: Final = 20.0
 """What a client may say for long; a burst of ten seconds of it is answered at once."""
 RECONNECT_AFTER_S: Final = 1.0
+CLOSE_WITHIN_S: Final = 2.0
 KNOWN: Final = frozenset({SENSOR_DATA, *NAMES})
 """Event types that there are; a filter for another one would wait for ever."""
 
@@ -57,22 +62,26 @@ class Serving(NamedTuple):
 
     Attributes:
         hub: Where live events come from.
+        pacer: Tells when frames are due.
         readers: Tells when the hub has caught up with the log.
         backfill: Reads what clients were away for.
         snapshots: Tells how things stand.
         admission: Knows whom tokens and keys speak for.
         tickets: Redeems tickets.
+        places: Where devices are.
         sessions: Who is connected.
         options: Frame rate and limits.
         metrics: Where to count.
     """
 
     hub: Hub
+    pacer: Pacer
     readers: LiveReaders
     backfill: Backfill
     snapshots: Snapshots
     admission: Admission
     tickets: Tickets
+    places: Places
     sessions: Sessions
     options: GatewayOptions
     metrics: GatewayMetrics
@@ -99,15 +108,19 @@ class Connection:
         self._on = serving
         self._client = Client(serving.options.buffer_bytes)
         self._renewed = asyncio.Event()
+        extensions: Any = socket.scope["extensions"]  # where litestar expects its own only
+        self._wire: WireProtocol = extensions[EXTENSION]
+        self._sender = Sender(
+            self._wire, self._client, serving.pacer, hub=serving.hub, options=serving.options, metrics=serving.metrics
+        )
         self._end: asyncio.Future[tuple[Close, str]] = asyncio.get_running_loop().create_future()
-        # One message after the other: an answer may not stand between the frames that were taken together
-        self._sending = asyncio.Lock()
         self._catching_up: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
         """Serve until either side closes, or the token expires."""
-        await self._socket.accept()
-        with contextlib.suppress(WebSocketDisconnect):
+        with contextlib.suppress(WebSocketDisconnect), contextlib.closing(self._sender):
+            await self._socket.accept()
+            self._wire.on_writable = self._sender.flush
             if len(self._on.sessions) >= self._on.options.clients:
                 await self._socket.close(Close.TOO_MANY, "too many clients")
                 return
@@ -134,10 +147,9 @@ class Connection:
 
     async def _serve(self) -> None:
         on = self._on
-        on.hub.add(self._client)
         on.sessions.add(self)
         on.metrics.clients.inc()
-        parts = (self._listen(), self._send(), self._expire())
+        parts = (self._listen(), self._expire())
         work: set[asyncio.Future[Any]] = {asyncio.create_task(part) for part in parts}
         try:
             if not on.admission.stands(self.principal):  # revoked between its proof and here
@@ -152,10 +164,9 @@ class Connection:
             if self._end.done():
                 await self._close(*self._end.result())
         finally:
-            on.hub.remove(self._client)
+            on.hub.halt(self._client)
             on.sessions.remove(self)
             on.metrics.clients.dec()
-            self._client.halt()
             if self._catching_up is not None:
                 work.add(self._catching_up)
             for task in work:
@@ -167,7 +178,11 @@ class Connection:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RECONNECT_AFTER_S):
                     await self._tell(live.Goodbye(RECONNECT_AFTER_S))
-        await self._socket.close(code, reason)
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await self._socket.close(code, reason)
+        except TimeoutError:
+            self._wire.abort()  # it takes nothing, not even that
 
     async def _authenticate(self) -> Principal:
         """Who the client is, by its request's header or ticket, else by its first message.
@@ -231,7 +246,10 @@ class Connection:
                     await self._renew(message)
 
     async def _subscribe(self, wish: Subscribe) -> None:
-        filters = wish.filters
+        filters = wish.filters if not self.principal.zones else wish.filters.confined(self.principal.zones)
+        if filters is None:
+            await self._problem(Code.OUTSIDE_ZONES, "you are confined to other zones")
+            return
         if unknown := filters.types - KNOWN:
             words = f"no such event types: {', '.join(sorted(unknown))}; there are {', '.join(sorted(KNOWN))}"
             await self._problem(Code.INVALID_PAYLOAD_FORMAT, words)
@@ -248,14 +266,16 @@ class Connection:
         now = self._on.hub.positions()
         start = now | {stream: seq for stream, seq in before.items() if stream in now}
         await self._tell(live.Subscribed(filters, wish.delivery, positions.write(start)))
-        self._catching_up = asyncio.create_task(self._catch_up(wish, start))
+        self._catching_up = asyncio.create_task(self._catch_up(wish, filters, start))
         self._catching_up.add_done_callback(self._caught_up)
 
-    async def _catch_up(self, wish: Subscribe, start: dict[str, int]) -> None:
+    async def _catch_up(self, wish: Subscribe, filters: Filters, start: dict[str, int]) -> None:
+        if self.principal.zones:
+            await self._on.places.known()
         if wish.snapshot:
-            start = await self._on.snapshots.tell(wish.filters, start, self._tell, resuming=bool(wish.cursor))
-        self._client.begin(wish.filters, wish.delivery, start)
-        await self._on.backfill.bring(self._client, wish.filters, start)
+            start = await self._on.snapshots.tell(filters, start, self._tell, resuming=bool(wish.cursor))
+        self._on.hub.begin(self._client, filters, wish.delivery, start)
+        await self._on.backfill.bring(self._client, filters, start)
 
     def _caught_up(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None or isinstance(error, WebSocketDisconnect):
@@ -269,7 +289,7 @@ class Connection:
             self._catching_up.cancel()
             await asyncio.gather(self._catching_up, return_exceptions=True)
             self._catching_up = None
-        self._client.halt()
+        self._on.hub.halt(self._client)
 
     async def _renew(self, said: Authenticate) -> None:
         """Go on with another token of the same user; a wrong one changes nothing."""
@@ -295,40 +315,11 @@ class Connection:
         self.end(Close.EXPIRED, "the token has expired")
         await asyncio.Future()
 
-    async def _send(self) -> None:
-        """Frames as fast as the socket takes them; what comes meanwhile gathers in the outbox."""
-        client, on = self._client, self._on
-        pause, every_s = 1.0 / on.options.frames_per_s, on.options.heartbeat_s
-        loop = asyncio.get_running_loop()
-        next_frame = 0.0
-        while True:
-            if not client.news.is_set():
-                try:
-                    async with asyncio.timeout(every_s):
-                        await client.news.wait()
-                except TimeoutError:
-                    if client.filters is not None:
-                        _, cursor = on.hub.standing(client)
-                        await self._tell(live.Heartbeat(time.time_ns() // 1000, every_s, cursor))
-                    continue
-            if not client.hurry.is_set() and loop.time() < next_frame:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(next_frame):
-                        await client.hurry.wait()
-            next_frame = loop.time() + pause
-            async with self._sending:
-                client.news.clear()
-                client.hurry.clear()
-                for message in client.outbox.take(*on.hub.standing(client)):
-                    await self._socket.send_data(message, mode="text", encoding="utf-8")
-                    on.metrics.frames.inc()
-
     def _authenticated(self) -> live.Authenticated:
         return live.Authenticated(self.principal.username, self.principal.expires_at)
 
     async def _tell(self, message: msgspec.Struct) -> None:
-        async with self._sending:
-            await self._socket.send_data(encode(message), mode="text")
+        await self._sender.tell(message)
 
     async def _problem(self, code: Code, detail: str) -> None:
         await self._tell(live.Problem(code, detail))

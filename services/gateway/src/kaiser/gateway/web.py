@@ -7,6 +7,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
+from kaiser.gateway import places
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
@@ -168,6 +169,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
+        after_request=places.shown,
     )
     given = {
         "event_log": event_log,
@@ -183,7 +185,7 @@ def application(
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": who.admission}),
+        state=State({"admission": who.admission, "places": serving.places}),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )

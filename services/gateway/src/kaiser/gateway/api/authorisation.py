@@ -4,7 +4,7 @@ The gateway does not start with a route that is not in the table, or a row that 
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from litestar.connection import ASGIConnection
@@ -12,7 +12,10 @@ from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedExce
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
+from kaiser.contracts.codes import Code
 from kaiser.contracts.events.identity import Role, Scope
+from kaiser.contracts.refusals import Refusal
+from kaiser.gateway import places
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.tokens import InvalidTokenError, Principal
 
@@ -29,26 +32,34 @@ class Needs(msgspec.Struct, frozen=True):
     Attributes:
         role: Lowest role of a person; None for nobody in particular.
         scope: Scope of a machine's key; None for what no machine may.
+        reach: How far it reaches, for those who are confined to zones: ``device`` to the one in the path, which has to
+            be in them, ``picked`` to what its handler or its answer picks by device and zone, ``own`` to themselves,
+            and ``site`` to everything, which is not for them.
     """
 
     role: Role | None
     scope: Scope | None = None
+    reach: Literal["device", "picked", "own", "site"] = "device"
 
 
-ANYBODY: Final = Needs(None)
-SOMEBODY: Final = Needs("viewer", "read")
-PERSON: Final = Needs("viewer")
+ANYBODY: Final = Needs(None, None, "own")
+SOMEBODY: Final = Needs("viewer", "read", "own")
+PERSON: Final = Needs("viewer", None, "own")
 READ: Final = Needs("viewer", "read")
+PICK: Final = Needs("viewer", "read", "picked")
+SURVEY: Final = Needs("viewer", "read", "site")
 CONTROL: Final = Needs("operator", "control")
-STOP: Final = Needs("operator", "stop")
+CONTROL_PICKED: Final = Needs("operator", "control", "picked")
+STOP: Final = Needs("operator", "stop", "picked")
 PLACE: Final = Needs("operator", "configure")
 """Names and zones of devices, which change no output."""
 CONFIGURE: Final = Needs("engineer", "configure")
-RELEASE: Final = Needs("engineer")
+CONFIGURE_SITE: Final = Needs("engineer", "configure", "site")
+RELEASE: Final = Needs("engineer", None, "picked")
 """Whoever lets actuators be switched on again has looked, which a machine cannot."""
-RULES: Final = Needs("operator", "rules")
-USERS: Final = Needs("admin")
-AUDIT: Final = Needs("admin", "audit")
+RULES: Final = Needs("operator", "rules", "site")
+USERS: Final = Needs("admin", None, "site")
+AUDIT: Final = Needs("admin", "audit", "site")
 
 _SENSOR: Final = "/sensors/{esp_id}/{gpio}/{sensor_type}"
 _ACTUATOR: Final = "/actuators/{esp_id}/{gpio}"
@@ -76,7 +87,7 @@ TABLE: Final[dict[str, Needs]] = {
     "GET /audit": AUDIT,
     "GET /audit/export.jsonl": AUDIT,
     # Devices
-    "GET /devices": READ,
+    "GET /devices": PICK,
     "GET /devices/{esp_id}": READ,
     "PATCH /devices/{esp_id}": PLACE,
     "POST /devices/{esp_id}/approve": CONFIGURE,
@@ -91,9 +102,9 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /devices/{esp_id}/zone": PLACE,
     "PUT /devices/{esp_id}/subzones/{subzone_id}": PLACE,
     "DELETE /devices/{esp_id}/subzones/{subzone_id}": PLACE,
-    "GET /zones": READ,
+    "GET /zones": PICK,
     # Sensors
-    "GET /sensors": READ,
+    "GET /sensors": PICK,
     f"GET {_SENSOR}/latest": READ,
     f"GET {_SENSOR}/history": READ,
     f"GET {_SENSOR}/export.csv": READ,
@@ -106,7 +117,7 @@ TABLE: Final[dict[str, Needs]] = {
     f"POST {_SENSOR}/calibration/finish": CONFIGURE,
     f"POST {_SENSOR}/calibration/recompute": CONFIGURE,
     # Actuators
-    "GET /actuators": READ,
+    "GET /actuators": PICK,
     f"GET {_ACTUATOR}": READ,
     f"GET {_ACTUATOR}/history": READ,
     f"POST {_ACTUATOR}/command": CONTROL,
@@ -114,29 +125,29 @@ TABLE: Final[dict[str, Needs]] = {
     f"GET {_ACTUATOR}/limits": READ,
     f"PUT {_ACTUATOR}/limits": CONFIGURE,
     f"DELETE {_ACTUATOR}/limits": CONFIGURE,
-    "GET /commands": READ,
-    "GET /commands/{command_id}": READ,
-    "DELETE /commands/{command_id}": CONTROL,
+    "GET /commands": PICK,
+    "GET /commands/{command_id}": PICK,
+    "DELETE /commands/{command_id}": CONTROL_PICKED,
     # Safety
-    "GET /emergency-stops": READ,
+    "GET /emergency-stops": PICK,
     "POST /emergency-stops": STOP,
     "POST /emergency-stops/{emergency_id}/release": RELEASE,
     "POST /actuators/emergency_stop": STOP,
     "POST /actuators/emergency-stop": STOP,
     "POST /actuators/clear_emergency": RELEASE,
     "POST /actuators/clear-emergency": RELEASE,
-    "GET /interlocks": READ,
-    "PUT /interlocks/{interlock_id}": CONFIGURE,
-    "DELETE /interlocks/{interlock_id}": CONFIGURE,
-    "GET /safety/violations": READ,
-    "GET /safety/decisions/{seq}": READ,
-    "GET /alerts": READ,
-    "POST /alerts/{alert_id}/clear": CONTROL,
+    "GET /interlocks": SURVEY,
+    "PUT /interlocks/{interlock_id}": CONFIGURE_SITE,
+    "DELETE /interlocks/{interlock_id}": CONFIGURE_SITE,
+    "GET /safety/violations": PICK,
+    "GET /safety/decisions/{seq}": PICK,
+    "GET /alerts": PICK,
+    "POST /alerts/{alert_id}/clear": CONTROL_PICKED,
     # Rules
-    "GET /rules": READ,
-    "GET /rules.yaml": READ,
+    "GET /rules": SURVEY,
+    "GET /rules.yaml": SURVEY,
     "POST /rules.yaml": RULES,
-    "GET /rules/{rule_id}": READ,
+    "GET /rules/{rule_id}": SURVEY,
     "PUT /rules/{rule_id}": RULES,
     "DELETE /rules/{rule_id}": RULES,
     "POST /rules/{rule_id}/enable": RULES,
@@ -144,20 +155,20 @@ TABLE: Final[dict[str, Needs]] = {
     "POST /rules/{rule_id}/test": RULES,
     "POST /rules/{rule_id}/backtest": RULES,
     "POST /rules/{rule_id}/whatif": RULES,
-    "GET /rules/{rule_id}/explanation": READ,
-    "GET /rules/{rule_id}/runs": READ,
-    "GET /rules/{rule_id}/runs/{run_id}/explanation": READ,
-    "GET /rule-runs": READ,
-    "GET /rule-templates": READ,
-    "POST /rule-templates/{name}": READ,
-    "GET /logic/rules": READ,
+    "GET /rules/{rule_id}/explanation": SURVEY,
+    "GET /rules/{rule_id}/runs": SURVEY,
+    "GET /rules/{rule_id}/runs/{run_id}/explanation": SURVEY,
+    "GET /rule-runs": SURVEY,
+    "GET /rule-templates": SURVEY,
+    "POST /rule-templates/{name}": SURVEY,
+    "GET /logic/rules": SURVEY,
     "POST /logic/rules": RULES,
-    "GET /logic/rules/{rule_id}": READ,
+    "GET /logic/rules/{rule_id}": SURVEY,
     "PUT /logic/rules/{rule_id}": RULES,
     "DELETE /logic/rules/{rule_id}": RULES,
     "POST /logic/rules/{rule_id}/toggle": RULES,
     "POST /logic/rules/{rule_id}/test": RULES,
-    "GET /logic/execution_history": READ,
+    "GET /logic/execution_history": SURVEY,
 }
 """Route to what it needs. Whoever may read may read all of it; zones narrow that for those who are confined to some."""
 
@@ -202,6 +213,23 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")
         words = f"needs the scope {needs.scope}" if needs.scope else "is for people, and this is a key of a machine"
         raise PermissionDeniedException(words)
+    await _confine(connection, needs, principal)
+
+
+async def _confine(connection: ASGIConnection[Any, Any, Any, Any], needs: Needs, principal: Principal) -> None:
+    """Hold those who are confined to their zones.
+
+    Raises:
+        Refusal: OUTSIDE_ZONES, or ESP_DEVICE_NOT_FOUND for a device that is outside.
+    """
+    confined = places.confine(connection.app.state, principal.zones)
+    if confined is None or needs.reach == "own":
+        return
+    if needs.reach == "site":
+        raise Refusal(Code.OUTSIDE_ZONES, "this is about the whole site, and you are confined to zones")
+    await confined.places.known()
+    if needs.reach == "device":
+        places.must_reach(str(connection.path_params.get("esp_id", "")))
 
 
 async def _admitted(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:

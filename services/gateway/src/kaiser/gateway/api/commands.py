@@ -27,6 +27,7 @@ from kaiser.gateway.api.registry import By, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To, instant_of
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ProblemError, ask, order
+from kaiser.gateway.places import must_reach
 
 LONGEST_WAIT_S: Final = 60
 AGAIN_S: Final = 0.1
@@ -175,6 +176,7 @@ async def one_command(event_log: EventLog, command_id: str, wait: Wait = 0.0) ->
 async def cancel(event_log: EventLog, request: By, command_id: str) -> views.CommandView:
     """Take back a command that is not on its way yet: held for a device that is offline, or not decided on."""
     found = await _command(event_log, command_id, 0.0)
+    must_reach(found.esp_id)
     asked = actuation.CancelCommand(esp_id=found.esp_id, gpio=found.gpio, by=who_asks(request), command_id=command_id)
     return views.command(await order(event_log, "actuator", "cancel", asked, actuation.Command))
 

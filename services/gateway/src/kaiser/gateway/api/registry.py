@@ -15,6 +15,7 @@ from kaiser.contracts.commands import DeviceDecided, DeviceOrder
 from kaiser.contracts.events.registry import Board
 from kaiser.eventlog import EventLog
 from kaiser.gateway.asking import order
+from kaiser.gateway.places import must_be_in
 from kaiser.gateway.tokens import Principal
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -124,6 +125,7 @@ async def rotate_key(event_log: EventLog, request: By, esp_id: str) -> Response[
 @put("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"])
 async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneWish) -> Response[DecisionView]:
     """Order a device into a zone. It is told until it answers: ``zone_state`` of the device, event ``zone_changed``."""
+    must_be_in(data.zone_id)
     asked = commands.AssignZone(
         esp_id=esp_id,
         by=who_asks(request),

@@ -13,6 +13,7 @@ from kaiser.contracts import safeguarding
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import Limits, Rule
 from kaiser.contracts.queries import Page
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.safeguarding import SafetyDecided, SafetyOrder
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import safeguard_views as views
@@ -23,6 +24,7 @@ from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask, order
+from kaiser.gateway.places import ASKING, Confined
 
 INTERLOCK: Final = "/interlocks/{interlock_id:str}"
 
@@ -198,8 +200,25 @@ async def clear_alert(
     data: Annotated[Reason, Body(examples=[example("looked after", reason="the pump was replaced")])],
 ) -> views.SafetyDecisionView:
     """Say that an alert is over. What it stopped stays off until somebody switches it on."""
+    confined = ASKING.get()
+    if confined is not None and not await _is_of(event_log, alert_id, confined):
+        raise Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over")
     asked = safeguarding.ClearAlert(alert_id=alert_id, by=who_asks(request), reason=data.reason)
     return await _decided(event_log, "clear_alert", asked)
+
+
+async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool:
+    """Whether an open alert is about a device in the zones of whoever asks."""
+    cursor: str | None = None
+    while True:
+        query = safeguarding.AlertsQuery(limit=1000, cursor=cursor)
+        found = await ask(event_log, "safety", "alerts", query, Page[safeguarding.Alert])
+        for alert in found.items:
+            if alert.alert_id == alert_id:
+                return confined.sees(alert)
+        if found.next_cursor is None:
+            return False
+        cursor = found.next_cursor
 
 
 async def _decided(event_log: EventLog, name: str, asked: SafetyOrder) -> views.SafetyDecisionView:

@@ -145,7 +145,14 @@ class Trail:
                     await self._news.wait()
 
     def _take(self, delivery: Delivery) -> None:
-        entry = _decode(delivery.data)
+        try:
+            entry = _decode(delivery.data)
+        except msgspec.MsgspecError as error:
+            # Behind it all the same: the chain goes on, and whoever verifies it finds this
+            self._seq = max(self._seq, delivery.seq)
+            self._news.set()
+            log.error("entry of the audit not understood", seq=delivery.seq, reason=str(error))
+            return
         self._seen[entry.hash] = None
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)

@@ -22,6 +22,8 @@ from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
 log = structlog.get_logger(__name__)
 
 SEEN_WITHIN_S: Final = 3.0
+MOST_SESSIONS: Final = 100
+"""Of one user; the oldest ends for one more. A script that logs in for each request would fill the memory."""
 
 
 class ThrottledError(Exception):
@@ -192,6 +194,8 @@ class Logins:
 
     async def _start(self, user: User, user_seq: int, address: str) -> Granted:
         now = now_us()
+        for oldest in self._accounts.sessions_of(user.user_id)[: 1 - MOST_SESSIONS]:
+            await self.end(oldest.session_id, by=user.username, reason="revoked")
         start = sessions.Start(
             session_id=new_id(),
             user_id=user.user_id,

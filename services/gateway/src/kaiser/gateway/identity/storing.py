@@ -24,6 +24,8 @@ from kaiser.gateway.asking import ProblemError
 from kaiser.gateway.identity import keys, sessions, users
 
 SOURCE: Final = "kaiser/gateway"
+SESSION_KEPT_S: Final = 91 * 86_400
+"""Longer than any session may last. That there was one stays in the audit."""
 STORED_WITHIN_S: Final = 4.0
 SEEN_WITHIN_S: Final = 4.0
 
@@ -49,7 +51,8 @@ def user_event(event: UserEvent) -> Event:
 def session_event(event: SessionEvent) -> Event:
     """An event of a session for the log."""
     subject = subjects.session(event.session_id, event.EVENT)
-    return Event(subject=subject, type=event.TYPE, data=encode(event), source=SOURCE, time=event.at)
+    gone = {"Nats-TTL": str(SESSION_KEPT_S)}
+    return Event(subject=subject, type=event.TYPE, data=encode(event), source=SOURCE, time=event.at, headers=gone)
 
 
 def key_event(event: KeyEvent) -> Event:

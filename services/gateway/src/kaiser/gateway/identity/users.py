@@ -127,8 +127,11 @@ def decide(users: Users, command: Command) -> list[UserEvent]:
 
 
 def evolve(users: Users, event: UserEvent) -> Users:
-    """The users after an event."""
-    return {**users, event.user_id: _evolved(users.get(event.user_id), event)}
+    """The users after an event; one of a user whom nobody made changes nothing."""
+    user = users.get(event.user_id)
+    if isinstance(event, UserCreated):
+        return {**users, event.user_id: _made(event)}
+    return users if user is None else {**users, event.user_id: _evolved(user, event)}
 
 
 def ends_sessions(event: UserEvent) -> bool:
@@ -181,18 +184,19 @@ def _looks_after_users(user: User) -> bool:
     return user.role == "admin" and user.active and not user.zones
 
 
-def _evolved(user: User | None, event: UserEvent) -> User:
-    if isinstance(event, UserCreated):
-        return User(
-            user_id=event.user_id,
-            username=event.username,
-            password_hash=event.password_hash,
-            role=event.role,
-            zones=frozenset(event.zones),
-            created_at=event.created_at,
-            created_by=event.created_by,
-        )
-    assert user is not None  # decide made its account first
+def _made(event: UserCreated) -> User:
+    return User(
+        user_id=event.user_id,
+        username=event.username,
+        password_hash=event.password_hash,
+        role=event.role,
+        zones=frozenset(event.zones),
+        created_at=event.created_at,
+        created_by=event.created_by,
+    )
+
+
+def _evolved(user: User, event: UserChanged | PasswordSet | SessionsEnded | UserRemoved) -> User:
     match event:
         case UserChanged(role=role, zones=zones, disabled=disabled):
             return msgspec.structs.replace(user, role=role, zones=frozenset(zones), disabled=disabled)
