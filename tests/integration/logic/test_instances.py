@@ -5,11 +5,13 @@ import contextlib
 import time
 
 import httpx
+import msgspec
 from tests.integration.logic.again import assert_the_same_again
 from tests.integration.logic.site import ESP, FAN, PUMP, below, rule, switch
 
 from kaiser.contracts.events.logic import CommandAsked, EngineResumed, RunEnded, RunStarted, StepWaiting
 from kaiser.contracts.logic import RulesQuery
+from kaiser.logic.checkpoints import Checkpoints
 
 PAUSED = [switch("ON"), {"kind": "delay", "for_s": 4}, switch("OFF")]
 
@@ -156,3 +158,57 @@ async def test_any_instance_answers_and_shows_the_same(site, acting, new_logic):
             return view["active"] and view["truth"] is True
 
         await site.comes_to(active, wanted=True)
+
+
+async def test_without_a_checkpoint_rules_go_on_and_no_name_of_a_run_comes_twice(site, acting, new_logic):
+    service = new_logic()
+    service.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), switch("ON"), otherwise=[switch("OFF")]))
+    await site.measures(20)
+    await site.one(RunEnded)
+    service.kill()
+    await site.log.js.delete_key_value("logic")
+    service.start()
+    await site.measures(10)
+    await site.until(lambda: len(site.of(RunEnded)) == 2)
+    assert [event.run_id for event in site.of(RunStarted)] == ["water.1.1", "water.1.2"]
+    assert len(site.requested()) == 2
+    assert_without_gaps(site)
+
+
+async def test_who_stops_leaves_a_checkpoint_so_that_the_next_one_reads_nothing_twice(site, acting, new_logic):
+    service = new_logic(checkpoint_s="3600")
+    service.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), *PAUSED))
+    await site.measures(20)
+    await site.one(StepWaiting)
+    service.stop()
+    kept = await Checkpoints(site.log, "logic").last()
+    assert kept is not None
+    assert kept.mark.n == len([1 for _, event in site.events if hasattr(event, "n")])
+    service.start()
+    await site.one(RunEnded)
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
+    await assert_the_same_again(site.log)
+
+
+async def test_an_instance_that_does_not_agree_with_the_log_goes_on_from_it_all_the_same(site, acting, new_logic):
+    service = new_logic()
+    service.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), *PAUSED))
+    await site.measures(20)
+    await site.one(StepWaiting)
+    service.stop()
+    checkpoints = Checkpoints(site.log, "logic")
+    kept = await checkpoints.last()
+    assert kept is not None
+    engine = msgspec.json.decode(kept.engine)
+    other = msgspec.Raw(msgspec.json.encode(engine | {"n": engine["n"] - 1}))
+    await checkpoints.write(msgspec.structs.replace(kept, engine=other))
+    service.start()
+    await site.one(RunEnded)
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
+    assert_without_gaps(site)

@@ -4,7 +4,9 @@ import msgspec
 import nats.errors
 import structlog
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import NotFoundError
 
+from kaiser.contracts.streams import LOGIC
 from kaiser.eventlog import EventLog, Snapshots
 from kaiser.logic import snapshots
 from kaiser.logic.marks import Mark
@@ -31,18 +33,20 @@ class Checkpoints:
     """
 
     def __init__(self, log: EventLog, bucket: str) -> None:
+        self._log = log
         self._snapshots = Snapshots(log, bucket, f"format {snapshots.FORMAT}")
 
     async def last(self) -> Checkpoint | None:
-        """The last checkpoint; None where there is none that this release reads.
+        """The last checkpoint; None where there is none that this release reads, or that is of this log.
 
         Raises:
-            nats.errors.Error: The log is not reachable.
+            nats.errors.Error: The log is not reachable, which does not mean that there is none.
         """
         try:
             data = await self._snapshots.read()
-            return None if data is None else _decode(data)
-        except (JetStreamError, ValueError) as error:
+            checkpoint = None if data is None else _decode(data)
+            return checkpoint if checkpoint is not None and await self._belongs(checkpoint.mark) else None
+        except (NotFoundError, ValueError) as error:
             _log.warning("there is no checkpoint to go on from", reason=repr(error))
             return None
 
@@ -55,4 +59,12 @@ class Checkpoints:
             _log.warning("a checkpoint could not be written", reason=repr(error))
             return False
         _log.debug("checkpoint written", bytes=len(data), clock=checkpoint.mark.clock)
+        return True
+
+    async def _belongs(self, mark: Mark) -> bool:
+        """Whether it was made of these streams: a log that was replaced is shorter."""
+        for stream, seq in {**mark.taken, LOGIC.name: mark.seq}.items():
+            if int((await self._log.js.stream_info(stream)).state.last_seq) < seq:
+                _log.warning("the checkpoint is of another log", stream=stream)
+                return False
         return True

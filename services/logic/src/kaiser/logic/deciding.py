@@ -31,6 +31,8 @@ SAY_S: Final = 0.25
 LOOK_S: Final = 0.5
 """Longest wait between two looks at what is due."""
 AGAIN_S: Final = 0.5
+MOST_LOST: Final = 3
+"""So often in a row an instance begins anew rather than to go on from what does not agree with the log."""
 
 
 class Deciding:
@@ -77,6 +79,7 @@ class Deciding:
         self._news = asyncio.Event()
         self._checkpointing: asyncio.Task[bool] | None = None
         self._writer: Writer | None = None
+        self._lost = 0
 
     @property
     def missing(self) -> str:
@@ -124,7 +127,8 @@ class Deciding:
             try:
                 await self._term()
             except LostTrackError as lost:
-                _log.warning("this instance does not decide any more", reason=str(lost))
+                self._lost += 1
+                _log.warning("this instance does not decide", reason=str(lost), times=self._lost)
             except (nats.errors.Error, TimeoutError) as error:
                 _log.warning("deciding waits for the log", reason=repr(error))
             self.leads = False
@@ -173,17 +177,25 @@ class Deciding:
     # leading
 
     async def _term(self) -> None:
-        following = self.following or await self._open(await self._kept.last())
         began = time.monotonic()
-        decisions = await following.take_over()
+        following = await self._newest()
+        decisions = await following.take_over(anyhow=self._lost >= MOST_LOST)
         writer = self._writer = Writer(self._log, following.here, self._ttl_s)
         await self._begin(following, writer, decisions)
         self._wrote(decisions)
-        self.leads = True
+        self.leads, self._lost = True, 0
         self._metrics.took_over(time.monotonic() - began)
         _log.info("this instance decides", n=following.engine.core.n, events=len(decisions))
         await self._kept.write(self._checkpoint(following, writer))
         await self._decide(following, writer)
+
+    async def _newest(self) -> Following:
+        """Where to go on from: what this instance has followed, or what the last leader left when it went."""
+        following, checkpoint = self.following, await self._kept.last()
+        if following is not None and (checkpoint is None or checkpoint.mark.clock <= following.engine.clock):
+            return following
+        await self._close()
+        return await self._open(checkpoint)
 
     async def _begin(self, following: Following, writer: Writer, decisions: Sequence[Decision]) -> None:
         """Write what a term begins with, as long as nobody else decides; who defines rules meanwhile does not."""

@@ -50,6 +50,10 @@ class Feed:
             self.taken = max(self.taken, seq)
             self.seen = max(self.seen, seq)
 
+    def has(self, seq: int) -> bool:
+        """Whether everything up to a sequence is here, or is nowhere any more."""
+        return self.seen >= seq or not self.behind
+
     @property
     def bound(self) -> int:
         """Up to when everything of this stream is here, as far as is known."""
@@ -107,7 +111,7 @@ def up_to(
         most: How many at most.
     """
     feeds = tuple(feeds)
-    limit = min((feed.at for feed in feeds if feed.seen < taken.get(feed.stream, 0)), default=NEVER)
+    limit = min((feed.at for feed in feeds if not feed.has(taken.get(feed.stream, 0))), default=NEVER)
     moved = {stream for stream, _ in late}
     for feed in feeds:
         if feed.stream in moved:

@@ -6,7 +6,7 @@ the last mark in the log: what comes behind it happened while nobody decided.
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
@@ -21,6 +21,9 @@ from kaiser.logic.ordering import Order, replay
 from kaiser.logic.written import Written, last_of_all
 
 _log = structlog.get_logger(__name__)
+
+LOOK_S: Final = 0.5
+"""Longest wait for more between two looks at whether there is any."""
 
 
 class LostTrackError(Exception):
@@ -90,8 +93,12 @@ class Following:
             raise LostTrackError(f"{self.engine.core.n} decisions, where the leader came to {mark.n}")
         self._unpublished.clear()
 
-    async def take_over(self) -> list[Decision]:
+    async def take_over(self, *, anyhow: bool = False) -> list[Decision]:
         """Go on where the log ends: take in what happened since, and decide from now on.
+
+        Args:
+            anyhow: Go on from here though this is not where the log is, and number on from there. For an engine of
+                another release, say, which would have decided something else: better that than to lose the runs.
 
         Returns:
             What is to be written, as long as nobody else has written anything: ``EngineResumed``, messages that were
@@ -101,13 +108,16 @@ class Following:
             LostTrackError: As of :meth:`reach`.
         """
         await self.written.catch_up()
-        self._check_gaps()
+        if not anyhow:
+            self._check_gaps()
         if self.written.mark is not None and self.written.mark.seq > (self.mark.seq if self.mark else 0):
             await self._go_to(self.written.mark)
         left = [decision for decision in self._unpublished if decision.n > self.written.n]
-        if self.engine.core.n < self.written.n:
-            raise LostTrackError(f"{self.engine.core.n} decisions, where the log has {self.written.n}")
         self._unpublished.clear()
+        if anyhow:
+            left, self.engine.core.n = [], self.written.n
+        elif self.engine.core.n < self.written.n:
+            raise LostTrackError(f"{self.engine.core.n} decisions, where the log has {self.written.n}")
         self._note(self.engine.tick(self.engine.clock), left)
         self.engine.hold()
         decided = await self._backlog()
@@ -137,7 +147,7 @@ class Following:
             if self.inflow.caught_up and not 0 < self.inflow.next_at() <= until:
                 break
             if (self.engine.clock, len(decided)) == before:
-                await self.inflow.changed.wait()
+                await self.inflow.news(LOOK_S)
             else:
                 await asyncio.sleep(0)
         self.inflow.settle()
@@ -157,7 +167,7 @@ class Following:
             elif complete:
                 break
             else:
-                await self.inflow.changed.wait()
+                await self.inflow.news(LOOK_S)
         self._note(replay(self.engine, (), order=gaps, until=mark.clock), self._unpublished)
         self.mark = mark
         self.written.forget(mark.clock)

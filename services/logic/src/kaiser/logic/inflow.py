@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import nats.errors
@@ -90,23 +91,17 @@ class Inflow:
 
     def due(self, now: int) -> Iterator[Message]:
         """Messages to take by now, in order."""
-        self._check()
-        clock = time.monotonic()
-        for feed in self.feeds.values():
-            if feed.behind and clock - self._heard.get(feed.stream, clock) > STALLED_S:
-                feed.behind = False
-        self._room.set()
+        self._look()
         return feeds.due(self.feeds.values(), now, MOST)
 
     def up_to(self, taken: Mapping[str, int], late: Mapping[tuple[str, int], int]) -> Iterator[Message]:
         """Messages that somebody else has taken, when that one took them, as far as they are here."""
-        self._check()
-        self._room.set()
+        self._look()
         return feeds.up_to(self.feeds.values(), taken, late, MOST)
 
     def has(self, taken: Mapping[str, int]) -> bool:
         """Whether everything has come that somebody else has taken."""
-        return all(feed.seen >= taken.get(stream, 0) for stream, feed in self.feeds.items())
+        return all(feed.has(taken.get(stream, 0)) for stream, feed in self.feeds.items())
 
     def next_at(self) -> int:
         """When the oldest message that waits was stored; 0 for none."""
@@ -124,6 +119,7 @@ class Inflow:
         async with self._reader(source, feed) as reader:
             self._readers[source.stream] = reader
             feed.behind = reader.pending > 0
+            self._heard[source.stream] = time.monotonic()
             self.changed.set()
             try:
                 while True:
@@ -139,9 +135,21 @@ class Inflow:
             finally:
                 del self._readers[source.stream]
 
-    def _check(self) -> None:
+    async def news(self, within_s: float) -> None:
+        """Return when something has come, or the time is over. Whoever waits has cleared ``changed`` before looking."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.changed.wait()
+
+    def _look(self) -> None:
+        """Let readers go on, and see whether one died, or waits for what does not come."""
         if self._failure is not None:
             raise self._failure
+        clock = time.monotonic()
+        for feed in self.feeds.values():
+            if feed.behind and clock - self._heard.get(feed.stream, clock) > STALLED_S:
+                feed.behind = False
+        self._room.set()
 
     async def _have_room(self, feed: Feed) -> None:
         while len(feed.waiting) > FULL:
