@@ -83,10 +83,11 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             await answerer.serve(log.nc)
             frame.on_stop(answerer.close)
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
-        async with Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks:
+        told = settings.notify
+        async with Webhooks(hooks, timeout_s=told.timeout_s, ca_file=told.ca_file) as webhooks:
             effects = Effects(log, rules, metrics)
             deciding.on_written.append(effects.begin)
-            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
+            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, told)
             frame.registry.register(notifying)
             leader.works += [
                 effects.term,

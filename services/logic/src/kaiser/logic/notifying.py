@@ -6,6 +6,7 @@ twice as long up to a minute, until their target has them or they are too old to
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
@@ -48,11 +49,13 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
         webhooks: Targets by name, JSON: ``{"office": {"url": "https://…", "secret": "…"}}``; best given as a file.
         give_up_s: Age at which a notification is not tried any more, seconds.
         timeout_s: Patience with each step of a request to a webhook, seconds.
+        ca_file: Whom to trust beside the public authorities, for webhooks.
     """
 
     webhooks: str = ""
     give_up_s: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    ca_file: Path | None = None
 
 
 class Pace(msgspec.Struct):

@@ -166,6 +166,7 @@ async def backtest(
 )
 async def what_if(
     event_log: EventLog,
+    request: By,
     rule_id: Id,
     data: Annotated[
         WhatIfWish,
@@ -177,10 +178,19 @@ async def what_if(
         ),
     ],
 ) -> views.WhatIfView:
-    """What another version would have done otherwise: commands that were added, removed or moved, and for how long."""
+    """What another version would have done otherwise: commands that were added, removed or moved, and for how long.
+
+    Where a version was judged, ``after.backtest_id`` lets it go live.
+    """
     start, end = _span(data.start, data.end)
     asked = logic.WhatIf(
-        rule_id=rule_id, version=data.version, against=data.against, rule=data.rule, start=start, end=end
+        rule_id=rule_id,
+        version=data.version,
+        against=data.against,
+        rule=data.rule,
+        start=start,
+        end=end,
+        by=who_asks(request),
     )
     return views.what_if(await ask(event_log, "logic", "whatif", asked, logic.WhatIfReport, wait_s=TRIAL_S))
 

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from kaiser.contracts.events.logic import NotificationAsked
 from kaiser.logic.delivering import Undelivered, identity
+from kaiser.logic.delivering.trust import trust
 from kaiser.logic.times import SECOND
 
 AT_ONCE: Final = 2
@@ -36,7 +37,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
         sender: Address that mails come from.
         security: ``starttls`` goes no further where the server has none; ``tls`` is from the beginning on; ``none`` is
             for a relay on the same machine.
-        ca_file: Whom to trust; None for whom the machine trusts.
+        ca_file: Whom to trust beside the public authorities; None for nobody.
         timeout_s: Patience with each step.
     """
 
@@ -90,15 +91,15 @@ class Mail:
 
     def _talk(self, message: EmailMessage) -> None:
         settings = self._settings
-        trust = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+        context = trust(settings.ca_file)
         server: smtplib.SMTP
         if settings.security == "tls":
-            server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=trust)
+            server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=context)
         else:
             server = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
         try:
             if settings.security == "starttls":
-                server.starttls(context=trust)
+                server.starttls(context=context)
             if settings.user is not None:
                 server.login(settings.user, settings.password or "")
             server.send_message(message)

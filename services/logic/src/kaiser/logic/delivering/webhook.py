@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Self
 
@@ -19,6 +20,7 @@ from msgspec import Meta
 
 from kaiser.contracts.events.logic import NotificationAsked
 from kaiser.logic.delivering import Undelivered, identity, notification
+from kaiser.logic.delivering.trust import trust
 from kaiser.logic.times import SECOND
 
 PREFIX: Final = "whsec_"
@@ -78,11 +80,14 @@ class Webhooks:
     Args:
         hooks: Targets by name.
         timeout_s: Patience with each step of a request.
+        ca_file: Whom to trust beside the public authorities; None for nobody.
     """
 
-    def __init__(self, hooks: Mapping[str, Hook], *, timeout_s: float = 10.0) -> None:
+    def __init__(self, hooks: Mapping[str, Hook], *, timeout_s: float = 10.0, ca_file: Path | None = None) -> None:
         self._hooks = dict(hooks)
-        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, headers={"user-agent": AGENT})
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, headers={"user-agent": AGENT}, verify=trust(ca_file)
+        )
 
     async def __aenter__(self) -> Self:
         return self

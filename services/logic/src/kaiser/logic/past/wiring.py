@@ -49,9 +49,9 @@ class Past:
         self._settings = settings
         self._pool = Pool(settings.database())
         self._queries = Queries(self._pool)
-        processes = Processes(settings.trial.at_once)
-        self.hindsight = Hindsight(self._queries, log, processes, settings.nats)
-        self._trials = Trials(rules, processes, settings.nats, settings.trial, plugins)
+        # An explanation takes a second, and must not wait for trials that take a minute
+        self.hindsight = Hindsight(self._queries, log, Processes(1), settings.nats)
+        self._trials = Trials(rules, Processes(settings.trial.at_once), settings.nats, settings.trial, plugins)
 
     async def open(self) -> None:
         """Begin to wait for the database, to record what it is to keep, and to watch it."""
