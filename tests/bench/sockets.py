@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import psutil
 import uvloop
@@ -30,10 +31,9 @@ from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import STREAMS
 from kaiser.eventlog import Event, EventLog, connect, ensure_streams, now_us
-from kaiser.gateway.tokens import Tokens
 from kaiser.local import ephemeral_services
-from kaiser.local.ephemeral import Nats
-from kaiser.local.ephemeral_services import JWT_SECRET, Service
+from kaiser.local.ephemeral import PASSWORD, Nats
+from kaiser.local.ephemeral_services import Service
 
 DEVICES = [f"ESP_{number:06X}" for number in range(50)]
 TICK_S = 0.05
@@ -208,9 +208,15 @@ class Bench:
         words = process.info["cmdline"] or []
         return "kaiser.gateway" in words and process.ppid() == os.getpid()
 
+    @staticmethod
+    async def _token(port: str) -> str:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
+            answer = await http.post("/auth/login", json={"username": "admin", "password": PASSWORD})
+            return str(answer.json()["tokens"]["access_token"])
+
     async def run(self, title: str, clients: int, rate: int, delivery: str, *, everything: bool) -> None:
         port = self._gateway.environment["KAISER_GATEWAY_PORT"]
-        token = Tokens(JWT_SECRET, expires_s=3600).issue("viewer", "viewer", "viewer", now_s=int(time.time()))
+        token = await self._token(port)
         command = [sys.executable, __file__, "--watch", port, str(clients), delivery, str(int(everything)), token]
         watching = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**24

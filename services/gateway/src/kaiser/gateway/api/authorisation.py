@@ -68,6 +68,8 @@ TABLE: Final[dict[str, Needs]] = {
     # Who I am
     "POST /auth/login": ANYBODY,
     "POST /auth/refresh": ANYBODY,
+    "GET /auth/openid": ANYBODY,
+    "POST /auth/openid": ANYBODY,
     "POST /auth/logout": PERSON,
     "POST /auth/password": PERSON,
     "GET /auth/me": SOMEBODY,
