@@ -26,14 +26,14 @@ import msgspec
 import psutil
 import uvloop
 
+from kaiser.client import Login
 from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import STREAMS
 from kaiser.eventlog import Event, EventLog, connect, ensure_streams, now_us
-from kaiser.gateway.tokens import Tokens
 from kaiser.local import ephemeral_services
-from kaiser.local.ephemeral import Nats
-from kaiser.local.ephemeral_services import JWT_SECRET, Service
+from kaiser.local.ephemeral import PASSWORD, Nats
+from kaiser.local.ephemeral_services import Service
 
 DEVICES = [f"ESP_{number:06X}" for number in range(50)]
 TICK_S = 0.05
@@ -210,7 +210,7 @@ class Bench:
 
     async def run(self, title: str, clients: int, rate: int, delivery: str, *, everything: bool) -> None:
         port = self._gateway.environment["KAISER_GATEWAY_PORT"]
-        token = Tokens(JWT_SECRET, expires_s=3600).issue("viewer", "viewer", "viewer", now_s=int(time.time()))
+        token = await Login(f"http://127.0.0.1:{port}", "admin", PASSWORD)()
         command = [sys.executable, __file__, "--watch", port, str(clients), delivery, str(int(everything)), token]
         watching = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**24
