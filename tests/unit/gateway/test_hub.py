@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -50,14 +49,14 @@ def alert(seq: int, esp_id: str, event_type: str = AlertCleared.TYPE, **fields: 
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
+def hub() -> Hub:
     made = Hub(GatewayMetrics(CollectorRegistry()), lambda esp_id: ZONES.get(esp_id, ""), recent_bytes=1_000_000)
     made.open("TELEMETRY", 0)
     made.open("SAFETY", 0)
     return made
 
 
-def client(hub: Hub, **options: object) -> Client:
+def client(hub: Hub, **options) -> Client:
     """A client for which everything comes live."""
     delivery = options.pop("delivery", "frames")
     filters = Filters(**{name: frozenset(wanted) for name, wanted in options.items()})
