@@ -22,11 +22,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import psutil
 import uvloop
 
+from kaiser.client import Login
 from kaiser.contracts import subjects
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import STREAMS
@@ -208,15 +208,9 @@ class Bench:
         words = process.info["cmdline"] or []
         return "kaiser.gateway" in words and process.ppid() == os.getpid()
 
-    @staticmethod
-    async def _token(port: str) -> str:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
-            answer = await http.post("/auth/login", json={"username": "admin", "password": PASSWORD})
-            return str(answer.json()["tokens"]["access_token"])
-
     async def run(self, title: str, clients: int, rate: int, delivery: str, *, everything: bool) -> None:
         port = self._gateway.environment["KAISER_GATEWAY_PORT"]
-        token = await self._token(port)
+        token = await Login(f"http://127.0.0.1:{port}", "admin", PASSWORD)()
         command = [sys.executable, __file__, "--watch", port, str(clients), delivery, str(int(everything)), token]
         watching = await asyncio.create_subprocess_exec(
             *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**24

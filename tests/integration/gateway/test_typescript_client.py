@@ -14,7 +14,7 @@ from kaiser.eventlog import EventLog
 from kaiser.local.ephemeral import PASSWORD, Nats
 from kaiser.local.ephemeral_services import Service
 
-from .test_python_client import token, url_of
+from .clients import base_url, brief, token_of
 from .test_resuming import DEVICES, batch
 
 CLIENT = Path(__file__).parents[3] / "clients" / "typescript"
@@ -36,7 +36,7 @@ class Following:
     def __init__(self, gateway: Service, word: str, **options: Any) -> None:
         self.ids: list[int] = []
         self.updates: list[dict[str, Any]] = []
-        self._words = [str(NODE), str(CLIENT / "test" / "follow.mjs"), url_of(gateway), word, json.dumps(options)]
+        self._words = [str(NODE), str(CLIENT / "test" / "follow.mjs"), base_url(gateway), word, json.dumps(options)]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -66,7 +66,7 @@ class Following:
 async def test_a_killed_gateway_and_a_killed_log_lose_and_double_nothing(
     gateway: Service, log: EventLog, nats_server: Nats
 ) -> None:
-    following = Following(gateway, token(), snapshot=True)
+    following = Following(gateway, token_of(gateway), snapshot=True)
     async with following.running():
         while not (await following.next()).get("complete"):
             pass
@@ -93,7 +93,7 @@ async def test_it_filters_and_goes_on_from_a_cursor_that_was_kept(gateway: Servi
         await log.publish_all([batch(number, esp_id=DEVICES[number % 2]) for number in range(10)])
         assert await first.until(5) == [1, 3, 5, 7, 9]
     await log.publish_all([batch(number, esp_id=DEVICES[number % 2]) for number in range(10, 20)])
-    again = Following(gateway, token(), **wish, cursor=first.updates[-1]["cursor"])
+    again = Following(gateway, token_of(gateway), **wish, cursor=first.updates[-1]["cursor"])
     async with again.running():
         assert await again.until(5) == [11, 13, 15, 17, 19]
 
@@ -110,13 +110,13 @@ async def test_it_filters_and_goes_on_from_a_cursor_that_was_kept(gateway: Servi
 async def test_what_the_gateway_refuses_ends_the_stream(
     gateway: Service, word: str, options: dict[str, Any], failure: str
 ) -> None:
-    following = Following(gateway, word or token(), **options)
+    following = Following(gateway, word or token_of(gateway), **options)
     async with following.running():
         assert (await following.next())["failed"] == failure
 
 
 @pytest.mark.usefixtures("built")
 async def test_a_token_that_is_not_followed_by_another_ends_the_stream(gateway: Service) -> None:
-    following = Following(gateway, token(expires_s=6))
+    following = Following(gateway, brief(token_of(gateway), expires_s=6))
     async with following.running():
         assert (await following.next())["failed"] == "NotAllowedError"
