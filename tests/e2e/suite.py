@@ -27,6 +27,7 @@ class Suite(NamedTuple):
     ingest: Service
     actuator: Service
     safety: Service
+    logic: Service
     gateway: Service
 
 
@@ -49,6 +50,7 @@ def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
         ingest=ephemeral_services.ingest(folder / "ingest", nats, postgres),
         actuator=ephemeral_services.actuator(folder / "actuator", nats, postgres),
         safety=ephemeral_services.safety(folder / "safety", nats, postgres),
+        logic=ephemeral_services.logic(folder / "logic", nats, postgres),
         gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres),
     )
     try:

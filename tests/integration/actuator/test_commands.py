@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from kaiser.contracts import actuation
@@ -181,25 +182,32 @@ async def test_a_deaf_device_is_refused(there):
     await there.until_refused("DEVICE_DEAF", DEC, PUMP, "OFF", timeout_s=1)
 
 
-async def test_an_inverted_relay_is_told_on_and_off_after_it_was_configured_and_only_off_later(there):
-    await there.configured(DEC)
-    first = await there.send(DEC, INVERTED, "OFF")
-    await there.sent(first.command_id)
-    words = [one.payload for one in there.downlinks]
-    if len(words) == 1:  # the service had not read yet that it was configured
-        first = await there.send(DEC, INVERTED, "OFF")
-        await there.sent(first.command_id)
-        words = [one.payload for one in there.downlinks][1:]
-    assert ['"ON"' in words[0], '"OFF"' in words[1]] == [True, True]
-    await there.status(DEC, INVERTED, 255)
-    await there.respond(DEC, INVERTED, "ON")
-    await there.respond(DEC, INVERTED, "OFF")
-    await there.status(DEC, INVERTED, 0)
+@pytest.mark.parametrize(("esp_id", "words"), [(HEAD, ["ON", "OFF"]), (DEC, ["OFF"])], ids=["head", "dec"])
+async def test_an_inverted_relay_is_told_off_by_itself_after_it_was_configured_and_on_first_where_it_has_to_be(
+    there, service, esp_id, words
+):
+    def asked() -> list[CommandRequested]:
+        return [fact for fact in there.facts if isinstance(fact, CommandRequested) and fact.source == "safety"]
+
+    def told() -> list[str]:
+        return [msgspec.json.decode(one.payload)["command"] for one in there.downlinks]
+
+    await there.configured(esp_id)
+    (first,) = await there.until(asked)
+    assert (first.gpio, first.action, first.by) == (INVERTED, "OFF", "kaiser")
+    await there.until(lambda: told() == words)
+    await there.status(esp_id, INVERTED, 0)
     assert (await there.ended(first.command_id)).outcome == "succeeded"
-    before = len(there.downlinks)
-    second = await there.send(DEC, INVERTED, "OFF")
+    second = await there.send(esp_id, INVERTED, "OFF")
     await there.sent(second.command_id)
-    assert len(there.downlinks) == before + 1
+    assert told() == [*words, "OFF"]
+    await there.status(esp_id, INVERTED, 0)
+    await there.ended(second.command_id)
+    service.kill()
+    await there.configured(esp_id)
+    service.start()
+    await there.until(lambda: len(asked()) == 2)
+    await there.until(lambda: told() == [*words, "OFF", *words])
 
 
 async def test_the_same_key_is_the_same_command(there):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kaiser.contracts.streams import LOGIC, PERMISSIONS, STREAMS
+from kaiser.contracts.streams import PERMISSIONS, STREAMS
 from kaiser.eventlog import (
     BatchConsumer,
     ConsumerSpec,
@@ -36,7 +36,7 @@ async def test_every_service_defines_its_own_streams_and_together_they_are_all(n
                 await ensure_streams(log, owned(service))
                 await ensure_streams(log, owned(service))
     defined = {spec.name for service in PERMISSIONS for spec in owned(service)}
-    assert defined == {spec.name for spec in STREAMS} - {LOGIC.name}  # nobody writes that one yet
+    assert defined == {spec.name for spec in STREAMS}
 
 
 async def test_ingest_may_consume_bury_and_replay(nats_server: Nats):

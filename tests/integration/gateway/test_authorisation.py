@@ -54,11 +54,11 @@ async def test_every_route_lets_in_exactly_the_roles_of_its_row(standing: Standi
         assert (status not in (401, 403)) if may else status == 403, (route, status)
 
 
-async def test_every_route_but_two_wants_to_know_who_is_asking(standing: Standing) -> None:
+async def test_every_route_but_those_of_logging_in_wants_to_know_who_is_asking(standing: Standing) -> None:
     async with httpx.AsyncClient(base_url=base_url(standing.gateway), timeout=30) as nobody:
         found = await _walk(nobody)
     open_to_all = {route for route, status in found.items() if status != 401}
-    assert open_to_all == {"POST /auth/login", "POST /auth/refresh"}
+    assert open_to_all == {"POST /auth/login", "POST /auth/refresh", "GET /auth/openid", "POST /auth/openid"}
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -72,6 +72,15 @@ async def test_every_route_lets_in_exactly_the_keys_of_its_row(standing: Standin
         needs = TABLE[route]
         may = needs.role is None or needs.scope == scope
         assert (status not in (401, 403)) if may else status == 403, (route, status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("OPTIONS", "/devices", 204), ("PUT", "/devices", 405), ("HEAD", "/devices", 405), ("GET", "/nothing", 404)],
+)
+async def test_what_is_no_route_is_said_to_be_none(standing: Standing, method: str, path: str, status: int) -> None:
+    async with httpx.AsyncClient(base_url=base_url(standing.gateway), timeout=30) as nobody:
+        assert (await nobody.request(method, PREFIX + path)).status_code == status
 
 
 async def test_the_document_has_every_route_of_the_table(standing: Standing) -> None:

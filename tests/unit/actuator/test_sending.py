@@ -81,8 +81,9 @@ def test_an_inverted_relay_is_told_on_before_its_first_off(generation):
 )
 def test_priming_is_for_inverted_relays_that_did_nothing_since_they_were_reset(more, done_at, reset_at, needed):
     wanted = WantedActuator(**({"gpio": 25, "actuator_type": "relay", "name": "Lamp", "inverted": True} | more))
-    assert needs_priming(wanted, done_at=done_at, reset_at=reset_at) == needed
+    assert needs_priming(wanted, "head", done_at=done_at, reset_at=reset_at) == needed
+    assert not needs_priming(wanted, "dec", done_at=done_at, reset_at=reset_at), "it says on, and OFF is enough"
 
 
 def test_what_nobody_configured_is_not_primed():
-    assert not needs_priming(None, done_at=0, reset_at=100)
+    assert not needs_priming(None, "head", done_at=0, reset_at=100)

@@ -1,7 +1,10 @@
 """Moments, counted down by the monotonic clock."""
 
-from kaiser.actuator.commands import US, Due
-from kaiser.actuator.timers import AGAIN_S, Timers
+import msgspec
+
+from kaiser.actuator.commands import US, Due, Patience
+from kaiser.actuator.state import HOUR_US, NEW
+from kaiser.actuator.timers import AGAIN_S, Seen, Timers, dues
 
 WALL = 1_777_500_000 * US
 
@@ -62,3 +65,18 @@ def test_many_changes_of_plan_leave_nothing_behind():
         timers.plan("a", [due(str(number), in_s=10)], wall=WALL, monotonic=100)
     assert len(timers) == 1
     assert [one.command_id for _, one in timers.take_due(200)] == ["999"]
+
+
+def test_what_does_not_do_what_it_says_after_a_reset_is_told_off_at_once_and_then_more_and_more_seldom():
+    seen, patience = Seen(reset_at=WALL), Patience(insist_s=15.0)
+
+    def pause_s(failed_after_s: float) -> float:
+        state = msgspec.structs.replace(NEW, ended_at=WALL + round(failed_after_s * US))
+        (found,) = dues(state, seen, patience)
+        assert found.kind == "reset"
+        return (found.at - found.since) / US
+
+    assert dues(NEW, seen, patience) == (Due("reset", "", 0, WALL, WALL),)
+    assert [pause_s(after_s) for after_s in (1, 30, 600, 7200)] == [15.0, 30.0, 600.0, HOUR_US / US]
+    assert dues(msgspec.structs.replace(NEW, done_at=WALL), seen, patience) == ()
+    assert dues(NEW, Seen(), patience) == ()

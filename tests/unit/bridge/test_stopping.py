@@ -1,5 +1,6 @@
 """What has to be off is told so until its own status says that it is."""
 
+import msgspec
 import pytest
 
 from kaiser.bridge.orders import Broadcast, DeviceStop, Off, Order
@@ -279,3 +280,23 @@ def test_nothing_is_switched_on_while_safety_is_silent_but_what_holds() -> None:
     assert stopping.forbids(OTHER, 25) == ""
     stopping.safety_is(silent=False, now=2.0)
     assert stopping.forbids(ESP, 25) == ""
+
+
+@pytest.mark.parametrize(("scope", "stops"), [("device", True), ("site", True), ("actuator", False)])
+def test_an_inverted_relay_of_head_that_starts_inside_a_stop_is_stopped_again_whatever_it_says(scope, stops) -> None:
+    lamp = WantedActuator(gpio=25, actuator_type="relay", name="Lamp", inverted=True)
+    member = Member(esp_id=ESP, kaiser_id="god", generation="head", actuators={25: lamp}, heard_at=1)
+    stopping = running(says(False, head=True))
+    stopping.learn(member, 0.0)
+    where = {"device": {"esp_id": ESP}, "site": {}, "actuator": {"esp_id": ESP, "gpio": 25}}[scope]
+    stopping.latch(a_scope(scope, **where), 1.0)
+    told(stopping, 1.0)
+    stopping.broadcast_taken("em-1")
+    stopping.hear(says(False, head=True), 1.1)
+    assert not told(stopping, 2.0)
+    stopping.learn(msgspec.structs.replace(member, booted_at=5), 3.0)
+    orders = told(stopping, 3.0)
+    assert (DeviceStop("god", ESP, "em-1") in orders) is stops
+    assert Off("god", ESP, 25, "head", "em-1") in orders
+    stopping.hear(says(False, head=True), 3.1)
+    assert not told(stopping, 60.0)

@@ -12,6 +12,7 @@ ASKS = {
     "POST /auth/login",
     "POST /auth/ws-ticket",
     "POST /auth/refresh",
+    "POST /auth/openid",
     "POST /auth/logout",
     "POST /auth/password",
 }
@@ -48,7 +49,7 @@ def test_each_role_may_do_what_those_before_it_may() -> None:
 def test_admins_may_everything_and_nobody_may_nothing_but_log_in() -> None:
     assert all(allows(needs, _person("admin")) for needs in TABLE.values())
     open_to_all = {route for route, needs in TABLE.items() if allows(needs, None)}
-    assert open_to_all == {"POST /auth/login", "POST /auth/refresh"}
+    assert open_to_all == {"POST /auth/login", "POST /auth/refresh", "GET /auth/openid", "POST /auth/openid"}
 
 
 def test_a_machine_has_no_role() -> None:

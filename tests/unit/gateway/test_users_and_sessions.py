@@ -7,9 +7,10 @@ import pytest
 from kaiser.contracts.events.identity import PasswordSet, SessionEnded, SessionRenewed, SessionsEnded, UserRemoved
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway.accounts import Accounts
-from kaiser.gateway.identity import keys, passwords, sessions, users
+from kaiser.gateway.identity import keys, openid, passwords, sessions, users
 from kaiser.gateway.identity.first import faults, secret_fault
 from kaiser.gateway.identity.users import ChangeUser, CreateUser, EndSessions, RemoveUser, SetPassword, Users
+from kaiser.gateway.settings import OidcOptions
 from kaiser.gateway.throttle import FREE_FAILURES, FREE_OF_ADDRESS, FREE_OF_NAME, Attempt, Guessing
 
 AT = 1_777_500_000_000_000
@@ -230,6 +231,37 @@ def test_a_secret_that_could_be_guessed_is_known_as_one(secret: str) -> None:
 def test_a_random_secret_and_a_good_password_are_good_enough() -> None:
     assert faults("9f2c41d07be83a5506c1d94e7a2b8f13", "a long enough sentence") == []
     assert "KAISER_ADMIN_PASSWORD" in faults("9f2c41d07be83a5506c1d94e7a2b8f13", "administrator")[0]
+
+
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        (["growers"], "operator"),
+        ("growers", "operator"),
+        (["growers", "bosses", "x"], "admin"),
+        (["x"], None),
+        ([], None),
+        (None, None),
+        ({"growers": 1}, None),
+    ],
+)
+def test_the_highest_role_of_the_groups_that_a_provider_names_counts(groups: object, role: str | None) -> None:
+    assert openid.role_of(groups, "growers=operator, bosses = admin") == role
+
+
+def test_half_a_provider_is_refused_at_start() -> None:
+    assert openid.fault(OidcOptions()) == ""
+    whole = {"issuer": "https://id.example", "redirect_url": "https://a.example/back", "roles": "growers=operator"}
+    assert openid.fault(OidcOptions(**whole)) == ""
+    assert "REDIRECT_URL" in openid.fault(OidcOptions(**whole | {"redirect_url": ""}))
+    for roles in ("", "growers", "growers=king"):
+        assert "ROLES" in openid.fault(OidcOptions(**whole | {"roles": roles}))
+
+
+async def test_a_provider_is_asked_by_https_unless_it_is_on_this_machine() -> None:
+    provider = openid.OpenId(OidcOptions(issuer="http://id.example", redirect_url="x"), "s" * 40)
+    with pytest.raises(openid.OpenIdError, match="https"):
+        await provider.begin()
 
 
 def _attempt(address: str, name: str = "ada", *, device: str = "", known: bool = False) -> Attempt:

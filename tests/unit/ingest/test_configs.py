@@ -55,6 +55,24 @@ def test_what_is_given_up_is_told_first_and_on_its_own():
     assert all(item.active for item in (*told.sensors, *told.actuators))
 
 
+@pytest.mark.parametrize(
+    ("generation", "more", "default_state"),
+    [
+        ("dec", {}, True),
+        ("dec", {"actuator_type": "pump"}, True),
+        ("dec", {"inverted": False}, False),
+        ("dec", {"actuator_type": "pwm"}, False),
+        ("dec", {"default_state": True}, True),
+        ("head", {}, False),
+    ],
+)
+def test_an_inverted_relay_of_dec_starts_off_by_a_default_that_says_on(generation, more, default_state):
+    relay = WantedActuator(**({"gpio": 25, "actuator_type": "relay", "name": "Lamp", "inverted": True} | more))
+    (part,) = configs.parts(msgspec.structs.replace(TWO, actuators=[relay]), NOTHING, None, generation, len(TOPIC))
+    (item,) = part.actuators
+    assert (item.default_state, item.inverted_logic) == (default_state, relay.inverted)
+
+
 def hearing(generation: str) -> Hearing:
     (part,) = configs.parts(TWO, NOTHING, None, generation, len(TOPIC))
     return Hearing(part, generation, "run.0")

@@ -55,4 +55,4 @@ def test_no_password_stands_in_a_service_s_environment_or_command(tmp_path: Path
 def test_every_service_has_a_health_port_of_its_own(tmp_path: Path) -> None:
     ports = [program.port for program in programs(Layout(tmp_path, Ports()), Tree(tmp_path))]
 
-    assert len(set(ports)) == len(ports) == 8
+    assert len(set(ports)) == len(ports) == 9

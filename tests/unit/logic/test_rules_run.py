@@ -488,3 +488,14 @@ def test_a_draft_is_held_against_what_is_known_and_nothing_is_done() -> None:
     assumed = readings((AIR, 50.0), at=site.now)
     assert dry_run(site.engine, rule(above(45.0, AIR)), assumed).verdict == "waiting"
     assert site.engine.snapshot() == before
+
+
+def test_no_run_has_the_name_of_an_earlier_one_though_its_rule_rested():
+    site = Site()
+    site.define(rule(below(30)))
+    site.measures(20)
+    site.disable()
+    site.enable()
+    site.measures(20)
+    runs = [each.run_id for each in site.of(RunStarted)]
+    assert runs == ["r.1.1", "r.1.2"]

@@ -3,7 +3,7 @@
 from kaiser.contracts.events.equipment import Equipment, WantedActuator, WantedSensor
 from kaiser.contracts.events.safeguards import SensorRef
 from kaiser.logic.surveying import Survey
-from kaiser.logic.validating import SensorFact, check
+from kaiser.logic.validating import SensorFact, Site, check
 
 from .builders import ESP, above, rule
 
@@ -21,14 +21,14 @@ def surveyed(*sensors, actuators=()):
 
 
 def facts(survey, gpio=4, kind="ds18b20"):
-    return survey.site({}).sensors.get((ESP, gpio, kind))
+    return survey.of(ESP).sensors.get((ESP, gpio, kind))
 
 
 def test_what_a_device_is_to_have_is_known_before_it_measures():
     pump = WantedActuator(gpio=25, actuator_type="pump", name="Pump")
     survey = surveyed(probe(), actuators=[pump])
     assert facts(survey) == (SensorFact(),)
-    assert survey.site({}).actuators == {(ESP, 25): "pump"}
+    assert survey.of(ESP).actuators == {(ESP, 25): "pump"}
 
 
 def test_another_order_takes_the_place_of_the_first():
@@ -66,7 +66,7 @@ def test_an_actuator_is_what_it_says_and_not_what_was_ordered():
     survey = surveyed(actuators=[WantedActuator(gpio=25, actuator_type="pump", name="Pump")])
     survey.reported(ESP, 25, "relay")
     survey.reported(ESP, 26, "pwm")
-    assert survey.site({}).actuators == {(ESP, 25): "relay", (ESP, 26): "pwm"}
+    assert survey.of(ESP).actuators == {(ESP, 25): "relay", (ESP, 26): "pwm"}
 
 
 def test_rules_are_checked_against_it():
@@ -74,11 +74,10 @@ def test_rules_are_checked_against_it():
     survey.measured([(ESP, 4, "ds18b20", "", "°C")])
     wrong_unit = rule(above(26, SensorRef(ESP, 4, "ds18b20"), unit="°F"))
     unknown = rule(above(26, SensorRef(ESP, 5, "ds18b20")))
-    site = survey.site({"other": wrong_unit})
+    site = Site(sensors=survey.of(ESP).sensors, actuators=survey.of(ESP).actuators)
     assert [(each.path, each.code) for each in check("r", wrong_unit, site) if each.weight == "error"] == [
         ("condition.unit", "UNIT_MISMATCH")
     ]
     assert [(each.path, each.code) for each in check("r", unknown, site) if each.weight == "error"] == [
         ("condition.sensor", "SENSOR_NOT_FOUND")
     ]
-    assert site.rules == {"other": wrong_unit}

@@ -11,7 +11,7 @@ from kaiser.local.readiness import service_is_ready
 
 JWT_SECRET: Final = "for tests only: 7f3a9c1e5b0d2846 signs nothing else"  # noqa: S105 - of tests
 DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
-_ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "gateway")}
+_ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "logic", "gateway")}
 
 
 class Service(Server):
@@ -78,6 +78,12 @@ def safety(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Serv
     """A safety service; ``options`` as :func:`actuator` has them."""
     environment = {f"KAISER_SAFETY_{key.upper()}": value for key, value in options.items()}
     return Service("safety", folder, environment | _event_log("safety", nats) | _database("safety", postgres))
+
+
+def logic(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+    """A logic service; ``options`` as :func:`actuator` has them."""
+    environment = {f"KAISER_LOGIC_{key.upper()}": value for key, value in options.items()}
+    return Service("logic", folder, environment | _event_log("logic", nats) | _database("logic", postgres))
 
 
 def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:

@@ -25,6 +25,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     gateway_health: int = 8083
     actuator_health: int = 8084
     safety_health: int = 8085
+    logic_health: int = 8086
 
 
 VARIABLES: Final = {
@@ -37,6 +38,7 @@ VARIABLES: Final = {
     "gateway_health": "KAISER_GATEWAY_HEALTH_PORT",
     "actuator_health": "KAISER_ACTUATOR_HEALTH_PORT",
     "safety_health": "KAISER_SAFETY_HEALTH_PORT",
+    "logic_health": "KAISER_LOGIC_HEALTH_PORT",
 }
 
 

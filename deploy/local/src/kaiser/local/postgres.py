@@ -22,6 +22,7 @@ SCHEMAS: Final = {
     "ingest": "kaiser_ingest",
     "actuator": "kaiser_actuator",
     "safety": "kaiser_safety",
+    "logic": "kaiser_logic",
     "gateway": "kaiser_gateway",
 }
 """The role that owns each schema; it reaches no other."""

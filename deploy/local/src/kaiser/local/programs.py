@@ -35,7 +35,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SERVERS = ("postgres", "mosquitto", "nats")
-SERVICES = ("bridge", "ingest", "actuator", "safety", "gateway")
+SERVICES = ("bridge", "ingest", "actuator", "safety", "logic", "gateway")
 EVERYTHING = (*SERVERS, *SERVICES)
 
 
@@ -80,6 +80,7 @@ def _services(layout: Layout) -> list[Program]:
         _service("ingest", layout, ports.ingest_health, device_keys | _database(layout, "ingest")),
         _service("actuator", layout, ports.actuator_health, _database(layout, "actuator")),
         _service("safety", layout, ports.safety_health, _database(layout, "safety")),
+        _service("logic", layout, ports.logic_health, _database(layout, "logic")),
         _service("gateway", layout, ports.gateway_health, _database(layout, "gateway") | gateway),
     ]
 

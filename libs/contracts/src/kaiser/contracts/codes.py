@@ -106,6 +106,7 @@ class Code(StrEnum):
     PLUGIN_UNKNOWN = "PLUGIN_UNKNOWN"
     RULE_DISABLED = "RULE_DISABLED"
     SCHEDULE_INVALID = "SCHEDULE_INVALID"
+    NOTIFICATION_FAILED = "NOTIFICATION_FAILED"
     USER_NOT_FOUND = "USER_NOT_FOUND"
     USER_EXISTS = "USER_EXISTS"
     LAST_ADMIN = "LAST_ADMIN"
@@ -209,6 +210,7 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.PLUGIN_UNKNOWN: 5986,
     Code.RULE_DISABLED: 5987,
     Code.SCHEDULE_INVALID: 5988,
+    Code.NOTIFICATION_FAILED: 5989,
     Code.USER_NOT_FOUND: 5912,
     Code.USER_EXISTS: 5913,
     Code.LAST_ADMIN: 5914,
@@ -315,6 +317,7 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.PLUGIN_UNKNOWN: "No plug-in of this name is installed.",
     Code.RULE_DISABLED: "The rule is disabled.",
     Code.SCHEDULE_INVALID: "This is no cron expression of five fields.",
+    Code.NOTIFICATION_FAILED: "What a rule had to say did not reach its target.",
     Code.USER_NOT_FOUND: "There is no such user.",
     Code.USER_EXISTS: "There is, or was, a user of this name.",
     Code.LAST_ADMIN: "Nobody would be left who may look after users.",

@@ -346,6 +346,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     against: int | None = None
     start: int
     end: int
+    by: str = ""
 
 
 class OnTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -373,7 +374,7 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         digest: SHA-256 of the decisions; equal reports have equal ones.
-        readings: How many the span held.
+        readings: How many the span held of sensors that the rule watches.
         on_time: By actuator.
         vetoed: What safety would have refused, by the limits and stops that were in force.
         skips: How often it did not run, by reason.

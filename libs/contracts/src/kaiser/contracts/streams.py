@@ -151,6 +151,9 @@ and :data:`SHADOWS`."""
 SAFETY_ALIVE: Final = "alive.safety"
 """Safety says here each second that it decides; the bridge switches off what may not stay on without it."""
 
+LOGIC_MARKS: Final = "alive.logic"
+"""The instance of logic that decides says here how far it is, for those that stand by."""
+
 EMERGENCY_REQUESTED: Final = "safety.emergency.requested"
 """The one subject of SAFETY that the gateway writes to: a stop waits for nobody."""
 
@@ -203,6 +206,22 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         answers=("query.safety.>", "command.safety.>"),
         asks=("command.ingest.configure_again",),
         buckets=("safety",),
+    ),
+    "logic": Permissions(
+        publishes=("logic.>", "deadletter.logic"),
+        owns=("LOGIC", "DEADLETTER"),
+        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC"),
+        says=(LOGIC_MARKS,),
+        hears=(LOGIC_MARKS,),
+        answers=("query.logic.>", "command.logic.>"),
+        asks=(
+            "command.actuator.send",
+            "query.actuator.actuators",
+            "query.ingest.sensors",
+            "query.ingest.latest",
+            "query.ingest.history",
+        ),
+        buckets=("logic",),
     ),
     "gateway": Permissions(
         publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),

@@ -65,12 +65,14 @@ async def publish_atomically(log: "EventLog", events: Sequence[Event], *, expect
         answer = await _attempt(log, events, expect)
         if isinstance(answer, PubAck):
             log.publisher.stats.stored += len(events)
+            log.room.taken(answer.stream)
             return answer
         refusal = answer
         words = f"{events[0].subject}: {refusal.description} ({refusal.err_code})"
         if refusal.err_code in CONFLICT or refusal.err_code == REPEATED:
             raise ConcurrencyConflict(words, list(events))
         if refusal.err_code in FULL:
+            log.room.refused(events[0].subject)
             raise LogFull(words, list(events))
         if refusal.code not in UNAVAILABLE and refusal.err_code not in INCOMPLETE:
             raise PublishRefused(words, list(events))

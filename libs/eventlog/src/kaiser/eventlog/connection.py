@@ -15,6 +15,7 @@ from kaiser.eventlog.answers import Expectation, PubAck
 from kaiser.eventlog.envelope import Event
 from kaiser.eventlog.errors import ConnectionClosed
 from kaiser.eventlog.publish import Publisher
+from kaiser.eventlog.room import Room
 from kaiser.eventlog.wire import Wire
 
 __all__ = ("EventLog", "connect")
@@ -39,6 +40,7 @@ class EventLog:
         js: JetStream by nats-py, for what needs no speed.
         name: Name of the service, as the server's monitoring shows it.
         publisher: Writes events, and counts them.
+        room: Streams that took no more lately.
     """
 
     def __init__(self, nc: Wire, name: str) -> None:
@@ -46,6 +48,7 @@ class EventLog:
         self.js: JetStreamContext = nc.jetstream(timeout=API_TIMEOUT_S)
         self.name = name
         self.publisher = Publisher(self)
+        self.room = Room()
         self._connected = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 

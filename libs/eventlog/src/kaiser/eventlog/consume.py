@@ -228,7 +228,7 @@ class BatchConsumer:
         if len(self._failures) >= REMEMBERED_FAILURES:
             self._failures.pop(next(iter(self._failures)))
         self._failures[delivery.seq] = tries
-        delay = min(FIRST_DELAY_S * 2.0 ** (tries - 1), LONGEST_DELAY_S)
+        delay = min(FIRST_DELAY_S * 2.0 ** min(tries - 1, 20), LONGEST_DELAY_S)
         self.stats.failed += 1
         _log.warning(
             "message failed",

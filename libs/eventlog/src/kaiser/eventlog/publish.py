@@ -241,6 +241,7 @@ class Publisher:
             ack = flight.acks[i] = decode_ack(data)
             self.stats.stored += 1
             self.stats.duplicates += ack.duplicate
+            self._log.room.taken(ack.stream)
         flight.left -= 1
         if flight.left <= 0:
             flight.wake()
@@ -255,6 +256,8 @@ class Publisher:
         self.stats.refused += len(refusals)
         for codes, error in ((CONFLICT, ConcurrencyConflict), (FULL, LogFull)):
             if all(refusal.err_code in codes for refusal in refusals):
+                if error is LogFull:
+                    self._log.room.refused(events[0].subject)
                 return error(f"{events[0].subject}: {refusals[0].description} ({refusals[0].err_code})", events)
         worst = next(refusal for refusal in refusals if refusal.err_code not in FULL)
         return PublishRefused(f"{events[0].subject}: {worst.description} ({worst.err_code})", events)

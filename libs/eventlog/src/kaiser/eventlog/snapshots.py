@@ -56,7 +56,7 @@ class Snapshots:
     async def last(self) -> bytes | None:
         """The last one as it was given; None where there is none that is of use."""
         try:
-            return await self._read()
+            return await self.read()
         except (nats.errors.Error, JetStreamError, ValueError, TimeoutError) as error:
             _log.warning("no snapshot to go on from, the log is read", bucket=self._bucket, reason=repr(error))
             return None
@@ -75,7 +75,13 @@ class Snapshots:
         head = Head(self._fingerprint, place, len(parts), xxhash.xxh3_64_hexdigest(data))
         await bucket.put(HEAD, msgspec.json.encode(head))
 
-    async def _read(self) -> bytes | None:
+    async def read(self) -> bytes | None:
+        """The last one, for a service that cannot do without; None where there is none with this fingerprint.
+
+        Raises:
+            nats.errors.Error: The log is not reachable, or a part is missing.
+            ValueError: Its parts do not belong together.
+        """
         bucket = await ensure_bucket(self._log, self._bucket)
         head = await self._head(bucket)
         if head is None or head.fingerprint != self._fingerprint:

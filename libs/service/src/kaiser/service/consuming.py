@@ -12,6 +12,8 @@ from kaiser.service.frame import Frame
 from kaiser.service.health import Finding, State
 
 STUCK_S: Final = 15.0
+MAX_TRIES: Final = 5
+"""Of a message on its own, before it becomes a dead letter."""
 
 
 class Consumers:
@@ -31,10 +33,16 @@ class Consumers:
         frame.registry.register(self)
 
     def run(
-        self, name: str, spec: ConsumerSpec, handler: Handler, *, rest_s: Callable[[], float] | None = None
+        self,
+        name: str,
+        spec: ConsumerSpec,
+        handler: Handler,
+        *,
+        rest_s: Callable[[], float] | None = None,
+        max_tries: int = MAX_TRIES,
     ) -> BatchConsumer:
         """Run a consumer until the service stops, which lets it finish what it has in hand."""
-        consumer = BatchConsumer(self._log, spec, handler, service=self._service, rest_s=rest_s)
+        consumer = BatchConsumer(self._log, spec, handler, service=self._service, rest_s=rest_s, max_tries=max_tries)
         self._consumers[name] = consumer
         self._frame.health.add(name, progress(consumer))
         self._frame.on_stop(consumer.stop)

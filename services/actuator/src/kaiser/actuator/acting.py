@@ -73,7 +73,10 @@ class Acting:
         around = self.surroundings.around(key)
         member = self.surroundings.roster.get(key.esp_id)
         prime = sending.needs_priming(
-            member.actuators.get(key.gpio), done_at=state.done_at, reset_at=self.surroundings.reset_at(key.esp_id)
+            member.actuators.get(key.gpio),
+            around.generation,
+            done_at=state.done_at,
+            reset_at=self.surroundings.reset_at(key.esp_id),
         )
         try:
             events = sending.messages(sent.request, tried, around.generation, prime=prime)

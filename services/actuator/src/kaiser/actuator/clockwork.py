@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import nats.errors
@@ -11,9 +12,17 @@ import structlog
 from kaiser.actuator import shadow as shadows
 from kaiser.actuator.acting import Acting
 from kaiser.actuator.book import Key
-from kaiser.actuator.commands import Arrive, Due, HearStatus, Intent, Pass
+from kaiser.actuator.commands import (
+    Arrive,
+    Due,
+    HearStatus,
+    Intent,
+    Pass,
+    stop_for_whatever_was_approved,
+)
 from kaiser.actuator.state import Fact
 from kaiser.actuator.timers import Timers, dues
+from kaiser.contracts.codes import Code
 from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import EventLogError, Lease, new_id, now_us
 from kaiser.roster import Member
@@ -39,9 +48,11 @@ class Clockwork:
         self._timers: Timers[Key] = Timers()
         self._looks: dict[Key, None] = {}
         self._arrivals: dict[str, None] = {}
+        self._moves: dict[str, None] = {}
         self._wake = asyncio.Event()
         acting.book.on_event.append(self._happened)
         acting.surroundings.on_status.append(self._told)
+        acting.surroundings.on_reset.append(self._reset)
         acting.surroundings.roster.on_change.append(self._changed)
 
     def __len__(self) -> int:
@@ -76,6 +87,8 @@ class Clockwork:
         """Carry out what is due, until cancelled."""
         for key in self._acting.book.actuators():  # of what a snapshot had, no event has told
             self._plan(key)
+        for esp_id in self._acting.surroundings.reset_devices():
+            self._reset(esp_id)
         slots = asyncio.Semaphore(AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             while True:
@@ -96,9 +109,26 @@ class Clockwork:
         arrivals, self._arrivals = self._arrivals, {}
         for esp_id in arrivals:
             found.extend((key, Arrive(at=now, around=around(key))) for key in self._held_for(esp_id))
+        moves, self._moves = self._moves, {}
+        for esp_id in moves:
+            found.extend(self._stops_of(esp_id, now))
         for key, due in self._timers.take_due(time.monotonic()):
             found.append((key, self._pass(key, due, now)))
         return found
+
+    def _stops_of(self, esp_id: str, now: int) -> Iterable[tuple[Key, Intent]]:
+        """What would be on again, of a device that has come into a stop that was there before it."""
+        surroundings = self._acting.surroundings
+        for gpio in sorted(surroundings.pins(esp_id)):
+            key = Key(esp_id, gpio)
+            state, around = self._acting.book.state(key), surroundings.around(key)
+            if around.latched and (state.open or (state.wanted is not None and state.wanted.level > 0)):
+                yield (
+                    key,
+                    stop_for_whatever_was_approved(
+                        around, now, Code.EMERGENCY_ACTIVE, f"its device came into emergency stop {around.latched}"
+                    ),
+                )
 
     def _pass(self, key: Key, due: Due, now: int) -> Pass:
         around = self._acting.surroundings.around(key)
@@ -133,12 +163,13 @@ class Clockwork:
                 self._arrivals[key.esp_id] = None
             if state.drift is not None:
                 self._looks[key] = None
+            self._moves[key.esp_id] = None
         self._wake.set()
 
     def _sleep_s(self) -> float:
         if not self._lease.held:
             return LONGEST_SLEEP_S
-        if self._looks or self._arrivals:
+        if self._looks or self._arrivals or self._moves:
             return 0.0
         moment = self._timers.next_at()
         return LONGEST_SLEEP_S if moment is None else min(LONGEST_SLEEP_S, max(0.0, moment - time.monotonic()))
@@ -151,7 +182,7 @@ class Clockwork:
     def _plan(self, key: Key) -> None:
         surroundings = self._acting.surroundings
         member, shadow = surroundings.roster.get(key.esp_id), surroundings.shadow(key)
-        seen = shadows.seen(shadow, member, key.gpio)
+        seen = shadows.seen(shadow, member, key.gpio, surroundings.reset_at(key.esp_id))
         wanted = dues(self._acting.book.state(key), seen, surroundings.patience)
         if self._timers.plan(key, wanted, wall=now_us(), monotonic=time.monotonic()):
             self._wake.set()
@@ -176,10 +207,17 @@ class Clockwork:
         if after.online and not before.online:
             self._arrivals[after.esp_id] = None
             self._wake.set()
+        if (before.zones, before.kaiser_id) != (after.zones, after.kaiser_id):
+            self._moves[after.esp_id] = None
+            self._wake.set()
         if (before.online, before.booted_at, before.lost_at) == (after.online, after.booted_at, after.lost_at):
             return
-        for gpio in self._acting.surroundings.pins(after.esp_id):
-            self._plan(Key(after.esp_id, gpio))
+        self._reset(after.esp_id)
+
+    def _reset(self, esp_id: str) -> None:
+        """A device was configured or started anew, or came or went: other moments count for all that hangs on it."""
+        for gpio in self._acting.surroundings.pins(esp_id):
+            self._plan(Key(esp_id, gpio))
 
     def _look(self, key: Key) -> None:
         self._looks[key] = None

@@ -178,7 +178,7 @@ class HearDownlink(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
-DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insist", "drift"]
+DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insist", "drift", "reset"]
 """What time makes due.
 
 - ``decide``: safety has not decided; or an OFF, which needs no leave, was not sent.
@@ -189,6 +189,7 @@ DueKind = Literal["decide", "hold", "answer", "settle", "deadline", "off", "insi
 - ``off``: a duration is over.
 - ``insist``: an OFF at the end of a duration was not seen to work.
 - ``drift``: desired and reported state have differed for a while.
+- ``reset``: an inverted relay was configured or started anew, and does not do what it says until it is told OFF.
 """
 
 
@@ -258,6 +259,22 @@ class Stop(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     detail: str
     over: bool = False
+
+
+WHATEVER_WAS_APPROVED: Final = 2**63 - 1
+
+
+def stop_for_whatever_was_approved(around: Around, at: int, code: str, detail: str) -> Stop:
+    """A stop of an actuator that nothing was approved after."""
+    return Stop(
+        at=at,
+        kaiser_id=around.kaiser_id,
+        esp_id=around.esp_id,
+        gpio=around.gpio,
+        seq=WHATEVER_WAS_APPROVED,
+        code=code,
+        detail=detail,
+    )
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

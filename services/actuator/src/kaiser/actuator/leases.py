@@ -6,7 +6,7 @@ import msgspec
 
 from kaiser.actuator.acting import Acting
 from kaiser.actuator.book import Key
-from kaiser.actuator.commands import Stop
+from kaiser.actuator.commands import stop_for_whatever_was_approved
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import LeaseLost
 from kaiser.contracts.streams import ACTUATORS
@@ -15,7 +15,6 @@ from kaiser.eventlog import ConsumerSpec, Delivery, Unprocessable, now_us
 LEASES: Final = ConsumerSpec(
     stream=ACTUATORS.name, durable="actuator-leases", subjects=("actuator.*.*.*.lease_lost",), start="new"
 )
-WHATEVER_WAS_APPROVED: Final = 2**63 - 1
 
 _decode = msgspec.json.Decoder(LeaseLost).decode
 
@@ -46,13 +45,6 @@ class Leases:
         if wanted is not None and wanted.at > lost.at:
             return  # switched on again since, by a decision of its own; the bridge may have written this late
         words = "safety was silent for too long, so the bridge switched it off"
-        stop = Stop(
-            at=now_us(),
-            kaiser_id=lost.kaiser_id,
-            esp_id=lost.esp_id,
-            gpio=lost.gpio,
-            seq=WHATEVER_WAS_APPROVED,
-            code=Code.SAFETY_UNAVAILABLE,
-            detail=words,
-        )
+        around = self._acting.surroundings.around(key)
+        stop = stop_for_whatever_was_approved(around, now_us(), Code.SAFETY_UNAVAILABLE, words)
         await self._acting.put(key, stop)

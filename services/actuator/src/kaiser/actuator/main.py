@@ -29,6 +29,7 @@ from kaiser.service.answering import Answerer
 from kaiser.service.consuming import Consumers
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.service.room import RoomWatch
 from kaiser.timescale import Pool, Retention
 
 LEASE_TTL_S: Final = 2
@@ -37,6 +38,9 @@ LEASE_TTL_S: Final = 2
 
 EMERGENCIES_S: Final = 5.0
 """Emergency stops are waited for so long at the start."""
+
+
+FULL: Final = "commands are refused or wait until there is room; an emergency stop goes another way"
 
 
 async def serve(frame: Frame, settings: ActuatorSettings) -> None:
@@ -49,6 +53,7 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))
         await pool.open()
         frame.spawn("database watch", watch.run())

@@ -14,12 +14,17 @@ from kaiser.contracts.actuation import Actuator, CancelCommand, Command, SendCom
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandRequested
 from kaiser.contracts.refusals import Refusal
-from kaiser.contracts.streams import ACTUATORS
+from kaiser.contracts.streams import ACTUATORS, DOWNLINK
 from kaiser.eventlog import EventLog, LogFull, new_id, replay_batches
 
 _log = structlog.get_logger(__name__)
 
 UNTOLD: Final = "a command is stored, and its message to the device has to wait"
+
+STUCK: Final = (
+    "The log takes no more, so the device was not told; it is when there is room before the deadline. "
+    "An emergency stop goes another way"
+)
 
 
 class Orders:
@@ -42,19 +47,30 @@ class Orders:
         Raises:
             Refusal: Why not; see ``kaiser.actuator.requesting``.
         """
+        if asked.command != "OFF" and self._log.room.is_full(DOWNLINK.name):
+            raise Refusal(Code.SERVICE_ERROR, f"{DOWNLINK.name} takes no more: no device can be told anything now")
         key = Key(asked.esp_id, asked.gpio)
         ask = _ask(asked, now, self._acting)
         try:
             decided = await self._acting.put(key, ask)
-        except LogFull:
-            if self._archive.get(ask.command_id) is None:
+            if not decided.events and self._log.room.is_full(DOWNLINK.name):
+                await self._acting.send_again(key)  # a repetition of what may not have been told
+        except LogFull as full:
+            command_id = self._untold(key, ask)
+            if not command_id:
                 raise
-            _log.warning(UNTOLD, command_id=ask.command_id)  # the timers send it again
-            return await self._command(key, ask.command_id)
+            _log.warning(UNTOLD, command_id=command_id)
+            raise Refusal(Code.SERVICE_ERROR, f"command {command_id} is stored. {STUCK}") from full
         if decided.events:
             requested = next(fact for _, fact in decided.events if isinstance(fact, CommandRequested))
             return await self._command(key, requested.command_id)
         return await self._command(key, decided.state.keys[asked.idempotency_key].command_id)
+
+    def _untold(self, key: Key, ask: Ask) -> str:
+        """The command that was stored for a request although its message was not taken; empty for none."""
+        known = self._acting.book.state(key).keys.get(ask.key) if ask.key else None
+        command_id = ask.command_id if known is None else known.command_id
+        return command_id if self._archive.get(command_id) is not None else ""
 
     async def cancel(self, asked: CancelCommand, now: int) -> Command:
         """Take a command back that is not on its way yet.

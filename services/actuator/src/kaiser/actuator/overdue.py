@@ -27,6 +27,8 @@ def overdue(state: ActuatorState, passed: Pass) -> Sequence[Fact]:
         return _never_sent(state, waiting, passed) if waiting is not None and waiting.id == due.command_id else ()
     if due.kind in ("answer", "settle", "deadline"):
         return _unanswered(sent, passed) if sent is not None and sent.id == due.command_id else ()
+    if due.kind == "reset":
+        return _reset(state, passed)
     wanted = state.wanted
     if wanted is None or wanted.version != due.attempt:
         return ()
@@ -140,6 +142,25 @@ def _drifted(state: ActuatorState, wanted: Wanted, passed: Pass) -> Sequence[Fac
         words = f"the device reports {around.level} by itself"
         return (*said, *_asked(state, _ask(passed, wanted, "drift", wanted.level, words, hold_s=0)))
     return said
+
+
+def _reset(state: ActuatorState, passed: Pass) -> Sequence[Fact]:
+    """It may have power whatever it says, or none: after an OFF it is what it says. What ran was ended by the reset."""
+    if any(command.request.level <= 0 for command in state.open):
+        return ()
+    words = "it is inverted, and after it was configured or started it does not do what it says"
+    ask = Ask(
+        at=passed.at,
+        around=passed.around,
+        command_id=passed.new_id,
+        correlation_id=passed.new_id,
+        asked="OFF",
+        level=0.0,
+        source="safety",
+        by=KAISER,
+        reason=words,
+    )
+    return _asked(state, ask)
 
 
 def _asked(state: ActuatorState, ask: Ask) -> Sequence[Fact]:

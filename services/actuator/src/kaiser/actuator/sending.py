@@ -18,6 +18,7 @@ from kaiser.eventlog import Event
 SOURCE: Final = "kaiser/actuator"
 KIND: Final = DownlinkKind.ACTUATOR_COMMAND
 ISSUED_BY: Final = "kaiser"
+BINARY: Final = ("pump", "relay")
 PRIMED: Final = "on"
 """Ends the id of the ON before the first OFF of an inverted relay."""
 ON_LIVES_US: Final = 4_000_000
@@ -63,21 +64,30 @@ def check(request: CommandRequested, generation: Generation) -> None:
     encode_downlink(topic, _command(request, generation), generation=generation)
 
 
-def needs_priming(wanted: WantedActuator | None, *, done_at: int, reset_at: int) -> bool:
+def misstarts(wanted: WantedActuator | None) -> bool:
+    """Whether an actuator does not do what it says after its device was configured or started.
+
+    Section 6.5: pump and relay write their default state without regard to the inversion. ``head`` is energised then
+    and says that it is off; ``dec`` is off and says that it is on, for it is configured so (``kaiser.ingest.configs``).
+    Either is what it says again after an OFF, so one is sent.
+    """
+    return wanted is not None and wanted.inverted and not wanted.default_state and wanted.actuator_type in BINARY
+
+
+def needs_priming(wanted: WantedActuator | None, generation: Generation, *, done_at: int, reset_at: int) -> bool:
     """Whether OFF would be ignored: an inverted relay is energised since it was configured, and thinks that it is off.
 
-    Section 6.5: pump and relay write their default state without regard to the inversion, and OFF is then a no-op.
-    After one ON they are what they say; that ON changes nothing, for they are energised already. Where it is not known
-    that the device was configured or started since, only OFF is sent: an ON that nobody asked for has to be sure.
+    After one ON ``head`` is what it says; that ON changes nothing, for the relay is energised already. Where it is not
+    known that the device was configured or started since, only OFF is sent: an ON that nobody asked for has to be sure.
+    ``dec`` thinks that it is on, and OFF is enough.
 
     Args:
         wanted: The actuator as it was configured; None for one that nobody configured.
+        generation: Its device's firmware.
         done_at: When a command last succeeded, unix microseconds; 0 for never.
         reset_at: When the device was last configured or started; 0 where that is not known.
     """
-    if wanted is None or not wanted.inverted or wanted.default_state or wanted.actuator_type not in ("pump", "relay"):
-        return False
-    return done_at < reset_at
+    return generation == "head" and misstarts(wanted) and done_at < reset_at
 
 
 def _command(request: CommandRequested, generation: Generation) -> ActuatorCommand:

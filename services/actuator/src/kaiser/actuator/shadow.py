@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from kaiser.actuator.levels import reported
+from kaiser.actuator.sending import misstarts
 from kaiser.actuator.timers import Seen
 from kaiser.contracts.actuation import Reported
 from kaiser.contracts.lateness import is_late, latest
@@ -91,11 +92,12 @@ def type_of(shadow: Shadow, member: Member, gpio: int) -> str:
     return wanted.actuator_type if wanted is not None else shadow.actuator_type
 
 
-def seen(shadow: Shadow, member: Member, gpio: int) -> Seen:
-    """What drift goes by."""
+def seen(shadow: Shadow, member: Member, gpio: int, reset_at: int = 0) -> Seen:
+    """What drift goes by, and whether it does what it says."""
     return Seen(
         level=shadow.level,
         changed_at=shadow.changed_at,
         actuator_type=type_of(shadow, member, gpio),
         known=is_known(shadow, member),
+        reset_at=reset_at if misstarts(member.actuators.get(gpio)) else 0,
     )

@@ -103,6 +103,7 @@ class Surroundings:
         latches: Emergency stops.
         patience: As given.
         on_status: Who is told of every status.
+        on_reset: Who is told of every device that was configured.
     """
 
     def __init__(self, roster: Roster, patience: Patience) -> None:
@@ -110,6 +111,7 @@ class Surroundings:
         self.latches = Latches()
         self.patience = patience
         self.on_status: list[Told] = []
+        self.on_reset: list[Callable[[str], None]] = []
         self._moved = asyncio.Event()
         roster.on_change.append(lambda _before, _after: self._moved.set())
         self._shadows: dict[Key, Shadow] = {}
@@ -129,6 +131,10 @@ class Surroundings:
     def pins(self, esp_id: str) -> set[int]:
         """Every pin of a device that an actuator is known on."""
         return self._of_device.get(esp_id, set()) | set(self.roster.get(esp_id).actuators)
+
+    def reset_devices(self) -> Iterable[str]:
+        """Every device that was ever configured."""
+        return tuple(self._configured_at)
 
     def reset_at(self, esp_id: str) -> int:
         """When a device was last configured or started, as far as is known."""
@@ -215,6 +221,8 @@ class Surroundings:
     def _take_settled(self, delivery: Delivery) -> None:
         settled = _decode_settled(delivery.data)
         self._configured_at[settled.esp_id] = max(settled.at, self._configured_at.get(settled.esp_id, 0))
+        for tell in self.on_reset:
+            tell(settled.esp_id)
 
 
 def _teaching(take: Callable[[Delivery], object]) -> Callable[[Delivery], None]:

@@ -14,7 +14,7 @@ import msgspec
 
 from kaiser.actuator.commands import US, Due, Patience
 from kaiser.actuator.levels import same
-from kaiser.actuator.state import ActuatorState, Sent, Waiting, Wanted, is_said, is_to_settle
+from kaiser.actuator.state import HOUR_US, ActuatorState, Sent, Waiting, Wanted, is_said, is_to_settle
 
 K = TypeVar("K", bound=Hashable)
 
@@ -30,12 +30,14 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         changed_at: Since when, unix microseconds.
         actuator_type: Type.
         known: Whether it still counts.
+        reset_at: When it was configured or started anew, where it does not do what it says after that; else 0.
     """
 
     level: float | None = None
     changed_at: int = 0
     actuator_type: str = ""
     known: bool = False
+    reset_at: int = 0
 
 
 NOTHING_SEEN: Final = Seen()
@@ -52,7 +54,17 @@ def dues(state: ActuatorState, seen: Seen, patience: Patience) -> tuple[Due, ...
         found.extend(_of_wanted(state, state.wanted, seen, patience))
     elif state.wanted is not None and state.wanted.off_at and all(command.request.level > 0 for command in state.open):
         found.append(_off(state, state.wanted, patience))
+    if state.done_at < seen.reset_at and all(command.request.level > 0 for command in state.open):
+        found.append(_of_reset(state, seen, patience))
     return tuple(found)
+
+
+def _of_reset(state: ActuatorState, seen: Seen, patience: Patience) -> Due:
+    """OFF at once; where that fails, again after a pause that doubles, up to an hour."""
+    if state.ended_at <= seen.reset_at:
+        return Due("reset", "", 0, seen.reset_at, seen.reset_at)
+    pause_us = max(round(patience.insist_s * US), min(state.ended_at - seen.reset_at, HOUR_US))
+    return Due("reset", "", 0, state.ended_at, state.ended_at + pause_us)
 
 
 def _off(state: ActuatorState, wanted: Wanted, patience: Patience) -> Due:

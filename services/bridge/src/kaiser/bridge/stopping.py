@@ -181,6 +181,10 @@ class Stopping:
         for gpio, output in device.outputs.items():
             if member.online and not before.online:
                 self._hurry((member.esp_id, gpio), now)
+            if before.esp_id and member.booted_at > before.booted_at and gpio in _misstarting(device):
+                output.on = None
+                if self._covering(member.esp_id, device, gpio):
+                    self._open[member.esp_id, gpio] = _Open(now, tries=1)
             self._judge(member.esp_id, device, output, now)
 
     def latch(self, latch: Latch, now: float) -> None:
@@ -318,6 +322,16 @@ def _covers(scope: Scope, esp_id: str, device: _Device, gpio: int) -> bool:
     zones = device.member.zones | ({device.zone_said} - {""})
     kaiser_ids: Iterable[str] = {device.kaiser_id or "", *([device.member.kaiser_id] if device.member.esp_id else ())}
     return any(scope.covers(kaiser_id=kaiser_id, zones=zones, esp_id=esp_id, gpio=gpio) for kaiser_id in kaiser_ids)
+
+
+def _misstarting(device: _Device) -> frozenset[int]:
+    """Pins that have power after a start of their device although it says that they are off (wire contract, 6.5).
+
+    A stop of the device sets them; of ``dec``, which ignores what it takes for off, they are configured not to.
+    """
+    if device.generation == "dec":
+        return frozenset()
+    return frozenset(gpio for gpio, wanted in device.member.actuators.items() if wanted.inverted)
 
 
 def _takes_a_stop(device: _Device, latches: list[Latch], tries: int) -> bool:

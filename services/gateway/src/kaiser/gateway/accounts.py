@@ -56,6 +56,7 @@ class Accounts:
         self.position = 0
         self._users: users.Users = users.NONE
         self._by_name: dict[str, str] = {}
+        self._by_external: dict[str, str] = {}
         self._seq_of: dict[str, int] = {}
         self._void_before: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
@@ -73,6 +74,10 @@ class Accounts:
         """The user of an id, None for one who was removed."""
         user = self._users.get(user_id)
         return None if user is None or user.removed else user
+
+    def external(self, external: str) -> User | None:
+        """The user whom a provider knows by this."""
+        return self.user(self._by_external.get(external, ""))
 
     def everybody(self) -> list[User]:
         """All users, by name."""
@@ -147,6 +152,8 @@ class Accounts:
         if event.user_id not in self._users:
             return
         self._by_name[self._users[event.user_id].username] = event.user_id
+        if external := self._users[event.user_id].external:
+            self._by_external[external] = event.user_id
         self._seq_of[event.user_id] = seq
         if users.ends_sessions(event):
             self._void_before[event.user_id] = seq

@@ -20,8 +20,10 @@ from kaiser.gateway.audit.trail import Trail
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.identity import openid
 from kaiser.gateway.identity.first import ensure_first_admin, faults
 from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
@@ -121,11 +123,13 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
 
 
 def check_secrets(settings: GatewaySettings) -> None:
-    """Refuse to start with secrets that could be guessed, but for a demo.
+    """Refuse to start with secrets that could be guessed, but for a demo, and with half a provider.
 
     Raises:
-        CannotStartError: There is one, and this is no demo.
+        CannotStartError: There is one, and this is no demo; or the settings of the provider make no sense.
     """
+    if words := openid.fault(settings.oidc):
+        raise CannotStartError(words)
     found = faults(settings.jwt.secret, settings.admin.password)
     if found and not settings.gateway.demo:
         words = "; ".join([*found, "give a random one, such as 'openssl rand -hex 32' makes"])
@@ -145,7 +149,13 @@ async def _identity(frame: Frame, event_log: EventLog, settings: GatewaySettings
     frame.health.add("identity", lambda: users.finding(following))
     identity = Identity(event_log, accounts)
     await ensure_first_admin(identity, accounts, hashing, settings.admin)
-    return Who(accounts, identity, Logins(identity, accounts, tokens, hashing), Admission(tokens, accounts))
+    return Who(
+        accounts,
+        identity,
+        Logins(identity, accounts, tokens, hashing),
+        Admission(tokens, accounts),
+        OpenId(settings.oidc, jwt.secret),
+    )
 
 
 def _web_server(app: object, options: GatewayOptions) -> WebServer:

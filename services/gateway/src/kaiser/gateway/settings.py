@@ -60,6 +60,30 @@ class JwtOptions(Struct, frozen=True, kw_only=True):
     refresh_expires_s: Annotated[int, Meta(ge=600, le=90 * 86_400)] = 14 * 86_400
 
 
+class OidcOptions(Struct, frozen=True, kw_only=True):
+    """``KAISER_OIDC_…``: a provider that says who somebody is; without an issuer there is none.
+
+    Attributes:
+        issuer: Its address, where it says the rest of itself below ``/.well-known/openid-configuration``.
+        client_id: Who we are there.
+        client_secret: Proves that; none for a public client.
+        redirect_url: Where it sends the browser back to: a page of the frontend.
+        scopes: What to ask it for.
+        username_claim: What somebody is called here.
+        roles_claim: Claim with groups.
+        roles: ``GROUP=ROLE,…``; who is in none of them does not get in.
+    """
+
+    issuer: str = ""
+    client_id: str = "kaiser"
+    client_secret: str | None = None
+    redirect_url: str = ""
+    scopes: str = "openid profile email"
+    username_claim: str = "preferred_username"
+    roles_claim: str = "groups"
+    roles: str = ""
+
+
 class AdminOptions(Struct, frozen=True, kw_only=True):
     """``KAISER_ADMIN_…``: the first admin, made when there is no user yet.
 
@@ -78,3 +102,4 @@ class GatewaySettings(CommonSettings, frozen=True, kw_only=True):
     gateway: GatewayOptions
     jwt: JwtOptions
     admin: AdminOptions
+    oidc: OidcOptions

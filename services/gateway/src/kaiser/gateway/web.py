@@ -23,6 +23,7 @@ from kaiser.gateway.api import (
     equipment,
     export,
     keys,
+    openid,
     parquet,
     problems,
     registry,
@@ -36,6 +37,7 @@ from kaiser.gateway.api import (
     users,
 )
 from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
@@ -51,6 +53,7 @@ class Who(NamedTuple):
         accounts: Users, sessions and keys as the log has them.
         identity: Decides about them.
         logins: Gives tokens, and takes them back.
+        openid: Lets a provider say who somebody is.
         admission: Knows whom tokens and keys speak for.
     """
 
@@ -58,6 +61,7 @@ class Who(NamedTuple):
     identity: Identity
     logins: Logins
     admission: Admission
+    openid: OpenId
 
 
 def application(
@@ -80,6 +84,8 @@ def application(
             auth.login,
             auth.refresh,
             auth.logout,
+            openid.begin,
+            openid.finish,
             auth.change_password,
             auth.me,
             users.users,
@@ -176,6 +182,7 @@ def application(
         "accounts": who.accounts,
         "identity": who.identity,
         "logins": who.logins,
+        "openid": who.openid,
         "metrics": metrics,
         "tickets": serving.tickets,
         "names": names,

@@ -133,6 +133,10 @@ def _sensor(sensor: WantedSensor, generation: Generation, *, active: bool) -> Se
 
 def _actuator(actuator: WantedActuator, generation: Generation, *, active: bool) -> ActuatorItem:
     runtime = actuator.max_runtime_s if generation == "head" else None
+    # dec writes the default without regard to the inversion: with True an active-low relay starts off, and says that it
+    # is on, so that every OFF and every stop works (sections 6.5, 9). head falls back to it when it is alone, and then
+    # it would be on
+    low = generation == "dec" and actuator.inverted and actuator.actuator_type in {"pump", "relay"}
     return ActuatorItem(
         gpio=actuator.gpio,
         actuator_type=actuator.actuator_type,
@@ -142,7 +146,7 @@ def _actuator(actuator: WantedActuator, generation: Generation, *, active: bool)
         aux_gpio=255 if actuator.aux_gpio is None else actuator.aux_gpio,
         critical=actuator.critical,
         inverted_logic=actuator.inverted,
-        default_state=actuator.default_state,
+        default_state=actuator.default_state or low,
         default_pwm=actuator.default_pwm,
         max_runtime_ms=msgspec.UNSET if runtime is None else runtime * 1000,
     )

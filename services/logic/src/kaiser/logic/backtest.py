@@ -20,23 +20,24 @@ from kaiser.contracts.events.logic import (
     RunEnded,
     RunStarted,
 )
-from kaiser.contracts.events.safeguards import ActuatorRef, EmergencyReleased, EmergencyRequested, LimitsSet
+from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.logic import BacktestReport, Change, RunView, Told, WhatIfReport
 from kaiser.contracts.rules import Command, Ramp, Rule
+from kaiser.contracts.wire import ActuatorStatus
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
 from kaiser.logic.ordering import Ledger, Message
+from kaiser.logic.past.watching import watch_of
 from kaiser.logic.simulating import Simulated
 from kaiser.logic.state import ActuatorKey
 from kaiser.logic.times import SECOND
+from kaiser.logic.yard import SAFEGUARDS
 
 MOST_RUNS: Final = 1000
 MOST_CHANGES: Final = 1000
 SAME_COMMAND: Final = 900 * SECOND
 """Two commands are one that moved if they are not further apart."""
-
-SAFEGUARDS: Final = (LimitsSet, EmergencyRequested, EmergencyReleased)
 
 
 class Trial:
@@ -61,6 +62,7 @@ class Trial:
     ) -> None:
         self.asked: list[CommandAsked] = []
         self._rules, self._rule_id, self._start, self._end = rules, rule_id, start, end
+        self._watch = watch_of((rule for _, rule in rules.values()), plugins)
         self._engine = Engine(plugins)
         self._simulated = Simulated(frozenset(key for _, rule in rules.values() for key in commanded(rule)))
         self._ledger = Ledger()
@@ -71,25 +73,26 @@ class Trial:
         self._defined = False
 
     def take(self, message: Message) -> None:
-        """Take in the next message; those after the end are left out."""
+        """Take in the next message; those after the end are left out, and those that the rules do not look at."""
         at, event = message.at, message.event
         if at >= self._end or message.stream == "LOGIC":
             return  # the rules of then are not those that are tried
+        if type(event) is Readings:
+            # A source may leave out what nobody looks at, and must not change anything by that
+            concerned = self._watch.concerns(event)
+            if not concerned and not self._simulated.yard.bands:
+                return
+            self._readings += concerned if at >= self._start else 0
         if not self._defined:
             self._define(min(at, self._start) - 2)
         if not self._acting and at >= self._start:
             self._act()
         if self._simulated.next_at <= at or self._engine.next_due <= at:
             self._pass(at)
-        if type(event) is Readings:
-            self._readings += len(event.reading_id) if at >= self._start else 0
-        elif isinstance(event, SAFEGUARDS):
-            self._simulated.vetting.take(event)
-        elif self._is_simulated(event):
-            return
-        decisions = self._engine.take(message.stream, message.seq, at, event)
-        if decisions:
-            self._note(decisions)
+        if self._looks_at(event):
+            decisions = self._engine.take(message.stream, message.seq, at, event)
+            if decisions:
+                self._note(decisions)
 
     def finish(self) -> BacktestReport:
         """The report, when all messages are taken in."""
@@ -112,6 +115,21 @@ class Trial:
             runs=list(self._runs.values()),
             truncated=self._run_count > MOST_RUNS,
         )
+
+    def _looks_at(self, event: object) -> bool:
+        """Whether a message is the engine's, too, after the yard has taken what it follows."""
+        yard = self._simulated.yard
+        if type(event) is Readings:
+            yard.take(event)
+            return self._watch.concerns(event) > 0
+        if isinstance(event, SAFEGUARDS):
+            yard.take(event)
+        elif self._is_simulated(event):
+            return False
+        elif isinstance(event, DeviceSaid) and isinstance(event.message, ActuatorStatus):
+            yard.take(event)
+            return (event.esp_id, event.message.gpio) in self._watch.actuators
+        return True
 
     def _pass(self, until: int) -> None:
         """Let everything happen that is due by a moment, the rules' own timers before what actuators say."""
@@ -191,6 +209,11 @@ def what_if(before: Trial, after: Trial, messages: Iterable[Message]) -> WhatIfR
     for message in messages:
         before.take(message)
         after.take(message)
+    return compared(before, after)
+
+
+def compared(before: Trial, after: Trial) -> WhatIfReport:
+    """What one version would have done otherwise than another, when both have taken in all messages."""
     old, new = before.finish(), after.finish()
     changes = sorted(differences(before.asked, after.asked), key=lambda change: change.before or change.after)
     on_s: dict[str, float] = {}

@@ -38,13 +38,13 @@ from kaiser.logic import snapshots
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.core import MOMENT, THREAD, Core, Glimpse, Happening
 from kaiser.logic.doing import Outcome
-from kaiser.logic.explaining import explain
+from kaiser.logic.explaining import Standing, explain, standing
 from kaiser.logic.index import Channel, Index
 from kaiser.logic.live import LiveRule
 from kaiser.logic.rulebook import Rulebook
 from kaiser.logic.series import RANKS
 from kaiser.logic.settling import Settling
-from kaiser.logic.state import Run
+from kaiser.logic.state import Definition, Run
 from kaiser.logic.times import NEVER
 from kaiser.logic.world import occurrence_of
 
@@ -171,12 +171,21 @@ class Engine:
         """Why a rule does what it does now."""
         return explain(self.core, self._settling, rule_id)
 
+    def standing(self, rule_id: str) -> Standing | None:
+        """How a rule is now; None where it is not live."""
+        rule = self.core.rules.get(rule_id)
+        return None if rule is None else standing(self.core, self._settling, rule)
+
     def snapshot(self) -> bytes:
         """All that it knows, as JSON; the same knowledge is the same bytes."""
         assert not self.core.decisions
         if self.core.stale_index:
             self._reindex()
         return snapshots.write(self.core)
+
+    def name_runs_from(self, rule_id: str, number: int) -> None:
+        """Let the next run of a rule be called after the one of this number; for an engine without a snapshot."""
+        self.core.definitions.setdefault(rule_id, Definition()).number = number
 
     @classmethod
     def restore(cls, snapshot: bytes, plugins: Mapping[str, Evaluator] | None = None) -> "Engine":

@@ -2,12 +2,43 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from kaiser.contracts.events.logic import Seen
 from kaiser.contracts.logic import Explanation
 from kaiser.logic.core import Core
 from kaiser.logic.live import LiveRule
 from kaiser.logic.settling import Settling
 from kaiser.logic.times import NEVER, SECOND
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a rule is at the engine's moment; fields as of ``RuleView``."""
+
+    truth: bool | None
+    active: bool
+    blocked_until: int
+    last_run_at: int
+    running: list[str]
+    damped: dict[str, int]
+
+
+def standing(core: Core, settling: Settling, rule: LiveRule) -> Standing:
+    """How a live rule is."""
+    obstacle = settling.obstacle(rule)
+    damped = {
+        f"{key[0]}/{key[1]}": until
+        for key in core.claims.damped
+        if (until := core.claims.damped_until(key, rule.rule_id, core.clock))
+    }
+    return Standing(
+        truth=rule.state.truth,
+        active=rule.active,
+        blocked_until=0 if obstacle is None else obstacle.until,
+        last_run_at=rule.state.started_at,
+        running=[run.run_id for run in rule.runs],
+        damped=damped,
+    )
 
 
 def explain(core: Core, settling: Settling, rule_id: str) -> Explanation:

@@ -53,6 +53,7 @@ class Rulebook:
             core.broken[rule_id] = f"{error.where}: {error}"
             return False
         core.broken.pop(rule_id, None)
+        after.state.number = definition.number
         if before is not None:
             self._settling.cancel_all(before, "RULE_CHANGED", f"version {number} takes its place")
             _hand_over(before, after)
@@ -83,6 +84,7 @@ class Rulebook:
         core = self._core
         if rule.state.leaving and not rule.runs and core.rules.get(rule.rule_id) is rule:
             del core.rules[rule.rule_id]
+            core.definitions[rule.rule_id].number = rule.state.number
             core.claims.forget(rule.rule_id)
             self.sort()
 

@@ -54,9 +54,24 @@ class Series:
         times: When the readings were measured that windows may see, oldest first.
         values: What was measured then.
         ids: Which readings these are.
+        gone: How many were let go of; with ``inserts``, how many were put between others, it tells who remembers
+            something of them what has changed.
     """
 
-    __slots__ = ("at", "horizon", "ids", "key", "rank", "reading_id", "seq", "times", "value", "values")
+    __slots__ = (
+        "at",
+        "gone",
+        "horizon",
+        "ids",
+        "inserts",
+        "key",
+        "rank",
+        "reading_id",
+        "seq",
+        "times",
+        "value",
+        "values",
+    )
 
     def __init__(self, key: SeriesKey) -> None:
         self.key = key
@@ -69,6 +84,7 @@ class Series:
         self.times: list[int] = []
         self.values: list[float] = []
         self.ids: list[int] = []
+        self.gone = self.inserts = 0
 
     def take(self, at: int, reading_id: int, value: float | None, rank: int, seq: int, now: int) -> Taken:
         """Take in a reading.
@@ -108,6 +124,7 @@ class Series:
         self.times.insert(i, at)
         self.values.insert(i, value)
         self.ids.insert(i, reading_id)
+        self.inserts += 1
         return True
 
     def _forget(self, now: int) -> None:
@@ -116,3 +133,4 @@ class Series:
         if len(times) > MOST_SAMPLES or (len(times) & 63 == 0 and times[0] <= now - self.horizon):
             gone = max(self.since(now - self.horizon), len(times) - MOST_SAMPLES)
             del self.times[:gone], self.values[:gone], self.ids[:gone]
+            self.gone += gone

@@ -11,8 +11,9 @@ from kaiser.contracts.wire import ActuatorStatus
 from kaiser.logic.ordering import Message
 from kaiser.logic.state import ActuatorKey
 from kaiser.logic.times import NEVER, SECOND
-from kaiser.logic.vetting import Vetting
+from kaiser.logic.vetting import judge, longest
 from kaiser.logic.world import ON
+from kaiser.logic.yard import Yard
 
 ANSWER = SECOND // 5
 """A device answers a command after about so long."""
@@ -46,13 +47,15 @@ class Simulated:
         keys: Which.
 
     Attributes:
-        vetting: What safety would say.
+        yard: What safety would go by.
         vetoed: What it said no to.
     """
 
     def __init__(self, keys: frozenset[ActuatorKey]) -> None:
         self.keys = keys
-        self.vetting = Vetting()
+        self.yard = Yard()
+        for key in keys:
+            self.yard.output(key).level = 0.0  # they are simulated, and so known
         self.vetoed: list[Vetoed] = []
         self._meters: dict[ActuatorKey, Meter] = {}
         self._queue: list[tuple[int, int, object]] = []
@@ -74,8 +77,8 @@ class Simulated:
         """A rule asks for something."""
         key = (asked.esp_id, asked.gpio)
         meter = self._meters.setdefault(key, Meter())
-        level, running = _level(asked, meter.level), meter.level > ON
-        veto = self.vetting.judge(asked, level, asked.at, running=running)
+        level = _level(asked, meter.level)
+        veto = judge(self.yard, asked, level, asked.at)
         if veto is not None:
             self.vetoed.append(
                 Vetoed(
@@ -119,12 +122,10 @@ class Simulated:
     def _move(self, key: ActuatorKey, meter: Meter, level: float, asked: CommandAsked) -> None:
         running = meter.level > ON
         meter.turn(level, asked.at)
-        if running != (level > ON):
-            self.vetting.switched(key, asked.at, on=level > ON)
-        longest = self.vetting.longest(key)
-        lasts = asked.duration_s or longest or 0
+        self.yard.output(key).turn(level, asked.at)
+        lasts = asked.duration_s * SECOND or longest(self.yard, key, asked.at) or 0
         if level > ON and lasts and not (running and not asked.duration_s):
-            meter.off_at = asked.at + lasts * SECOND
+            meter.off_at = asked.at + lasts
             self._say(meter.off_at, _status(key, 0.0, meter.off_at))
         elif level <= ON:
             meter.off_at = 0
@@ -133,7 +134,7 @@ class Simulated:
         meter = self._meters.get(key)
         if meter is not None and meter.off_at and at >= meter.off_at:
             meter.turn(0.0, meter.off_at)
-            self.vetting.switched(key, meter.off_at, on=False)
+            self.yard.output(key).turn(0.0, meter.off_at)
             meter.off_at = 0
 
     def _say(self, at: int, event: object) -> None:

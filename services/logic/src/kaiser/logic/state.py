@@ -132,8 +132,13 @@ class Damping(msgspec.Struct):
 
 
 class Definition(msgspec.Struct):
-    """All versions of a rule that are known."""
+    """All versions of a rule that are known.
+
+    Attributes:
+        number: Number of its last run while it rests, for no run has the name of an earlier one.
+    """
 
     versions: dict[int, Rule] = {}
     live: int = 0
     newest: int = 0
+    number: int = 0

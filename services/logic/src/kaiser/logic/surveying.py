@@ -1,11 +1,10 @@
 """What there is to watch and to switch, learnt from what devices are to have and from what they say. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from kaiser.contracts.events.equipment import Equipment
-from kaiser.contracts.rules import Rule
-from kaiser.logic.validating import SensorFact, Site
+from kaiser.logic.validating import SensorFact
 
 Sensor = tuple[str, int, str]
 """Device, pin and type."""
@@ -17,6 +16,13 @@ UNMARKED: Final = ""
 """Address of a sensor whose device sends none."""
 
 
+class Known(NamedTuple):
+    """What one device has."""
+
+    sensors: dict[Sensor, tuple[SensorFact, ...]]
+    actuators: dict[tuple[str, int], str]
+
+
 class Survey:
     """Every sensor and actuator that was configured or heard of.
 
@@ -26,10 +32,10 @@ class Survey:
 
     def __init__(self) -> None:
         self._ordered: dict[str, dict[Sensor, set[str]]] = {}
-        self._measured: dict[Sensor, dict[str, str]] = {}
+        self._measured: dict[str, dict[Sensor, dict[str, str]]] = {}
         self._rows: set[Row] = set()
         self._wanted: dict[str, dict[tuple[str, int], str]] = {}
-        self._reported: dict[tuple[str, int], str] = {}
+        self._reported: dict[str, dict[tuple[str, int], str]] = {}
 
     def configured(self, esp_id: str, equipment: Equipment) -> None:
         """A device is to have this, and nothing else."""
@@ -44,7 +50,7 @@ class Survey:
         """Readings came; a unit that was known once stays known where a reading has none."""
         fresh = set(rows) - self._rows
         for esp_id, gpio, sensor_type, address, unit in fresh:
-            units = self._measured.setdefault((esp_id, gpio, sensor_type), {})
+            units = self._measured.setdefault(esp_id, {}).setdefault((esp_id, gpio, sensor_type), {})
             if unit != units.get(address):
                 self._rows.discard((esp_id, gpio, sensor_type, address, units.get(address, "")))
             units[address] = unit or units.get(address, "")
@@ -52,17 +58,16 @@ class Survey:
 
     def reported(self, esp_id: str, gpio: int, actuator_type: str) -> None:
         """An actuator told its state."""
-        self._reported[esp_id, gpio] = actuator_type
+        self._reported.setdefault(esp_id, {})[esp_id, gpio] = actuator_type
 
-    def site(self, rules: Mapping[str, Rule]) -> Site:
-        """All of it, with the rules that there are."""
-        actuators = {key: kind for wanted in self._wanted.values() for key, kind in wanted.items()}
-        keys = {key for ordered in self._ordered.values() for key in ordered} | self._measured.keys()
-        return Site(sensors={key: self._facts(key) for key in keys}, actuators=actuators | self._reported, rules=rules)
+    def of(self, esp_id: str) -> Known:
+        """What one device has."""
+        ordered, measured = self._ordered.get(esp_id, {}), self._measured.get(esp_id, {})
+        sensors = {key: _facts(ordered.get(key, set()), measured.get(key, {})) for key in {*ordered, *measured}}
+        return Known(sensors, self._wanted.get(esp_id, {}) | self._reported.get(esp_id, {}))
 
-    def _facts(self, key: Sensor) -> tuple[SensorFact, ...]:
-        units = self._measured.get(key, {})
-        ordered = self._ordered.get(key[0], {}).get(key, set())
-        silent = ordered - units.keys() - {UNMARKED} if units else ordered
-        found = dict.fromkeys(() if UNMARKED in units else silent, "") | units
-        return tuple(SensorFact(address, unit) for address, unit in sorted(found.items()))
+
+def _facts(ordered: set[str], units: Mapping[str, str]) -> tuple[SensorFact, ...]:
+    silent = ordered - units.keys() - {UNMARKED} if units else ordered
+    found = {**dict.fromkeys(() if UNMARKED in units else silent, ""), **units}
+    return tuple(SensorFact(address, unit) for address, unit in sorted(found.items()))

@@ -25,7 +25,14 @@ def dry_run(
             no rule watches yet is known by these alone.
         plugins: Conditions of others.
     """
-    aside = Engine.restore(engine.snapshot(), plugins)
+    return on_snapshot(engine.snapshot(), rule, readings, plugins)
+
+
+def on_snapshot(
+    snapshot: bytes, rule: Rule, readings: Readings | None, plugins: Mapping[str, Evaluator] | None = None
+) -> Explanation:
+    """The same, of an engine as it was."""
+    aside = Engine.restore(snapshot, plugins)
     aside.hold()
     about: dict[str, Any] = {"rule_id": DRAFT, "by": "draft", "version": 1}  # of two types
     now = aside.clock + 1

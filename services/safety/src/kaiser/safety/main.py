@@ -28,7 +28,7 @@ from kaiser.safety.clearing import Clearing
 from kaiser.safety.consumers import ActAtAlerts, WriteViolations
 from kaiser.safety.decider import Decider
 from kaiser.safety.following import Followed
-from kaiser.safety.leading import Leader, Work, say_alive
+from kaiser.safety.leading import say_alive
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
 from kaiser.safety.queries import Queries
@@ -41,12 +41,15 @@ from kaiser.service.answering import Answerer
 from kaiser.service.consuming import Consumers, progress
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.service.leading import Leader, Work
+from kaiser.service.room import RoomWatch
 from kaiser.timescale import Pool
 
 _log = structlog.get_logger(__name__)
 
 SERVICE: Final = "safety"
 MEANWHILE: Final = "decisions, stops and emergency stops go on, and violations are recorded when it is back"
+FULL: Final = "what is decided or stopped waits, and the bridge switches off when safety is silent for too long"
 SILENT_S: Final = 5.0
 """A log that says nothing for so long, not even its heartbeats, tells this instance nothing new."""
 STUCK_S: Final = 3.0
@@ -64,6 +67,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
         await pool.open()
         followed = Followed(log)

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from kaiser.contracts.events.safeguards import ActuatorStopped, AlertRaised, CommandApproved, CommandRejected
 from kaiser.eventlog import now_us
 from kaiser.safety.following import Followed
-from kaiser.safety.leading import Leader
 from kaiser.safety.writing import Numbered, Writer
+from kaiser.service.leading import Leader
 from kaiser.service.metrics import Tally
 
 DECIDE_BUCKETS_S = (0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.01, 0.1)

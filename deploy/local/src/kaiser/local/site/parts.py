@@ -49,6 +49,7 @@ PASSWORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "postgres-password": f"postgres-{postgres.SCHEMAS['actuator']}",
     },
     "safety": {"nats-password": "nats-safety", "postgres-password": f"postgres-{postgres.SCHEMAS['safety']}"},
+    "logic": {"nats-password": "nats-logic", "postgres-password": f"postgres-{postgres.SCHEMAS['logic']}"},
     "gateway": {"nats-password": "nats-gateway", "jwt": "jwt", "admin-password": "admin"},
     "postgres": {"password": f"postgres-{postgres.SUPERUSER}"},
     "database": {role: f"postgres-{role}" for role in postgres.ROLES},

@@ -31,6 +31,7 @@ class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
         created_at: Unix microseconds.
         created_by: User name of the author; ``setup`` for the first admin.
         zones: Zones that the user is confined to; empty for none.
+        external: Issuer and subject of whoever an OpenID provider says that it is; empty for whoever has a password.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.identity.user.created.v1"
@@ -43,6 +44,7 @@ class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     created_by: str
     zones: list[str] = []
+    external: str = ""
 
 
 class UserChanged(msgspec.Struct, frozen=True, kw_only=True):

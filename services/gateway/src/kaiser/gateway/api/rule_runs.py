@@ -22,8 +22,8 @@ from kaiser.gateway.api.sensors import From, Limit, To, instant_of
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask
 
-TRIAL_S: Final = 60.0
-"""What a trial on the past may take; a month of a greenhouse takes ten seconds."""
+TRIAL_S: Final = 120.0
+"""What a trial on the past may take, waiting for its turn included, as logic has it; a month takes ten seconds."""
 
 At = Annotated[str | None, Parameter(description="ISO 8601 with offset, or unix seconds; now by default")]
 Instant = Annotated[str, msgspec.Meta(description="ISO 8601 with offset, or unix seconds")]
@@ -182,11 +182,12 @@ async def what_if(
     asked = logic.WhatIf(
         rule_id=rule_id, version=data.version, against=data.against, rule=data.rule, start=start, end=end
     )
-    return views.what_if(await ask(event_log, "logic", "whatif", asked, logic.WhatIfReport, wait_s=2 * TRIAL_S))
+    return views.what_if(await ask(event_log, "logic", "whatif", asked, logic.WhatIfReport, wait_s=TRIAL_S))
 
 
 async def _explained(event_log: EventLog, query: logic.ExplainQuery) -> views.ExplanationView:
-    return views.explanation(await ask(event_log, "logic", "explain", query, logic.Explanation))
+    wait_s = TRIAL_S if query.at else 0.0  # of a moment the log is looked through
+    return views.explanation(await ask(event_log, "logic", "explain", query, logic.Explanation, wait_s=wait_s))
 
 
 def _span(start: str, end: str | None) -> tuple[int, int]:

@@ -7,21 +7,24 @@ import msgspec
 import structlog
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.identity import EndReason, SessionEnded
+from kaiser.contracts.events.identity import EndReason, Role, SessionEnded
 from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import new_id, now_us
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.identity import passwords, sessions
+from kaiser.gateway.identity.openid import Identified
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.sessions import Session
 from kaiser.gateway.identity.storing import Identity
-from kaiser.gateway.identity.users import SetPassword, User
+from kaiser.gateway.identity.users import ChangeUser, CreateUser, SetPassword, User
 from kaiser.gateway.throttle import Attempt, Guessing
 from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
 
 log = structlog.get_logger(__name__)
 
 SEEN_WITHIN_S: Final = 3.0
+PROVIDER: Final = "openid"
+"""Who makes and changes accounts of whom a provider knows."""
 MOST_SESSIONS: Final = 100
 """Of one user; the oldest ends for one more. A script that logs in for each request would fill the memory."""
 
@@ -89,6 +92,26 @@ class Logins:
         if user is None:
             return None
         return await self._start(user, seq, address)
+
+    async def log_in_from_outside(self, somebody: Identified, role: Role, *, address: str) -> Granted | None:
+        """Tokens for somebody whom a provider has identified; None where the account is disabled.
+
+        The account is made at the first login. Its role follows the provider's.
+
+        Raises:
+            Refusal: USER_EXISTS: somebody else is called so here; LAST_ADMIN.
+            ProblemError: The log takes nothing.
+        """
+        user = self._accounts.external(somebody.external)
+        if user is None:
+            await self._make(somebody, role)
+            user = self._accounts.external(somebody.external)
+        if user is None or not user.active:
+            return None
+        if user.role != role:
+            await self._identity.user(ChangeUser(user_id=user.user_id, role=role, by=PROVIDER, at=now_us()))
+            user = self._accounts.user(user.user_id) or user
+        return await self._start(user, self._accounts.seq_of(user.user_id), address)
 
     async def refresh(self, refresh_token: str, *, address: str) -> Granted:
         """Other tokens for a refresh token, which is good this once.
@@ -167,6 +190,23 @@ class Logins:
         if words := passwords.fault(password, username):
             raise Refusal(Code.PASSWORD_WEAK, words, "password")
         return await self._hashing.hash(password)
+
+    async def _make(self, somebody: Identified, role: Role) -> None:
+        command = CreateUser(
+            user_id=f"u{new_id()}",
+            username=somebody.username,
+            password_hash=passwords.NOBODY,
+            role=role,
+            zones=frozenset(),
+            by=PROVIDER,
+            at=now_us(),
+            external=somebody.external,
+        )
+        try:
+            await self._identity.user(command)
+        except Refusal:
+            if self._accounts.external(somebody.external) is None:  # else they have logged in twice at once
+                raise
 
     async def _verified(
         self, user: User | None, username: str, password: str, *, address: str, device: str

@@ -28,6 +28,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         zones: Zones that the user is confined to; empty for none.
         created_at: Unix microseconds.
+        external: Issuer and subject of whoever an OpenID provider says that it is; empty for whoever has a password.
     """
 
     user_id: str
@@ -39,6 +40,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool = False
     created_at: int = 0
     created_by: str = ""
+    external: str = ""
 
     @property
     def active(self) -> bool:
@@ -62,6 +64,7 @@ class CreateUser(msgspec.Struct, frozen=True, kw_only=True):
     zones: frozenset[str]
     by: str
     at: int
+    external: str = ""
 
 
 class ChangeUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +158,7 @@ def _created(users: Users, command: CreateUser) -> UserCreated:
         created_at=command.at,
         created_by=command.by,
         zones=sorted(command.zones),
+        external=command.external,
     )
 
 
@@ -193,6 +197,7 @@ def _made(event: UserCreated) -> User:
         zones=frozenset(event.zones),
         created_at=event.created_at,
         created_by=event.created_by,
+        external=event.external,
     )
 
 

@@ -1,0 +1,183 @@
+"""What follows from decisions outside of logic: commands are asked for, rules are switched. A handler of deliveries.
+
+The log of decisions is the outbox. A command goes to the actuator service under the key ``{run}/{step}``, so that
+asking again is the same command; what was refused is written down once, and not asked for again.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+import nats.errors
+import structlog
+
+from kaiser.contracts import subjects
+from kaiser.contracts.actuation import Command, SendCommand
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.codec import EventDecoder, encode
+from kaiser.contracts.events.logic import CommandAsked, RuleFact, RuleSwitched, StepRefused
+from kaiser.contracts.logic import DisableRule, EnableRule
+from kaiser.contracts.queries import Problem, Reply
+from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.streams import LOGIC
+from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, Event, EventLog, Retry, now_us, replay
+from kaiser.logic import definitions
+from kaiser.logic.definitions import Life
+from kaiser.logic.metrics import LogicMetrics
+from kaiser.logic.rules import Rules
+from kaiser.logic.times import SECOND
+
+_log = structlog.get_logger(__name__)
+
+EFFECTS: Final = ConsumerSpec(stream=LOGIC.name, durable="logic-effects", subjects=("logic.run.>",))
+SEND: Final = subjects.command("actuator", "send")
+SOURCE: Final = "kaiser/logic"
+ANSWER_S: Final = 5.0
+AGAIN_S: Final = 0.1
+LONGEST_AGAIN_S: Final = 1.0
+AWAY: Final = frozenset({Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.DATABASE_ERROR})
+"""Answers that say nothing about the command."""
+
+_decoder = EventDecoder({CommandAsked.TYPE: CommandAsked, RuleSwitched.TYPE: RuleSwitched})
+_reply = msgspec.json.Decoder(Reply[Command])
+
+
+class Effects:
+    """Does what is decided.
+
+    Args:
+        log: The connection.
+        rules: Where rules are switched.
+        metrics: Where to count.
+    """
+
+    def __init__(self, log: EventLog, rules: Rules, metrics: LogicMetrics) -> None:
+        self._log = log
+        self._rules = rules
+        self._metrics = metrics
+
+    async def handle(self, deliveries: list[Delivery]) -> None:
+        """Do what these decisions ask for, and return when that is done: of one actuator in order, all else at once.
+
+        Raises:
+            Retry: The log is away.
+        """
+        lanes: dict[tuple[str, int], list[tuple[Delivery, CommandAsked | RuleSwitched]]] = {}
+        for delivery in deliveries:
+            if delivery.type == CommandAsked.TYPE:
+                asked: CommandAsked = _decoder.decode(delivery.type, delivery.data)
+                lanes.setdefault((asked.esp_id, asked.gpio), []).append((delivery, asked))
+            elif delivery.type == RuleSwitched.TYPE:
+                switched: RuleSwitched = _decoder.decode(delivery.type, delivery.data)
+                lanes.setdefault((switched.target, -1), []).append((delivery, switched))
+        if not lanes:
+            return
+        try:
+            await asyncio.gather(*(self._go(lane) for lane in lanes.values()))
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Retry(repr(error)) from error
+
+    async def _go(self, lane: Iterable[tuple[Delivery, CommandAsked | RuleSwitched]]) -> None:
+        for delivery, decision in lane:
+            if isinstance(decision, RuleSwitched):
+                await self._switch(decision)
+            elif delivery.deliveries == 1 or not await self._was_refused(delivery, decision):
+                await self._command(decision)
+
+    async def _command(self, asked: CommandAsked) -> None:
+        """Ask for a command until somebody has answered, or what would be switched on is not wanted any more."""
+        until = asked.at + (asked.timeout_s + asked.hold_s) * SECOND
+        delay_s, problem = AGAIN_S, Problem(code=Code.SERVICE_ERROR, detail="the actuator service does not answer")
+        while True:
+            now = now_us()
+            if now >= until and asked.command != "OFF":
+                await self._refuse(asked, problem)
+                return
+            try:
+                answer = await self._log.nc.request(SEND, encode(order_of(asked, now)), timeout=ANSWER_S)
+                reply = _reply.decode(answer.data)
+            except (nats.errors.Error, TimeoutError, msgspec.DecodeError) as error:
+                problem = Problem(code=Code.SERVICE_ERROR, detail=f"the actuator service does not answer: {error!r}")
+            else:
+                if reply.problem is None:
+                    self._metrics.effected("asked", asked.at)
+                    return
+                problem = reply.problem
+                if problem.code not in AWAY:
+                    await self._refuse(asked, problem)
+                    return
+            _log.warning("a command waits", run=asked.run_id, step=asked.step, reason=problem.detail)
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_AGAIN_S)
+
+    async def _refuse(self, asked: CommandAsked, problem: Problem) -> None:
+        self._metrics.effected("refused", asked.at)
+        _log.info("a command is refused", run=asked.run_id, step=asked.step, code=problem.code, detail=problem.detail)
+        refused = StepRefused(
+            rule_id=asked.rule_id,
+            run_id=asked.run_id,
+            step=asked.step,
+            at=now_us(),
+            code=problem.code,
+            detail=problem.detail,
+        )
+        await self._log.publish(
+            Event(
+                id=f"refused-{asked.run_id}/{asked.step}",
+                subject=subjects.refused(asked.rule_id),
+                type=refused.TYPE,
+                data=encode(refused),
+                source=SOURCE,
+                time=refused.at,
+            )
+        )
+
+    async def _was_refused(self, delivery: Delivery, asked: CommandAsked) -> bool:
+        """Whether an earlier try came to that: the run goes by it already."""
+        there = replay(self._log, LOGIC.name, subjects=(subjects.refused(asked.rule_id),), from_seq=delivery.seq)
+        wanted = asked.run_id, asked.step
+        async for message in there:
+            refused = msgspec.json.decode(message.data, type=StepRefused)
+            if (refused.run_id, refused.step) == wanted:
+                return True
+        return False
+
+    async def _switch(self, switched: RuleSwitched) -> None:
+        """Enable or disable a rule, as its own events say from then on."""
+        now, by, run = now_us(), f"rule {switched.rule_id}", switched.run_id
+
+        def decide(life: Life) -> Sequence[RuleFact]:
+            if switched.enabled:
+                order = EnableRule(rule_id=switched.target, by=by, correlation_id=run)
+                return definitions.enable(life, order, now=now, gated=False)
+            rest = DisableRule(rule_id=switched.target, by=by, correlation_id=run)
+            return definitions.disable(life, rest, now=now)
+
+        try:
+            await self._rules.execute(switched.target, decide)
+        except Refusal as refusal:
+            _log.warning("a rule cannot be switched", rule=switched.target, run=run, reason=refusal.detail)
+        except ConcurrencyConflict as conflict:
+            raise Retry(str(conflict)) from conflict
+        self._metrics.effected("switched", switched.at)
+
+
+def order_of(asked: CommandAsked, now: int) -> SendCommand:
+    """A command that a run asks for, as the actuator service takes it; what time has passed is not granted again."""
+    passed_s = max(0, now - asked.at) // SECOND
+    return SendCommand(
+        esp_id=asked.esp_id,
+        gpio=asked.gpio,
+        by=f"rule {asked.rule_id}",
+        correlation_id=asked.run_id,
+        command=asked.command,
+        level=asked.level,
+        duration_s=asked.duration_s,
+        hold_s=max(0, asked.hold_s - passed_s) if asked.hold_s else 0,
+        timeout_s=min(600, max(1, asked.timeout_s - (passed_s if not asked.hold_s else 0))),
+        source="rule",
+        reason=f"run {asked.run_id}, {asked.path or 'clean-up'}"[:500],
+        idempotency_key=f"{asked.run_id}/{asked.step}",
+        causation_id=asked.run_id,
+    )

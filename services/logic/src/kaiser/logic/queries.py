@@ -1,0 +1,164 @@
+"""What rules did and why they did not, from the table."""
+
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+
+import msgspec
+from psycopg import AsyncRawCursor
+
+from kaiser.contracts import cursors
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.logic import RuleSkipped, RunEnded, RunStarted
+from kaiser.contracts.logic import RunsQuery, RunView, Told
+from kaiser.contracts.queries import Page
+from kaiser.contracts.refusals import Refusal
+from kaiser.logic import statements
+from kaiser.logic.recording import decoder
+from kaiser.timescale import Instant, Pool
+
+Row = tuple[Any, ...]  # columns of many types
+
+MOST_ITEMS: Final = 1_000
+MOST_DECISIONS: Final = 5_000
+"""On a page."""
+MOST_BYTES: Final = 700_000
+"""A reply is one NATS message of at most 1 MiB, so a page may be shorter than asked for; its cursor leads on."""
+_NEWEST: Final = (1 << 63) - 1
+_LATEST_US: Final = 253_402_300_799_000_000
+
+_RUNS: Final = statements.read("run_list")
+_DECISIONS: Final = statements.read("run_decisions")
+_RUN: Final = statements.read("run")
+
+
+class Queries:
+    """Answers from the table; every method raises DatabaseAway while it is away.
+
+    Args:
+        pool: Connections.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def runs(self, asked: RunsQuery, now: int) -> Page[RunView]:  # noqa: ARG002  # one face for all
+        """Runs and skips, newest first, each with what it decided as far as a page holds it.
+
+        Raises:
+            Refusal: VALUE_OUT_OF_RANGE.
+        """
+        if not 1 <= asked.limit <= MOST_ITEMS:
+            raise Refusal(Code.VALUE_OUT_OF_RANGE, f"the limit must be between 1 and {MOST_ITEMS}", "limit")
+        at, n = cursors.read(asked.cursor, (int, int)) or (_LATEST_US, _NEWEST)
+        span = (Instant(asked.start), Instant(asked.end or _LATEST_US))
+        found = await self._rows(_RUNS, (Instant(at), n, asked.rule_id, asked.outcome, *span, asked.limit + 1))
+        views = [view_of(row) for row in found[: asked.limit]]
+        kept = filled(views, await self._decisions(views))
+        more = len(found) > asked.limit or len(kept) < len(views)
+        last = found[len(kept) - 1] if more else None
+        return Page(items=kept, next_cursor=cursors.write(last[0], last[1]) if last else None)
+
+    async def run(self, rule_id: str, run_id: str) -> RunView:
+        """One run with everything that it decided.
+
+        Raises:
+            Refusal: RUN_NOT_FOUND.
+        """
+        found = await self._rows(_RUN, (run_id, rule_id))
+        if not found:
+            raise Refusal(Code.RUN_NOT_FOUND, f"there is no run {run_id}, or it is too long ago", "run_id")
+        views = [view_of(found[0])]
+        return filled(views, await self._decisions(views))[0]
+
+    async def around(self, rule_id: str, at: int, *, most: int = 20) -> list[RunView]:
+        """Runs and skips of a rule that began by a moment, the latest first, without their decisions but the first.
+
+        Args:
+            rule_id: Which rule.
+            at: Unix microseconds, inclusive.
+            most: How many.
+        """
+        found = await self._rows(_RUNS, (Instant(at), _NEWEST, rule_id, None, Instant(0), Instant(_LATEST_US), most))
+        return [view_of(row) for row in found]
+
+    async def _decisions(self, views: Sequence[RunView]) -> list[Row]:
+        """What runs decided, in order: run, sequence, type, body."""
+        runs = [view.run_id for view in views if view.run_id]
+        if not runs:
+            return []
+        since = Instant(min(view.started_at for view in views))
+        return await self._rows(_DECISIONS, (runs, since, MOST_DECISIONS))
+
+    async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
+        async with self._pool.connection() as connection:
+            cursor = AsyncRawCursor(connection)
+            await cursor.execute(statement, parameters, binary=True)
+            return await cursor.fetchall()
+
+
+def view_of(row: Row) -> RunView:
+    """A run or a skip, from what began it and what ended it."""
+    _, _, seq, kind, body, ended = row
+    began = decoder.decode(kind, body.encode())
+    if isinstance(began, RuleSkipped):
+        return RunView(
+            rule_id=began.rule_id,
+            version=began.version,
+            run_id="",
+            branch=began.branch,
+            outcome="skipped",
+            reason=began.reason,
+            detail=began.detail,
+            started_at=began.at,
+            ended_at=began.at,
+            cause=began.cause,
+            decisions=[told(seq, kind, body)],
+        )
+    view = view_of_start(began)
+    if ended is None:
+        return view
+    end: RunEnded = decoder.decode(RunEnded.TYPE, ended.encode())
+    return msgspec.structs.replace(view, outcome=end.outcome, reason=end.code, detail=end.detail, ended_at=end.at)
+
+
+def view_of_start(started: RunStarted) -> RunView:
+    """A run that has begun."""
+    return RunView(
+        rule_id=started.rule_id,
+        version=started.version,
+        run_id=started.run_id,
+        branch=started.branch,
+        outcome="running",
+        started_at=started.at,
+        cause=started.cause,
+    )
+
+
+def told(seq: int, kind: str, body: str) -> Told:
+    """A decision as others read it."""
+    return Told(type=kind, decision=msgspec.json.decode(body), seq=seq)
+
+
+def filled(views: Sequence[RunView], decided: Sequence[Row]) -> list[RunView]:
+    """Runs with their decisions, as many as a reply holds; at least the first, as far as it goes.
+
+    Args:
+        views: In the order of the page.
+        decided: Run, sequence, type and body, in order.
+    """
+    by_run: dict[str, list[tuple[int, str, str]]] = {}
+    for run_id, *decision in decided:
+        by_run.setdefault(run_id, []).append(tuple(decision))
+    kept: list[RunView] = []
+    room = MOST_BYTES
+    for view in views:
+        for seq, kind, body in by_run.get(view.run_id, ()):
+            room -= len(body) + 100
+            if room < 0:
+                break
+            view.decisions.append(told(seq, kind, body))
+        room -= len(msgspec.json.encode(msgspec.structs.replace(view, decisions=view.decisions[:1])))
+        if room < 0 and kept:
+            break
+        kept.append(view)
+    return kept

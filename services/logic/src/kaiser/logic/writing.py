@@ -1,0 +1,141 @@
+"""Writes what the engine decides, fenced: whoever leads no more writes nothing more.
+
+Each term begins with an event of ``logic.order``, stored only if nothing else was in all of LOGIC since the last that
+this instance knows. From then on everything is stored only if that is still the last event of the order, or one that
+this instance wrote itself: with the next term it is not. So the log has one numbering of decisions, without gaps.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from kaiser.contracts import subjects
+from kaiser.contracts.events.codec import encode
+from kaiser.contracts.events.logic import Decision, EngineResumed, TakenLate
+from kaiser.contracts.streams import LOGIC
+from kaiser.eventlog import (
+    ConcurrencyConflict,
+    Event,
+    EventLog,
+    Expectation,
+    LogFull,
+    new_id,
+    publish_atomically,
+    replay,
+)
+from kaiser.logic import marks
+from kaiser.logic.following import LostTrackError
+from kaiser.logic.marks import Mark
+from kaiser.logic.written import SUBJECTS
+
+_log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE: Final = 500
+"""Events of one batch; the server takes 1,000."""
+EVERYTHING: Final = LOGIC.subjects[0]
+SOURCE: Final = "kaiser/logic"
+AGAIN_S: Final = 0.5
+
+
+class Writer:
+    """Writes for one term.
+
+    Args:
+        log: The connection.
+        mark: Where the instance is that begins to lead.
+        ttl_s: How long decisions are kept, seconds.
+
+    Attributes:
+        order_seq: Sequence of the last event of the order.
+        seq: Sequence of the last event that was written.
+        written: Events so far.
+    """
+
+    def __init__(self, log: EventLog, mark: Mark, ttl_s: int) -> None:
+        self.order_seq = mark.order_seq
+        self.seq = mark.seq
+        self.written = 0
+        self._log = log
+        self._ttl_s = ttl_s
+
+    async def begin(self, decisions: Sequence[Decision], mark: Mark, known_to: int) -> None:
+        """Write the first decisions of a term.
+
+        Args:
+            decisions: ``EngineResumed`` first.
+            mark: Where the engine is behind them.
+            known_to: Sequence up to which everything in LOGIC is known.
+
+        Raises:
+            LostTrackError: Something came in between.
+        """
+        await self._write(decisions, mark, Expectation(known_to, EVERYTHING))
+
+    async def write(self, decisions: Sequence[Decision], mark: Mark) -> None:
+        """Write decisions, and return when they are stored, which may take as long as an outage.
+
+        Raises:
+            LostTrackError: Another instance leads.
+        """
+        await self._write(decisions, mark, None)
+
+    async def _write(self, decisions: Sequence[Decision], mark: Mark, fence: Expectation | None) -> None:
+        ordered = sorted(decisions, key=_is_run)
+        for start in range(0, len(ordered), MOST_AT_ONCE):
+            part = ordered[start : start + MOST_AT_ONCE]
+            events = [event_of(decision, mark, self._ttl_s, last=decision is part[-1]) for decision in part]
+            expect = fence or Expectation(self.order_seq, subjects.LOGIC_ORDER)
+            self.seq = await self._store(events, expect)
+            self.written += len(events)
+            of_order = sum(not _is_run(decision) for decision in part)
+            if of_order:
+                self.order_seq = self.seq - len(part) + of_order
+            fence = None
+
+    async def _store(self, events: list[Event], expect: Expectation) -> int:
+        """Store events; the sequence of the last one."""
+        while True:
+            try:
+                if len(events) == 1:
+                    return (await self._log.publish(events[0], expect=expect)).seq
+                return (await publish_atomically(self._log, events, expect=expect)).seq
+            except ConcurrencyConflict as conflict:
+                last = await self._stored_after_all({event.id for event in events})
+                if last:
+                    return last
+                raise LostTrackError(f"another instance has written: {conflict}") from conflict
+            except LogFull as full:
+                _log.error("decisions wait, the log takes no more", reason=str(full))
+                await asyncio.sleep(AGAIN_S)
+
+    async def _stored_after_all(self, ids: set[str]) -> int:
+        """Sequence of the last of these events, where only the answer was lost; 0 where they are not stored."""
+        found = 0
+        messages = replay(self._log, LOGIC.name, subjects=SUBJECTS, from_seq=self.seq + 1, headers_only=True)
+        async for delivery in messages:
+            if delivery.id in ids:
+                found = delivery.seq
+        return found
+
+
+def event_of(decision: Decision, mark: Mark, ttl_s: int, *, last: bool) -> Event:
+    """A decision as an event of the log; the last one of a write has the mark."""
+    if isinstance(decision, TakenLate | EngineResumed):
+        subject, name = subjects.LOGIC_ORDER, new_id()
+    else:
+        subject, name = subjects.run(decision.rule_id), f"logic-{decision.n}"
+    return Event(
+        id=name,
+        subject=subject,
+        type=decision.TYPE,
+        data=encode(decision),
+        source=SOURCE,
+        time=decision.at,
+        headers=marks.headers(mark, ttl_s) if last else {"Nats-TTL": f"{ttl_s}s"},
+    )
+
+
+def _is_run(decision: Decision) -> bool:
+    return not isinstance(decision, TakenLate | EngineResumed)

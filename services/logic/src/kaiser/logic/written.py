@@ -1,0 +1,103 @@
+"""What instances have written: decisions, the order that they were made in, and how far whoever wrote last was."""
+
+from typing import Final
+
+import msgspec
+
+from kaiser.contracts import subjects
+from kaiser.contracts.events.codec import EventDecoder
+from kaiser.contracts.events.logic import ORDER_EVENTS, EngineResumed, RunStarted, TakenLate
+from kaiser.contracts.streams import LOGIC
+from kaiser.eventlog import Delivery, EventLog, replay
+from kaiser.logic import marks
+from kaiser.logic.marks import Mark
+from kaiser.logic.ordering import Order
+
+SUBJECTS: Final = (subjects.LOGIC_ORDER, "logic.run.>")
+
+_order = EventDecoder({event.TYPE: event for event in ORDER_EVENTS}).decode
+
+
+class _Numbered(msgspec.Struct):
+    n: int
+
+
+_number = msgspec.json.Decoder(_Numbered).decode
+
+
+class Written:
+    """What the log holds of logic's own, behind a point that is known.
+
+    Args:
+        log: The connection.
+        since: The point; None for the beginning of everything.
+
+    Attributes:
+        mark: How far the instance was that wrote last; None where nobody has written since ``since``.
+        seq: Sequence of the last message that is known.
+        n: Number of the last decision.
+        order_seq: Sequence of the last event of the order.
+        term_seq: Sequence of the event that the last term began with; 0 where it was not read.
+    """
+
+    def __init__(self, log: EventLog, since: Mark | None = None) -> None:
+        self.mark: Mark | None = None
+        self.seq = 0 if since is None else since.seq
+        self.n = 0 if since is None else since.n
+        self.order_seq = 0 if since is None else since.order_seq
+        self.term_seq = 0
+        self._log = log
+        self._late: dict[tuple[str, int], int] = {}
+        self._gaps: list[EngineResumed] = []
+
+    def order(self) -> Order:
+        """In which order messages were taken."""
+        return Order(late=self._late, gaps=tuple(self._gaps))
+
+    def forget(self, clock: int) -> None:
+        """Let go what is of no use to an engine whose clock is past it."""
+        self._late = {key: at for key, at in self._late.items() if at > clock}
+        self._gaps = [gap for gap in self._gaps if gap.at > clock]
+
+    async def catch_up(self) -> int:
+        """Read on to the end; the sequence of the last message of LOGIC that there was then.
+
+        Raises:
+            nats.errors.Error: The log is not reachable.
+        """
+        end = int((await self._log.js.stream_info(LOGIC.name)).state.last_seq)
+        async for delivery in replay(self._log, LOGIC.name, subjects=SUBJECTS, from_seq=self.seq + 1, until_seq=end):
+            self._take(delivery)
+        return end
+
+    def _take(self, delivery: Delivery) -> None:
+        self.seq = delivery.seq
+        if delivery.subject == subjects.LOGIC_ORDER:
+            self.order_seq = delivery.seq
+            event = _order(delivery.type, delivery.data)
+            if isinstance(event, TakenLate):
+                self._late[event.stream, event.seq] = event.at
+            else:
+                self.term_seq = delivery.seq
+                self._gaps.append(event)
+        else:
+            self.n = max(self.n, _number(delivery.data).n)
+        header = delivery.headers.get(marks.HEADER)
+        if header is not None:
+            self.mark = msgspec.structs.replace(
+                marks.decode(header), seq=delivery.seq, order_seq=self.order_seq, n=self.n
+            )
+
+
+async def last_of_all(log: EventLog) -> tuple[int, dict[str, int]]:
+    """Number of the last decision, and of the last run of each rule; by reading everything.
+
+    For an instance that has nothing to go on from: what it decides must not carry a name that is taken.
+    """
+    n, runs = 0, dict[str, int]()
+    async for delivery in replay(log, LOGIC.name, subjects=("logic.run.>",)):
+        n = max(n, _number(delivery.data).n)
+        if delivery.type == RunStarted.TYPE:
+            rule_id, _, number = msgspec.json.decode(delivery.data, type=RunStarted).run_id.rsplit(".", 2)
+            runs[rule_id] = max(runs.get(rule_id, 0), int(number))
+    return n, runs

@@ -1,0 +1,135 @@
+"""Instances come and go: one decides, another one goes on, and nothing is decided twice or lost."""
+
+import asyncio
+import time
+
+from tests.integration.logic.again import assert_the_same_again
+from tests.integration.logic.site import ESP, FAN, PUMP, below, rule, switch
+
+from kaiser.contracts.events.logic import CommandAsked, EngineResumed, RunEnded, RunStarted, StepWaiting
+from kaiser.contracts.logic import RulesQuery
+
+PAUSED = [switch("ON"), {"kind": "delay", "for_s": 4}, switch("OFF")]
+
+
+def assert_without_gaps(site) -> None:
+    numbers = [event.n for _, event in site.events if hasattr(event, "n")]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_run_survives_kill_9_in_the_middle_of_a_delay(site, acting, new_logic):
+    service = new_logic()
+    service.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), *PAUSED))
+    await site.measures(20)
+    await site.one(StepWaiting)
+    service.kill()
+    await site.until(lambda: site.told == [(ESP, PUMP, "ON")])
+    service.start()
+    ended = await site.one(RunEnded)
+    assert (ended.run_id, ended.outcome) == ("water.1.1", "succeeded")
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
+    assert len(site.of(RunStarted)) == 1
+    assert len(site.of(EngineResumed)) == 2
+    assert_without_gaps(site)
+    assert await assert_the_same_again(site.log) == len([1 for _, event in site.events if hasattr(event, "n")])
+
+
+async def test_a_warm_instance_takes_over_from_one_that_was_killed_and_its_run_goes_on(site, acting, new_logic):
+    first, second = new_logic(), new_logic()
+    first.start()
+    second.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), *PAUSED))
+    await site.measures(20)
+    await site.one(StepWaiting)
+    first.kill()
+    await site.one(RunEnded)
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
+    await site.measures(40)
+    await site.measures(10)
+    await site.until(lambda: len(site.of(RunEnded)) == 2)
+    first.start()
+    terms = len(site.of(EngineResumed))
+    second.kill()
+    await site.until(lambda: len(site.of(EngineResumed)) > terms)
+    await site.measures(41)
+    await site.measures(11)
+    await site.until(lambda: len(site.of(RunEnded)) == 3)
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")] * 3
+    assert_without_gaps(site)
+    await assert_the_same_again(site.log)
+
+
+async def test_an_instance_that_was_frozen_decides_nothing_when_it_wakes(site, acting, new_logic):
+    first, second = new_logic(), new_logic()
+    first.start()
+    second.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), switch("ON"), otherwise=[switch("OFF")]))
+    for frozen in (first, second, first):
+        terms = len(site.of(EngineResumed))
+        frozen.pause()
+        await site.until(lambda terms=terms: len(site.of(EngineResumed)) > terms)
+        count = len(site.of(RunEnded))
+        await site.measures(20)
+        await site.until(lambda count=count: len(site.of(RunEnded)) == count + 1)
+        frozen.resume()
+        await site.measures(40)
+        await site.until(lambda count=count: len(site.of(RunEnded)) == count + 2)
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")] * 3
+    assert_without_gaps(site)
+    await assert_the_same_again(site.log)
+
+
+async def test_a_clock_fires_once_though_who_leads_dies_at_that_moment(site, acting, new_logic):
+    first, second = new_logic(), new_logic()
+    first.start()
+    second.start()
+    every_minute = {"kind": "cron", "expression": "* * * * *"}
+    for number in range(20):
+        alarm = {"kind": "alarm", "do": "raise", "name": "tick", "message": "tick"}
+        await site.live(f"clock-{number}", rule(None, alarm, triggers=[every_minute]))
+    await asyncio.sleep(59.98 - time.time() % 60)
+    first.kill()
+    await site.until(lambda: len(site.of(RunStarted)) == 20)
+    assert len({event.cause.at for event in site.of(RunStarted)}) == 1
+    assert {event.rule_id for event in site.of(RunStarted)} == {f"clock-{number}" for number in range(20)}
+    first.start()
+    await site.until(lambda: len(site.of(RunEnded)) == 20)
+    assert len(site.of(RunStarted)) == 20
+    assert_without_gaps(site)
+    await assert_the_same_again(site.log)
+
+
+async def test_what_happens_while_nobody_is_there_is_acted_on_as_it_is_by_then(site, acting, new_logic):
+    service = new_logic()
+    service.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), switch("ON"), otherwise=[switch("OFF")]))
+    await site.live("fan", rule(below(15), switch("ON", FAN)))
+    service.kill()
+    await site.measures(10)
+    await site.measures(20)
+    service.start()
+    await site.one(RunEnded)
+    assert [event.rule_id for event in site.of(CommandAsked)] == ["water"]
+    await assert_the_same_again(site.log)
+
+
+async def test_any_instance_answers_and_shows_the_same(site, acting, new_logic):
+    first, second = new_logic(), new_logic()
+    first.start()
+    second.start()
+    await site.knows_device()
+    await site.live("water", rule(below(30), switch("ON")))
+    await site.measures(20)
+    await site.one(RunEnded)
+    for _ in range(10):
+
+        async def active() -> bool:
+            (view,) = (await site.asked("rules", RulesQuery()))["items"]
+            return view["active"] and view["truth"] is True
+
+        await site.comes_to(active, wanted=True)

@@ -1,0 +1,189 @@
+import msgspec
+import pytest
+from tests.unit.logic.builders import ESP, OFF, PUMP, SECOND, SOIL, below, readings, rule
+
+from kaiser.contracts import subjects
+from kaiser.contracts.codes import Code
+from kaiser.contracts.events.codec import encode
+from kaiser.contracts.events.device import DeviceDiscovered
+from kaiser.contracts.events.logic import RuleBacktested, RuleDefined
+from kaiser.contracts.events.safeguards import Limits, LimitsSet
+from kaiser.contracts.logic import Backtest, EnableRule, WhatIf
+from kaiser.contracts.queries import History, HistoryQuery, Reply
+from kaiser.contracts.refusals import Refusal
+from kaiser.eventlog import Event, now_us
+from kaiser.local.ephemeral_services import ingest
+from kaiser.logic import definitions
+from kaiser.logic.lives import Lives
+from kaiser.logic.past.processes import Processes
+from kaiser.logic.trials import Trials, TrialSettings, answerer
+from kaiser.service.settings import NatsSettings
+
+from .conftest import until
+
+WATER = rule(below(30.0, fresh_s=3600), otherwise=(OFF,))
+HOUR = 3600 * SECOND
+
+
+@pytest.fixture
+def lives(log):
+    return Lives(log)
+
+
+@pytest.fixture
+def trials(lives, nats_server):
+    return Trials(lives, Processes(), NatsSettings(url=nats_server.url), TrialSettings())
+
+
+@pytest.fixture
+def define(lives):
+    async def define(defined, rule_id="water", version=1):
+        fact = RuleDefined(rule_id=rule_id, at=now_us(), by="t", version=version, rule=defined)
+        await lives.change(rule_id, lambda _: [fact])
+
+    return define
+
+
+@pytest.fixture
+def measure(log):
+    """Readings of the soil, one message each; when all of them are stored."""
+
+    async def measure(*values):
+        start = now_us()
+        part = subjects.partition(ESP)
+        for value in values:
+            await log.publish(event("telemetry.reading.god." + str(part), readings((SOIL, value), at=now_us())))
+        return start, now_us() + SECOND
+
+    return measure
+
+
+def event(subject, body):
+    return Event(subject=subject, type=body.TYPE, data=encode(body), source="test")
+
+
+def plain(values):
+    return msgspec.to_builtins(values)
+
+
+async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(trials, define, measure, lives):
+    await define(WATER)
+    start, end = await measure(40.0, 20.0, 25.0, 40.0)
+    now = end + HOUR
+    with pytest.raises(Refusal) as refused:
+        definitions.enable(await lives.life("water"), EnableRule(rule_id="water", by="t"), now=now, gated=True)
+    assert refused.value.code == Code.BACKTEST_REQUIRED
+
+    report = await trials.backtest(Backtest(rule_id="water", start=start, end=end, by="ann"), now)
+    assert (report.version, report.readings, report.run_count) == (1, 4, 2)
+    assert [(run.branch, run.outcome) for run in report.runs] == [("then", "succeeded"), ("otherwise", "succeeded")]
+    began = report.runs[0].decisions[0].decision
+    assert (began["seen"]["value"], began["seen"]["seq"]) == (20.0, 2)
+    assert (began["cause"]["stream"], began["cause"]["seq"]) == ("TELEMETRY", 2)
+
+    life = await lives.life("water")
+    assert life.backtests == {report.backtest_id: 1}
+    order = EnableRule(rule_id="water", by="t", backtest_id=report.backtest_id)
+    (enabled,) = definitions.enable(life, order, now=now, gated=True)
+    assert enabled.backtest_id == report.backtest_id
+
+
+async def test_the_same_span_gives_the_same_digest_and_the_event_says_it(trials, define, measure, log):
+    await define(WATER)
+    start, end = await measure(40.0, 20.0, 40.0)
+    one, two = [await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR) for _ in range(2)]
+    assert one.digest == two.digest
+    assert msgspec.structs.replace(one, backtest_id="") == msgspec.structs.replace(two, backtest_id="")
+    last = await log.js.get_last_msg("LOGIC", "logic.rule.water.backtested")
+    told = msgspec.json.decode(last.data, type=RuleBacktested)
+    assert (told.digest, told.runs, told.backtest_id) == (two.digest, 2, two.backtest_id)
+    assert set(told.on_s) == {f"{PUMP.esp_id}/{PUMP.gpio}"}
+
+
+async def test_a_draft_is_tried_and_leaves_nothing_behind(trials, measure, lives):
+    start, end = await measure(40.0, 20.0, 40.0)
+    report = await trials.backtest(Backtest(rule_id="draft", rule=plain(WATER), start=start, end=end), end + HOUR)
+    assert (report.run_count, report.backtest_id, report.version) == (2, "", 0)
+    assert (await lives.life("draft")).newest == 0
+
+
+async def test_two_versions_are_compared_and_safety_of_then_is_heard(trials, define, measure, log):
+    await define(rule(below(30.0, fresh_s=3600), otherwise=(OFF,)), version=1)
+    await define(rule(below(10.0, fresh_s=3600), otherwise=(OFF,)), version=2)
+    about = {"at": now_us(), "by": "t", "reason": "t"}
+    limits = LimitsSet(esp_id=ESP, gpio=PUMP.gpio, limits=Limits(starts_per_hour=1), **about)
+    await log.publish(event(subjects.safety("limits", ESP, PUMP.gpio), limits))
+    start, end = await measure(40.0, 20.0, 40.0, 5.0, 40.0)
+    report = await trials.whatif(WhatIf(rule_id="water", against=1, start=start, end=end), end + HOUR)
+    assert (report.before.version, report.after.version) == (1, 2)
+    assert (report.before.run_count, report.after.run_count) == (4, 2)
+    assert [veto.code for veto in report.before.vetoed] == ["TOO_MANY_STARTS"]
+    assert report.vetoed == -1
+    assert {change.kind for change in report.changes} >= {"removed"}
+    assert report.after.backtest_id
+
+
+async def test_what_cannot_be_tried_is_refused(trials, define, nats_server):
+    await define(WATER)
+    wrong = (
+        (Backtest(rule_id="water", start=5, end=5), Code.VALUE_OUT_OF_RANGE),
+        (Backtest(rule_id="water", start=0, end=400 * 86_400 * SECOND), Code.VALUE_OUT_OF_RANGE),
+        (Backtest(rule_id="nobody", start=0, end=5), Code.RULE_NOT_FOUND),
+        (Backtest(rule_id="water", version=9, start=0, end=5), Code.RULE_NOT_FOUND),
+        (Backtest(rule_id="water", rule={"name": "x"}, start=0, end=5), Code.RULE_INVALID),
+    )
+    for asked, code in wrong:
+        with pytest.raises(Refusal) as refused:
+            await trials.backtest(asked, now_us())
+        assert refused.value.code == code
+
+
+async def test_nobody_waits_for_a_trial_that_takes_too_long_and_its_process_is_gone(
+    lives, define, measure, nats_server
+):
+    await define(WATER)
+    start, end = await measure(40.0, 20.0)
+    processes, settings = Processes(), TrialSettings(patience_s=0.05)
+    trials = Trials(lives, processes, NatsSettings(url=nats_server.url), settings)
+    asked = msgspec.json.encode(Backtest(rule_id="water", start=start, end=end))
+    reply = await answerer(trials, settings).answer("query.logic.backtest", asked)
+    assert reply.problem is not None
+    assert reply.problem.code == Code.OPERATION_TIMEOUT
+
+    async def gone():
+        return processes.running == 0
+
+    await until(gone)
+    assert (await lives.life("water")).backtests == {}
+
+
+async def test_what_the_stream_has_let_go_comes_from_history(
+    trials, define, measure, log, nats_server, postgres, tmp_path
+):
+    service = ingest(tmp_path / "ingest", nats_server, postgres)
+    service.start()
+    try:
+        found = DeviceDiscovered(kaiser_id="god", esp_id=ESP, generation="head", received_at=now_us())
+        await log.publish(event(subjects.device("god", ESP, "discovered"), found))
+        await define(WATER)
+        start, end = await measure(40.0, 20.0, 25.0, 40.0)
+        before = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
+
+        async def stored():
+            query = HistoryQuery(
+                esp_id=ESP, gpio=SOIL.gpio, sensor_type="moisture", start=start, end=end, pending=True, resolution="raw"
+            )
+            message = await log.nc.request("query.ingest.history", msgspec.json.encode(query), timeout=10)
+            reply = msgspec.json.decode(message.data, type=Reply[History])
+            return reply.ok is not None and len(reply.ok.readings) == 4
+
+        await until(stored)
+        await log.js.purge_stream("TELEMETRY", seq=4)
+        after = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
+        assert (after.run_count, after.skips, after.vetoed) == (before.run_count, before.skips, before.vetoed)
+        assert [(run.branch, run.outcome) for run in after.runs] == [(run.branch, run.outcome) for run in before.runs]
+        assert after.runs[0].decisions[0].decision["seen"]["value"] == 20.0
+        again = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
+        assert again.digest == after.digest
+    finally:
+        service.kill()
