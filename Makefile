@@ -70,6 +70,7 @@ ifeq ($(ARGS),)
 	$(BIN)/python tests/bench/devices.py
 	$(BIN)/python tests/bench/commands.py
 	$(BIN)/python -m tests.bench.rules
+	$(BIN)/python tests/bench/sockets.py
 	$(BIN)/python tests/bench/physics.py
 	$(BIN)/python tests/bench/processing.py
 endif
@@ -85,4 +86,4 @@ lock: venv ## Resolve the dependencies anew, with hashes
 
 clean: ## Stop everything and remove environment, servers and DATA of this checkout
 	@[ ! -x $(BIN)/python ] || $(LOCAL) down
-	rm -rf .venv .kaiser
+	rm -rf .venv .kaiser clients/typescript/{.node,node_modules,dist}

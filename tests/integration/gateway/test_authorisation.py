@@ -74,6 +74,15 @@ async def test_every_route_lets_in_exactly_the_keys_of_its_row(standing: Standin
         assert (status not in (401, 403)) if may else status == 403, (route, status)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("OPTIONS", "/devices", 204), ("PUT", "/devices", 405), ("HEAD", "/devices", 405), ("GET", "/nothing", 404)],
+)
+async def test_what_is_no_route_is_said_to_be_none(standing: Standing, method: str, path: str, status: int) -> None:
+    async with httpx.AsyncClient(base_url=base_url(standing.gateway), timeout=30) as nobody:
+        assert (await nobody.request(method, PREFIX + path)).status_code == status
+
+
 async def test_the_document_has_every_route_of_the_table(standing: Standing) -> None:
     async with httpx.AsyncClient(base_url=base_url(standing.gateway), timeout=30) as client:
         document = (await client.get("/schema/openapi.json")).json()

@@ -68,9 +68,10 @@ def client(hub: Hub, **options) -> Client:
 
 
 def taken(hub: Hub, of: Client) -> list[dict]:
-    if not of.outbox.waiting:
-        return []
-    return [event for message in of.outbox.take(*hub.standing(of)) for event in json.loads(message).get("events", [])]
+    messages: list[bytes] = []
+    while of.outbox.waiting:
+        messages += of.outbox.take(*hub.standing(of))
+    return [event for message in messages for event in json.loads(message).get("events", [])]
 
 
 @pytest.mark.parametrize(

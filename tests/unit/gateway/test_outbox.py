@@ -3,13 +3,16 @@
 import json
 
 from kaiser.gateway import positions
-from kaiser.gateway.outbox import FRAME_BYTES, Outbox
+from kaiser.gateway.outbox import FRAME_BYTES, Budget, Outbox
 
 NOW = {"TELEMETRY": 100, "SAFETY": 7}
 
 
 def _taken(outbox: Outbox) -> list[dict]:
-    return [json.loads(message) for message in outbox.take(NOW, positions.write(NOW))]
+    messages = []
+    while outbox.waiting:
+        messages += outbox.take(NOW, positions.write(NOW))
+    return [json.loads(message) for message in messages]
 
 
 def _cursors(messages: list[dict]) -> list[dict]:
@@ -72,10 +75,13 @@ def test_a_frame_stays_below_what_clients_accept() -> None:
     outbox = Outbox(10 * FRAME_BYTES)
     for number in range(8):
         _put(outbox, number, size=FRAME_BYTES // 3)
-    frames = outbox.take(NOW, positions.write(NOW))
-    assert len(frames) > 1
-    assert all(len(frame) < 2 * FRAME_BYTES for frame in frames)
-    assert sum(len(json.loads(frame)["events"]) for frame in frames) == 8
+    frames = []
+    while outbox.waiting:
+        (frame,) = outbox.take(NOW, positions.write(NOW))
+        assert len(frame) < 2 * FRAME_BYTES
+        frames += json.loads(frame)["events"]
+    assert [event["n"] for event in frames] == list(range(8))
+    assert outbox.size == 0
 
 
 def test_a_frame_says_how_far_the_client_is_with_it_and_not_further() -> None:
@@ -119,3 +125,28 @@ def test_what_a_client_asked_for_again_is_taken_whatever_waits() -> None:
     (frame,) = _taken(outbox)
     assert [event["n"] for event in frame["events"]] == [0, 1, 2, 3, 4]
     assert outbox.roomy
+
+
+def test_clients_who_do_not_read_share_what_may_wait_for_all() -> None:
+    budget = Budget(100_000)
+    outboxes = [Outbox(16_000, budget) for _ in range(50)]
+    for number in range(100):
+        for outbox in outboxes:
+            _put(outbox, number, size=500)
+    assert budget.used == sum(outbox.size for outbox in outboxes) <= 100_000 + 50 * 1000
+    for outbox in outboxes:
+        taken = _taken(outbox)
+        assert sum(len(message.get("events", [])) + message.get("count", 0) for message in taken) == 100
+    assert budget.used == 0
+    _put(outboxes[0], 1, size=10_000)
+    assert outboxes[0].missed < 100
+
+
+def test_of_what_waits_one_frame_is_taken_at_a_time_and_what_comes_meanwhile_follows() -> None:
+    outbox = Outbox(10 * FRAME_BYTES)
+    for number in range(6):
+        _put(outbox, number, size=FRAME_BYTES // 2)
+    got = [event["n"] for event in json.loads(outbox.take(NOW, positions.write(NOW))[0])["events"]]
+    _put(outbox, 6)
+    got += [event["n"] for message in _taken(outbox) for event in message["events"]]
+    assert got == list(range(7))

@@ -10,7 +10,7 @@ from kaiser.gateway import events, positions
 from kaiser.gateway.events import SENSOR_DATA
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.metrics import GatewayMetrics
-from kaiser.gateway.outbox import Outbox
+from kaiser.gateway.outbox import Budget, Outbox
 from kaiser.gateway.passing import Batch, Passing, Said
 from kaiser.gateway.positions import Positions
 from kaiser.gateway.recent import Recent
@@ -23,6 +23,7 @@ class Client:
 
     Args:
         limit_bytes: What may wait for it.
+        budget: What may wait for all clients.
 
     Attributes:
         filters: What it wants; None while it is not subscribed.
@@ -35,10 +36,10 @@ class Client:
 
     __slots__ = ("delivery", "filters", "live_from", "on_news", "outbox", "reached")
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, budget: Budget | None = None) -> None:
         self.filters: Filters | None = None
         self.delivery: Delivery = "frames"
-        self.outbox = Outbox(limit_bytes)
+        self.outbox = Outbox(limit_bytes, budget)
         self.on_news: Callable[[bool], None] | None = None
         self.live_from: dict[str, int] = {}
         self.reached: dict[str, int] = {}

@@ -27,6 +27,7 @@ from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.outbox import Budget
 from kaiser.gateway.pacing import Pacer
 from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
@@ -99,6 +100,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         who.accounts.watch(lambda: sessions.revoke(lambda principal: not who.admission.stands(principal)))
         serving = Serving(
             hub=hub,
+            budget=Budget(options.buffers_bytes),
             pacer=Pacer(),
             readers=readers,
             backfill=Backfill(event_log, hub, names, most=options.resume_messages),

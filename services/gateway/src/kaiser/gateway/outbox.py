@@ -7,7 +7,8 @@ Every frame says by its cursor how far the client is with it. A frame before a g
 loses the connection in between would never hear of it.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
+from itertools import islice
 from typing import Final, NamedTuple
 
 from kaiser.contracts.live import Missed
@@ -15,8 +16,12 @@ from kaiser.gateway import positions
 from kaiser.gateway.events import encode
 from kaiser.gateway.positions import Positions
 
-FRAME_BYTES: Final = 512 * 1024
-"""A frame is closed at this size: clients refuse larger messages, the common libraries from 1 MiB on."""
+FRAME_BYTES: Final = 64 * 1024
+"""A frame is closed at this size: what was taken for a client that does not read waits in memory of its own, and
+libraries of clients refuse large messages, the common ones from 1 MiB on."""
+
+FAIR_SHARE: Final = 64
+"""Part of its limit that each client may still use when all of them together have used up theirs."""
 
 
 class _Chunk(NamedTuple):
@@ -27,21 +32,40 @@ class _Chunk(NamedTuple):
     seq: int
 
 
+class Budget:
+    """What may wait for all clients together.
+
+    Args:
+        limit_bytes: How much.
+
+    Attributes:
+        used: How much does.
+    """
+
+    __slots__ = ("limit", "used")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.limit = limit_bytes
+        self.used = 0
+
+
 class Outbox:
     """Chunks of encoded events for one client.
 
     Args:
-        limit_bytes: What may wait.
+        limit_bytes: What may wait for it.
+        budget: What may wait for it and all others; when that is used up, much less may wait for each.
 
     Attributes:
         missed: Events missed since the start.
         told: Positions that the client knows of by the frames that were taken.
     """
 
-    __slots__ = ("_behind_gap", "_bytes", "_chunks", "_gap", "_limit", "_number", "missed", "told")
+    __slots__ = ("_behind_gap", "_budget", "_bytes", "_chunks", "_gap", "_limit", "_number", "missed", "told")
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, budget: Budget | None = None) -> None:
         self.missed = 0
+        self._budget = budget or Budget(limit_bytes)
         self.told: Positions = {}
         self._limit = limit_bytes
         self._number = 0
@@ -63,7 +87,7 @@ class Outbox:
     @property
     def roomy(self) -> bool:
         """Whether there is room for more of what can wait elsewhere."""
-        return not self._gap and 2 * self._bytes <= self._limit
+        return not self._gap and 2 * self._bytes <= self._most()
 
     def put(
         self,
@@ -87,11 +111,12 @@ class Outbox:
             key: What of the same key still waits is dropped for it.
             asked_for: Taken in any case: whoever puts it has looked whether there is room.
         """
-        room = 2 * self._limit if urgent else 0 if self._gap else self._limit
+        limit = self._most()
+        room = 2 * limit if urgent else 0 if self._gap else limit
         if not asked_for and self._bytes + len(chunk) > room:
             self.miss(stream, seq, seq, count=count)
             return
-        self._bytes += len(chunk)
+        self._account(len(chunk))
         put = _Chunk(chunk, stream, seq)
         if self._gap:
             self._behind_gap.append(put)
@@ -100,7 +125,7 @@ class Outbox:
             self._number += 1
             key = self._number
         elif replaced := self._chunks.pop(key, None):
-            self._bytes -= len(replaced.encoded)
+            self._account(-len(replaced.encoded))
         self._chunks[key] = put
 
     def miss(self, stream: str, first: int, last: int, *, count: int | None, reason: str = "slow") -> None:
@@ -117,49 +142,54 @@ class Outbox:
         """Forget what waits: the client wants something else now."""
         self._chunks = {}
         self._behind_gap = []
-        self._bytes = 0
+        self._account(-self._bytes)
         self._gap = {}
 
     def take(self, now: Positions, cursor: str) -> list[bytes]:
-        """Everything that waits as messages to send: frames, and a notice for each stream that has a gap.
+        """What waits as messages to send, as far as one frame goes; with the last of it a notice for each gap.
 
         Args:
-            now: Positions of the client with all of it.
+            now: Positions of the client with all of what waits.
             cursor: The same as text.
         """
-        messages: list[bytes] = []
-        if self._chunks:
-            up_to_gap = self._up_to_gap(now) if self._gap else now
-            before = positions.write(up_to_gap) if self._gap else cursor
-            messages += self._frames(self._chunks.values(), before)
-            self.told = up_to_gap
+        inside: list[bytes] = []
+        size, last = 0, {}
+        for chunk in self._chunks.values():
+            if inside and size + len(chunk.encoded) > FRAME_BYTES:
+                break
+            inside.append(chunk.encoded)
+            size += len(chunk.encoded)
+            last[chunk.stream] = chunk.seq
+        if len(inside) < len(self._chunks):
+            for key in list(islice(self._chunks, len(inside))):
+                del self._chunks[key]
+            self._account(-size)
+            self.told = {**self.told, **last}
+            return [_frame(inside, positions.write(self.told))]
+        messages = []
         if self._gap:
+            if inside:
+                messages.append(_frame(inside, positions.write(self._up_to_gap(now))))
             messages += [encode(missed) for missed in self._gap.values()]
-            messages += self._frames(self._behind_gap, cursor)
+            inside = [chunk.encoded for chunk in self._behind_gap]
+        messages.append(_frame(inside, cursor))
         self.told = now
         self.clear()
         return messages
+
+    def _most(self) -> int:
+        """What may wait just now."""
+        return self._limit if self._budget.used < self._budget.limit else self._limit // FAIR_SHARE
+
+    def _account(self, size: int) -> None:
+        self._bytes += size
+        self._budget.used += size
 
     def _up_to_gap(self, now: Positions) -> Positions:
         first = {stream: missed.from_seq for stream, missed in self._gap.items()}
         for chunk in self._behind_gap:
             first.setdefault(chunk.stream, chunk.seq)
         return {stream: min(seq, first[stream] - 1) if stream in first else seq for stream, seq in now.items()}
-
-    def _frames(self, chunks: Iterable[_Chunk], last_cursor: str) -> list[bytes]:
-        """Chunks in as many frames as it takes, at least one; each has the cursor of what is in it."""
-        frames: list[bytes] = []
-        inside: list[bytes] = []
-        size, told = 0, dict(self.told) if self._bytes > FRAME_BYTES else {}
-        for chunk in chunks:
-            if inside and size + len(chunk.encoded) > FRAME_BYTES:
-                frames.append(_frame(inside, positions.write(told)))
-                inside, size = [], 0
-            inside.append(chunk.encoded)
-            size += len(chunk.encoded)
-            told[chunk.stream] = chunk.seq
-        frames.append(_frame(inside, last_cursor))
-        return frames
 
 
 def _frame(chunks: list[bytes], cursor: str) -> bytes:

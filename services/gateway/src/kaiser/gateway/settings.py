@@ -19,6 +19,7 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
         port: Port for REST and WebSocket.
         frames_per_s: Most frames a second to a WebSocket client that did not ask for immediate delivery.
         buffer_bytes: What may wait for one WebSocket client; what comes then is counted as missed.
+        buffers_bytes: What may wait for all WebSocket clients together, before each may have a 64th of its own only.
         clients: WebSocket clients at most.
         heartbeat_s: Seconds without anything else to say after which a WebSocket client gets a sign of life.
         recent_bytes: What is kept in memory of each stream for clients that come back.
@@ -33,6 +34,7 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
     port: Port = 8080
     frames_per_s: Annotated[float, Meta(gt=0, le=100)] = 10.0
     buffer_bytes: Annotated[int, Meta(ge=64 * 1024, le=256 * MIB)] = 4 * MIB
+    buffers_bytes: Annotated[int, Meta(ge=64 * 1024, le=64 * 1024 * MIB)] = 64 * MIB
     clients: Annotated[int, Meta(ge=1)] = 1000
     heartbeat_s: Annotated[float, Meta(ge=0.1, le=3600)] = 15.0
     recent_bytes: Annotated[int, Meta(ge=64 * 1024, le=1024 * MIB)] = 16 * MIB

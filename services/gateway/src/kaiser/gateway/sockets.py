@@ -22,6 +22,7 @@ from kaiser.gateway.events import SENSOR_DATA
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.outbox import Budget
 from kaiser.gateway.pacing import Pacer
 from kaiser.gateway.places import Places
 from kaiser.gateway.positions import NoCursorError
@@ -62,6 +63,7 @@ class Serving(NamedTuple):
 
     Attributes:
         hub: Where live events come from.
+        budget: What may wait for all clients.
         pacer: Tells when frames are due.
         readers: Tells when the hub has caught up with the log.
         backfill: Reads what clients were away for.
@@ -75,6 +77,7 @@ class Serving(NamedTuple):
     """
 
     hub: Hub
+    budget: Budget
     pacer: Pacer
     readers: LiveReaders
     backfill: Backfill
@@ -106,7 +109,7 @@ class Connection:
     def __init__(self, socket: Socket, serving: Serving) -> None:
         self._socket = socket
         self._on = serving
-        self._client = Client(serving.options.buffer_bytes)
+        self._client = Client(serving.options.buffer_bytes, serving.budget)
         self._renewed = asyncio.Event()
         extensions: Any = socket.scope["extensions"]  # where litestar expects its own only
         self._wire: WireProtocol = extensions[EXTENSION]
