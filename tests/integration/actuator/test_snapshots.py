@@ -127,6 +127,19 @@ async def test_a_snapshot_of_a_log_that_is_another_by_now_is_none(busy):
         assert (await restored(busy.log)).read == before.read
 
 
+async def test_a_snapshot_is_taken_of_what_was_read_at_the_start_though_nothing_new_happens(busy):
+    before = await whole(busy.log)
+    taking = asyncio.create_task(before.snapshotting.run(lambda: True, 0.05))
+
+    async def kept() -> bool:
+        return (await restored(busy.log)).read == 0
+
+    await busy.eventually(kept)
+    taking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await taking
+
+
 async def test_a_service_that_goes_on_from_a_snapshot_knows_keys_and_ends_durations(site, new_service):
     service = new_service(snapshot_s="0.1").start()
     await site.meet(DEC)

@@ -316,3 +316,19 @@ def test_a_scope_is_the_actuators_in_it(scope, refs):
     site = Site()
     assert len(tuple(in_scope(site.state, scope))) == refs
     assert ActuatorRef("ESP_FFFFFF", 1) not in in_scope(site.state, scope)
+
+
+def test_what_nobody_configured_is_watched_without_limits_of_a_type():
+    site, stranger = Site(), ActuatorRef(ESP, 13)
+    site.status(stranger, 1.0)
+    assert site.view(stranger).evident
+    assert site.look(stranger).stop is None
+
+
+def test_what_is_on_its_way_and_has_said_no_level_yet_is_watched():
+    site = Site()
+    site.status(PUMP, None)
+    site.ask(PUMP)
+    assert site.view(PUMP).evident
+    assert site.state.output(PUMP).level is None
+    assert site.look(PUMP).stop is None

@@ -25,7 +25,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, CommandRequested
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.refusals import Refusal
-from kaiser.contracts.streams import ACTUATORS, COMMANDS, SHADOWS
+from kaiser.contracts.streams import ACTUATORS
 from kaiser.eventlog import (
     ConcurrencyConflict,
     Delivery,
@@ -42,6 +42,9 @@ MAX_CONFLICTS: Final = 20
 PAUSE_S: Final = 0.002
 CATCH_UP_S: Final = 2.0
 REMEMBERED_IDS: Final = 64
+ALL: Final = "actuator.*.*.*.*.>"
+"""Commands and shadows of every actuator: the bridge's subjects end after one more token. It is one filter, for with
+two the server reads 1,800 messages a second, and with one 33,000 (measured)."""
 
 decoder: Final = EventDecoder({event.TYPE: event for event in EVENTS})
 
@@ -164,9 +167,7 @@ class Book:
     async def follow(self) -> None:
         """Read the log from its first command, or from where it is known to, and on, until cancelled."""
         start_seq = self.read_to + 1 if self.read_to else 0
-        reader = OrderedReader(
-            self._log, ACTUATORS.name, subjects=(COMMANDS, SHADOWS), start="all", start_seq=start_seq
-        )
+        reader = OrderedReader(self._log, ACTUATORS.name, subjects=(ALL,), start="all", start_seq=start_seq)
         await reader.follow(self._read, self._caught_up)
 
     async def execute(self, key: Key, intent: Intent, then: Then | None = None) -> Decided:

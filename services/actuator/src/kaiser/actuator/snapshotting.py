@@ -35,6 +35,7 @@ class Snapshotting:
         self._snapshots = Snapshots(log, bucket, snapshots.fingerprint())
         self._book = book
         self._archive = archive
+        self._kept = 0
 
     async def restore(self) -> None:
         """Know what the last snapshot holds, before anything is read; nothing where there is none that is of use."""
@@ -51,14 +52,14 @@ class Snapshotting:
             return
         self._book.go_on_from(snapshot.pages, snapshot.read_to, (snapshot.last_seq, snapshot.last_id))
         self._archive.remember(snapshot.commands)
+        self._kept = snapshot.last_seq
         _log.info("went on from a snapshot", actuators=len(snapshot.pages), read_to=snapshot.read_to)
 
     async def run(self, leads: Callable[[], bool], every_s: float) -> None:
         """Take one now and then while this instance leads, until cancelled."""
-        kept = self._book.last[0]
         while True:
             await asyncio.sleep(every_s)
-            if not leads() or self._book.last[0] == kept:
+            if not leads() or self._book.last[0] == self._kept:
                 continue
             snapshot = self.taken()
             try:
@@ -66,7 +67,7 @@ class Snapshotting:
             except AWAY as error:
                 _log.warning("a snapshot could not be written", reason=repr(error))
             else:
-                kept = snapshot.last_seq
+                self._kept = snapshot.last_seq
 
     def taken(self) -> Snapshot:
         """What is known at this moment."""
