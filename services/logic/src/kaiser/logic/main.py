@@ -84,7 +84,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             frame.on_stop(answerer.close)
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
         async with Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks:
-            effects = Effects(log, rules, metrics)
+            effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S)
             deciding.on_written.append(effects.begin)
             notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
             leader.works += [
