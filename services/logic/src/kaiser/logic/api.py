@@ -42,7 +42,7 @@ def ordered(orders: Orders) -> Requests:
 
 
 def asked(questions: Questions) -> Requests:
-    """What may be asked about rules as they are now, and is answered at once."""
+    """What may be asked about rules as they are now."""
     return {
         subjects.query("logic", "rules"): (RulesQuery, questions.rules),
         subjects.query("logic", "rule"): (RuleQuery, questions.rule),
