@@ -201,7 +201,7 @@ async def measured(running: Suite, options: argparse.Namespace, wanted: set[str]
                 taken, lost = await latency(soil, devices, options.seconds)
                 used, lasted = cpu_s(logic.pid) - before, time.perf_counter() - start
             share = 100 * used / lasted
-            print(f"{options.rules} rules, as many sensors, {options.load} readings/s: {share:.0f} % of a core")
+            print(f"{options.rules} rules, as many sensors, {options.load} readings/s sent: {share:.0f} % of a core")
             print(
                 f"  {1e6 * used / lasted / options.load:.1f} µs a reading; {spread(taken)}, without a command: {lost}"
             )

@@ -22,6 +22,11 @@ class Touch(msgspec.Struct, frozen=True):
     watches: frozenset[ActuatorKey]
 
 
+_known: dict[int, tuple[Rule, Touch]] = {}
+"""By identity, with the rule itself, so that its identity stays its own: to check one rule is to look at all others."""
+MOST_KNOWN = 10_000
+
+
 def cycles(rule_id: str, rule: Rule, others: Mapping[str, Rule]) -> Iterator[Fault]:
     """Every way from a rule through others back to it.
 
@@ -48,6 +53,15 @@ def cycles(rule_id: str, rule: Rule, others: Mapping[str, Rule]) -> Iterator[Fau
 
 def touch(rule: Rule) -> Touch:
     """What a rule acts on, and what it goes by."""
+    known = _known.get(id(rule))
+    if known is None:
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        known = _known[id(rule)] = rule, _touch(rule)
+    return known[1]
+
+
+def _touch(rule: Rule) -> Touch:
     actions = [action for _, action in walking.actions(rule)]
     conditions = [condition for _, condition in walking.conditions(rule)]
     ran = {each.rule for each in conditions if isinstance(each, RuleRan)}

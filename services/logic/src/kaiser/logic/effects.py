@@ -34,6 +34,8 @@ EFFECTS: Final = ConsumerSpec(stream=LOGIC.name, durable="logic-effects", subjec
 SEND: Final = subjects.command("actuator", "send")
 SOURCE: Final = "kaiser/logic"
 ANSWER_S: Final = 5.0
+AT_ONCE: Final = 24
+"""Commands that are asked for at the same time: the actuator service works on a few more, and lets others wait."""
 AGAIN_S: Final = 0.1
 LONGEST_AGAIN_S: Final = 1.0
 AWAY: Final = frozenset({Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.DATABASE_ERROR})
@@ -55,12 +57,15 @@ class Effects:
         log: The connection.
         rules: Where rules are switched.
         metrics: Where to count.
+        ttl_s: How long it is kept what was refused, seconds.
     """
 
-    def __init__(self, log: EventLog, rules: Rules, metrics: LogicMetrics) -> None:
+    def __init__(self, log: EventLog, rules: Rules, metrics: LogicMetrics, *, ttl_s: int) -> None:
         self._log = log
+        self._ttl_s = ttl_s
         self._rules = rules
         self._metrics = metrics
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[Name, asyncio.Task[None]] = {}
         self._last: dict[tuple[str, int], asyncio.Task[None]] = {}
 
@@ -127,12 +132,13 @@ class Effects:
         until = asked.at + (asked.timeout_s + asked.hold_s) * SECOND
         delay_s, problem = AGAIN_S, Problem(code=Code.SERVICE_ERROR, detail="the actuator service does not answer")
         while True:
-            now = now_us()
-            if now >= until and asked.command != "OFF":
+            if now_us() >= until and asked.command != "OFF":
                 await self._refuse(asked, problem)
                 return
             try:
-                answer = await self._log.nc.request(SEND, encode(order_of(asked, now)), timeout=ANSWER_S)
+                async with self._turns:
+                    order = encode(order_of(asked, now_us()))
+                    answer = await self._log.nc.request(SEND, order, timeout=ANSWER_S)
                 reply = _reply.decode(answer.data)
             except (nats.errors.Error, TimeoutError, msgspec.DecodeError) as error:
                 problem = Problem(code=Code.SERVICE_ERROR, detail=f"the actuator service does not answer: {error!r}")
@@ -167,6 +173,7 @@ class Effects:
                 data=encode(refused),
                 source=SOURCE,
                 time=refused.at,
+                headers={"Nats-TTL": f"{self._ttl_s}s"},
             )
         )
 

@@ -20,6 +20,7 @@ from typing import Any
 from kaiser.contracts.events.actuation import CommandEnded, CommandRequested
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceRestarted, DeviceReturned, DeviceSaid, DeviceSilent
 from kaiser.contracts.events.logic import (
+    RULE_EVENTS,
     Decision,
     EngineResumed,
     RuleBacktested,
@@ -123,7 +124,7 @@ class Engine:
         if core.timers and core.timers[0].due <= at:
             self._fire(at)
         core.clock = core.moment = at
-        if core.stale_index:
+        if core.stale_index and not isinstance(event, RULE_EVENTS):  # many rules may come in a row
             self._reindex()
         take(event, stream, seq)
         if core.happenings or core.switches or core.leaving:

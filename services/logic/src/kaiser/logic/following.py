@@ -92,6 +92,7 @@ class Following:
         if self.engine.core.n != mark.n:
             raise LostTrackError(f"{self.engine.core.n} decisions, where the leader came to {mark.n}")
         self._unpublished.clear()
+        self.written.forget(mark.clock, mark.n)
 
     async def take_over(self, *, anyhow: bool = False) -> list[Decision]:
         """Go on where the log ends: take in what happened since, and decide from now on.
@@ -112,7 +113,7 @@ class Following:
             self._check_gaps()
         if self.written.mark is not None and self.written.mark.seq > (self.mark.seq if self.mark else 0):
             await self._go_to(self.written.mark)
-        left = [decision for decision in self._unpublished if decision.n > self.written.n]
+        left = [decision for decision in self._unpublished if decision.n not in self.written.numbers]
         self._unpublished.clear()
         if anyhow:
             left, self.engine.core.n = [], self.written.n
@@ -170,7 +171,6 @@ class Following:
                 await self.inflow.news(LOOK_S)
         self._note(replay(self.engine, (), order=gaps, until=mark.clock), self._unpublished)
         self.mark = mark
-        self.written.forget(mark.clock)
 
     def _check_gaps(self) -> None:
         """Nobody may have decided anything at a time that this engine holds for settled."""

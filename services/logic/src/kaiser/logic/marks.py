@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 HEADER: Final = "Logic-Mark"
-"""Header of the last event of each write; whoever takes over takes what is behind it for late, not for known."""
+"""Header of the events of each write; whoever takes over takes what is behind it for late, not for known."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """What people order about rules. Any instance answers: the log says who came first."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +20,9 @@ from kaiser.logic.site import Surroundings
 from kaiser.logic.validating import Site
 
 Values = dict[str, Any]  # JSON values of a rule
+
+MOST_AT_ONCE: Final = 500
+"""Each is two events, and the server takes a thousand as one."""
 
 
 class Orders:
@@ -107,12 +111,15 @@ class Orders:
         """Define many rules from YAML: all of them, or none.
 
         Raises:
-            Refusal: RULE_INVALID, with the faults; RULE_NOT_FOUND for one that is gone, BACKTEST_REQUIRED.
+            Refusal: RULE_INVALID, with the faults; VALUE_OUT_OF_RANGE for too many; RULE_NOT_FOUND for one that is
+                gone, BACKTEST_REQUIRED.
         """
         try:
             values = texts.load(order.text)
         except texts.TextError as error:
             raise refusal_of(Code.RULE_INVALID, [error.fault]) from None
+        if len(values) > MOST_AT_ONCE:
+            raise Refusal(Code.VALUE_OUT_OF_RANGE, f"at most {MOST_AT_ONCE} rules come at once", "text")
         correlation_id = order.correlation_id or new_id()
         site, unchecked = await self._surroundings.around(values, self._rules.written())
         rules = {rule_id: validating.read(each) for rule_id, each in values.items()}
@@ -124,6 +131,7 @@ class Orders:
             faults[rule_id] = (
                 [rule] if isinstance(rule, Fault) else validating.check(rule_id, rule, around, self._plugins)
             )
+            await asyncio.sleep(0)  # rules that are live go on meanwhile
         wrong = [_within(rule_id, fault) for rule_id, found in faults.items() for fault in found if _grave(fault)]
         if wrong:
             raise refusal_of(Code.RULE_INVALID, wrong)

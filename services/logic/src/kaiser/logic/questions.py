@@ -88,7 +88,7 @@ class Questions:
         """
         if asked.at_least:
             await self._rules.reach(asked.at_least)
-        life = self._rules.lives.get(asked.rule_id)
+        life = await self._rules.find(asked.rule_id)
         if life is None or life.removed or not life.versions:
             raise Refusal(Code.RULE_NOT_FOUND, f"there is no rule {asked.rule_id}", "rule_id")
         if asked.version is not None and asked.version not in life.versions:
@@ -113,7 +113,7 @@ class Questions:
             if self._past is None:
                 raise Refusal(Code.SERVICE_ERROR, "what is past is not kept here")
             return await self._past(asked, now)
-        life = self._rules.lives.get(asked.rule_id)
+        life = await self._rules.find(asked.rule_id)
         if life is None or life.removed:
             raise Refusal(Code.RULE_NOT_FOUND, f"there is no rule {asked.rule_id}", "rule_id")
         return self._engine().explain(asked.rule_id)
@@ -124,6 +124,7 @@ class Questions:
         Raises:
             Refusal: RULE_INVALID, RULE_NOT_FOUND, VALUE_OUT_OF_RANGE, SERVICE_ERROR.
         """
+        await self._rules.find(asked.rule_id)
         rule = self._draft(asked)
         try:
             readings = await self._surroundings.latest(rule, asked.values)

@@ -115,6 +115,12 @@ class Rules:
         async with self._news:
             await self._news.wait_for(lambda: self.seq >= seq)
 
+    async def find(self, rule_id: str) -> Life | None:
+        """What became of a rule; None where there never was one, which is looked up in the log before it is said."""
+        if rule_id not in self.lives:
+            await self._last()
+        return self.lives.get(rule_id)
+
     def written(self, but: str = "") -> dict[str, Rule]:
         """The live, or else the newest, version of every rule that is not gone, but of one."""
         found = {}

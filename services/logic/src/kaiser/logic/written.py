@@ -36,6 +36,7 @@ class Written:
         mark: How far the instance was that wrote last; None where nobody has written since ``since``.
         seq: Sequence of the last message that is known.
         n: Number of the last decision.
+        numbers: Those of decisions behind the point, or behind where :meth:`forget` was called.
         order_seq: Sequence of the last event of the order.
         term_seq: Sequence of the event that the last term began with; 0 where it was not read.
     """
@@ -46,6 +47,7 @@ class Written:
         self.n = 0 if since is None else since.n
         self.order_seq = 0 if since is None else since.order_seq
         self.term_seq = 0
+        self.numbers: set[int] = set()
         self._log = log
         self._late: dict[tuple[str, int], int] = {}
         self._gaps: list[EngineResumed] = []
@@ -54,8 +56,9 @@ class Written:
         """In which order messages were taken."""
         return Order(late=self._late, gaps=tuple(self._gaps))
 
-    def forget(self, clock: int) -> None:
-        """Let go what is of no use to an engine whose clock is past it."""
+    def forget(self, clock: int, n: int) -> None:
+        """Let go what is of no use to an engine whose clock is past it, and that has come to so many decisions."""
+        self.numbers = {number for number in self.numbers if number > n}
         self._late = {key: at for key, at in self._late.items() if at > clock}
         self._gaps = [gap for gap in self._gaps if gap.at > clock]
 
@@ -81,7 +84,9 @@ class Written:
                 self.term_seq = delivery.seq
                 self._gaps.append(event)
         else:
-            self.n = max(self.n, _number(delivery.data).n)
+            number = _number(delivery.data).n
+            self.n = max(self.n, number)
+            self.numbers.add(number)
         header = delivery.headers.get(marks.HEADER)
         if header is not None:
             self.mark = msgspec.structs.replace(

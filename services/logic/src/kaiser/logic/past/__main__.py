@@ -19,7 +19,7 @@ from kaiser.logic.past.jobs import Answer, Job, done
 from kaiser.service import logs
 from kaiser.service.settings import LogSettings
 
-NICER = 10
+NICER = 5
 
 
 async def answer(job: Job) -> Reply[Answer]:
