@@ -170,8 +170,12 @@ async def test_without_a_checkpoint_rules_go_on_and_no_name_of_a_run_comes_twice
     service.kill()
     await site.log.js.delete_key_value("logic")
     service.start()
-    await site.measures(10)
-    await site.until(lambda: len(site.of(RunEnded)) == 2)
+
+    async def ended() -> int:
+        await site.measures(10)  # whoever knows nothing any more goes by the next reading after it has begun
+        return len(site.of(RunEnded))
+
+    await site.comes_to(ended, 2)
     assert [event.run_id for event in site.of(RunStarted)] == ["water.1.1", "water.1.2"]
     assert len(site.requested()) == 2
     assert_without_gaps(site)
