@@ -9,8 +9,9 @@ DURATION ?=
 SERVICE ?=
 ARGS ?=
 MINUTES ?=
+KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo rules test test-containers lint bench chaos ledger contracts clean lock
+.PHONY: help venv setup up down status logs demo rules test test-containers lint bench chaos ledger audit contracts clean lock
 
 help: ## These lines
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ rules: venv ## Rules on the command line, as of docs/rules.md; ARGS="list", ARGS
 
 ledger: venv ## Balance what was handed over, stored and dead-lettered in the last hour; MINUTES=5 for less
 	@$(LOCAL) ledger $(if $(MINUTES),--minutes $(MINUTES))
+
+audit: venv ## Verify that nobody changed the list of what was done; KNOWN=NUMBER:HASH for a head that was printed before
+	@$(LOCAL) audit $(if $(KNOWN),--known $(KNOWN))
 
 test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones
 	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long"

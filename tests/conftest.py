@@ -14,10 +14,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kaiser.local import postgres as cluster
 from kaiser.local.ephemeral import Mosquitto, Nats, Postgres, copy_cluster
 from kaiser.local.tree import Tree, ensure_tree
+
+# How long an example takes says how busy the machine is, and nothing of what is tested
+settings.register_profile("kaiser", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kaiser")
 
 _BLANK = "blank"
 _IN_CONTAINERS = os.environ.get("KAISER_TEST_SERVERS") == "containers"

@@ -58,3 +58,16 @@ async def suite(
 async def at_once(*verbs: Callable[[], object]) -> None:
     """Do harm, or repair it, to several at the same time, off the event loop."""
     await asyncio.gather(*(asyncio.to_thread(verb) for verb in verbs))
+
+
+@pytest.fixture
+async def second(suite: Suite, bridge_options: dict[str, str], tmp_path: Path) -> AsyncIterator[Service]:
+    """Another bridge beside the suite's."""
+    service = ephemeral_services.bridge(
+        tmp_path / "second", suite.mosquitto, suite.nats, name="second", **bridge_options
+    )
+    try:
+        await at_once(service.start)
+        yield service
+    finally:
+        service.kill()

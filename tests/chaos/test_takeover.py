@@ -6,12 +6,10 @@ import json
 import time
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 
 import httpx
 import pytest
 
-from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Mosquitto
 from kaiser.local.ephemeral_services import Service
 from kaiser.mqtt import Session, topic_filter
@@ -57,19 +55,6 @@ async def _statuses(mosquitto: Mosquitto) -> AsyncIterator[list[str]]:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-
-
-@pytest.fixture
-async def second(suite: Suite, bridge_options: dict[str, str], tmp_path: Path) -> AsyncIterator[Service]:
-    """Another bridge beside the suite's."""
-    service = ephemeral_services.bridge(
-        tmp_path / "second", suite.mosquitto, suite.nats, name="second", **bridge_options
-    )
-    try:
-        await at_once(service.start)
-        yield service
-    finally:
-        service.kill()
 
 
 @SLOTS

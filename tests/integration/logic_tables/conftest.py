@@ -15,6 +15,7 @@ from kaiser.contracts.streams import STREAMS
 from kaiser.eventlog import BatchConsumer, Event, EventLog, connect, ensure_streams
 from kaiser.logic.projections import Projections
 from kaiser.logic.recording import RUNS, Recording
+from kaiser.logic.rules import Rules
 from kaiser.timescale import Database, Pool, migrate
 
 PATIENCE_S = 60.0
@@ -60,6 +61,18 @@ async def recorder(log, pool) -> AsyncIterator[BatchConsumer]:
     consumer = BatchConsumer(log, RUNS, recording.runs, service="logic")
     task = asyncio.create_task(consumer.run())
     yield consumer
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+@pytest.fixture
+async def rules(log) -> AsyncIterator[Rules]:
+    """What became of each rule, followed."""
+    rules = Rules(log)
+    task = asyncio.create_task(rules.run())
+    await rules.wait_caught_up()
+    yield rules
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

@@ -12,11 +12,11 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import Event, now_us, replay
 from kaiser.logic.engine import Engine
 from kaiser.logic.hindsight import Hindsight
-from kaiser.logic.lives import Lives, fact_of
 from kaiser.logic.ordering import Message, merged
 from kaiser.logic.ordering import replay as decided
 from kaiser.logic.past.processes import Processes
 from kaiser.logic.queries import Queries
+from kaiser.logic.rules import fact_of
 from kaiser.service.settings import NatsSettings
 
 from .conftest import event_of
@@ -25,22 +25,17 @@ HOUR = 3600 * SECOND
 
 
 @pytest.fixture
-def lives(log):
-    return Lives(log)
+def hindsight(pool, log, nats_server):
+    return Hindsight(Queries(pool), log, Processes(), NatsSettings(url=nats_server.url))
 
 
 @pytest.fixture
-def hindsight(pool, lives, nats_server):
-    return Hindsight(Queries(pool), lives, Processes(), NatsSettings(url=nats_server.url))
-
-
-@pytest.fixture
-async def lived(log, lives, recorder, written):
+async def lived(log, rules, recorder, written):
     """A rule that was live while the soil was moist, dry and moist again, and then was not; the moments of all this."""
     moments = {"before": now_us()}
 
     async def note(fact):
-        await lives.change("water", lambda _: [fact])
+        await rules.execute("water", lambda _: [fact])
 
     about = {"rule_id": "water", "by": "t"}
     watering = rule(below(30.0, fresh_s=3600), otherwise=(OFF,), cooldown_s=600)

@@ -5,12 +5,18 @@ import pytest
 from tests.unit.logic.builders import HOUR, MINUTE, NOON, OFF, ON, SOIL, Site, below, readings, rule
 
 from kaiser.contracts.codes import Code
+from kaiser.contracts.events.logic import RuleSkipped
 from kaiser.contracts.logic import RunsQuery
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import CronTrigger, Delay
+from kaiser.eventlog import now_us
 from kaiser.logic.projections import Kept, Projections
 from kaiser.logic.queries import Queries
 from kaiser.logic.recording import decoder
+from kaiser.logic.retaining import RetentionSettings, SizeLimit
+from kaiser.timescale import Retention
+
+DAY = 86_400_000_000
 
 
 @pytest.fixture
@@ -85,13 +91,34 @@ async def test_a_run_that_never_was_is_refused(pool, queries):
 
 async def test_written_twice_and_out_of_order_the_table_is_the_same(day, rows, pool):
     everything = "SELECT n, at, seq, rule_id, version, run_id, kind, outcome, type, body::text FROM logic.decisions"
-    before = await rows(f"{everything} ORDER BY n")
+    listed = "SELECT run, n, at, rule_id, outcome FROM logic.runs ORDER BY run"
+    before, runs_before = await rows(f"{everything} ORDER BY n"), await rows(listed)
     told = [(seq, Kept(decoder.decode(kind, body.encode()), body)) for _, _, seq, *_, kind, body in before]
     async with pool.connection() as connection:
-        await connection.execute("TRUNCATE logic.decisions, logic.progress")
+        await connection.execute("TRUNCATE logic.decisions, logic.runs, logic.progress")
     random.Random(4711).shuffle(told)
     projections = Projections(pool)
     for start in range(0, len(told), 7):
         await projections.decisions(told[start : start + 7])
     await projections.decisions(told[:20])
     assert await rows(f"{everything} ORDER BY n") == before
+    assert await rows(listed) == runs_before
+
+
+async def test_old_decisions_go_and_so_do_the_oldest_of_too_many(log, database, rows, pool):
+    """Weeks are let go as a whole."""
+    projections, now = Projections(pool), now_us()
+    body = '{{"n":{n},"at":{at},"rule_id":"r","version":1,"branch":"then","reason":"busy","cause":{{"kind":"clock"}}}}'
+    told = []
+    for n, days in enumerate((300, 200, 100, 50, 1), start=1):
+        text = body.format(n=n, at=now - days * DAY)
+        told.append((n, Kept(decoder.decode(RuleSkipped.TYPE, text.encode()), text)))
+    await projections.decisions(told)
+    settings = RetentionSettings()
+    await Retention(database, settings.lifetimes(180)).sweep()
+    assert [n for (n,) in await rows("SELECT n FROM logic.decisions ORDER BY n")] == [3, 4, 5]
+    assert await SizeLimit(pool, settings.most_bytes).sweep() == 0
+    assert await SizeLimit(pool, 0).sweep() == 0
+    assert await SizeLimit(pool, 1).sweep() == 2
+    assert [n for (n,) in await rows("SELECT n FROM logic.decisions ORDER BY n")] == [5]
+    assert await rows("SELECT run FROM logic.runs") == [("/5",)]

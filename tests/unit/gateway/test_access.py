@@ -50,7 +50,7 @@ def test_a_token_that_was_read_before_still_expires(monkeypatch: pytest.MonkeyPa
 
 
 def test_no_more_tokens_are_remembered_than_a_thousand() -> None:
-    tokens = Tokens("s" * 40, expires_s=600)
+    tokens = Tokens("s" * 40, expires_s=86_400)
     for number in range(REMEMBERED + 10):
         tokens.read(tokens.issue(f"u{number}", "ada", "viewer", now_s=NOW))
     assert len(tokens._read) == REMEMBERED

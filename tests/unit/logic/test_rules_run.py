@@ -483,10 +483,10 @@ def test_a_draft_is_held_against_what_is_known_and_nothing_is_done() -> None:
     site.define(rule(DRY))
     site.measures(40.0)
     before = site.engine.snapshot()
-    assert dry_run(site.engine, rule(above(35.0)), None).verdict == "waiting"
+    assert dry_run(site.engine, rule(above(35.0)), None).verdict == "runs"
     assert dry_run(site.engine, rule(above(45.0)), None).verdict == "condition_false"
     assumed = readings((AIR, 50.0), at=site.now)
-    assert dry_run(site.engine, rule(above(45.0, AIR)), assumed).verdict == "waiting"
+    assert dry_run(site.engine, rule(above(45.0, AIR)), assumed).verdict == "runs"
     assert site.engine.snapshot() == before
 
 

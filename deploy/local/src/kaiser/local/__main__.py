@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import structlog
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout, layout_from_environment
 from kaiser.local.postgres import OWNER
-from kaiser.local.programs import EVERYTHING
+from kaiser.local.programs import EVERYTHING, programs
 from kaiser.local.rules.arguments import add as add_rules
 from kaiser.local.suite import Suite
 from kaiser.local.tree import ensure_tree
@@ -92,6 +93,15 @@ def demo(layout: Layout, arguments: argparse.Namespace) -> None:
     sys.exit(Demo(layout, duration_s=arguments.duration, where_to_look=where_to_look(layout)).run())
 
 
+def audit(layout: Layout, arguments: argparse.Namespace) -> None:
+    """Verify that nobody changed the list of what was done; exit code 1 if somebody did."""
+    gateway = next(program for program in programs(layout, ensure_tree()) if program.name == "gateway")
+    known = ["--known", arguments.known] if arguments.known else []
+    # In a process of its own, for tools import no service; as the gateway, which may read its own stream
+    done = subprocess.run([*gateway.command, "audit", *known], env=os.environ | dict(gateway.environment), check=False)
+    sys.exit(done.returncode)
+
+
 def rules(layout: Layout, arguments: argparse.Namespace) -> None:
     """List, define, explain and try rules over the REST API; ``rules --help`` has the verbs."""
     from kaiser.local.rules.verbs import run  # noqa: PLC0415 - as for the ledger
@@ -121,7 +131,7 @@ def main() -> None:
     """Run one verb; a problem is one sentence on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="kaiser.local", description="Kaiser on one machine without Docker.")
     verbs = parser.add_subparsers(required=True)
-    for function in (setup, up, down, status, logs, ledger, demo, rules):
+    for function in (setup, up, down, status, logs, ledger, audit, demo, rules):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function is up:
@@ -130,6 +140,8 @@ def main() -> None:
             verb.add_argument("service", nargs="?", choices=EVERYTHING, help="by default all of them")
         if function is ledger:
             verb.add_argument("--minutes", type=int, default=60, help="how far back, by default 60")
+        if function is audit:
+            verb.add_argument("--known", metavar="NUMBER:HASH", help="a head that was printed before")
         if function is rules:
             add_rules(verb)
         if function is demo:

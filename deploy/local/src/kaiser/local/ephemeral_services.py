@@ -9,7 +9,7 @@ from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres, Server
 from kaiser.local.ports import free_port
 from kaiser.local.readiness import service_is_ready
 
-JWT_SECRET: Final = "only-for-tests-" * 3
+JWT_SECRET: Final = "for tests only: 7f3a9c1e5b0d2846 signs nothing else"  # noqa: S105 - of tests
 DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
 _ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "logic", "gateway")}
 
@@ -86,9 +86,12 @@ def logic(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Servi
     return Service("logic", folder, environment | _event_log("logic", nats) | _database("logic", postgres))
 
 
-def gateway(folder: Path, nats: Nats, postgres: Postgres) -> Service:
-    """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password."""
-    environment = {
+def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+    """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password.
+
+    ``options`` as :func:`actuator` has them.
+    """
+    environment = {f"KAISER_GATEWAY_{key.upper()}": value for key, value in options.items()} | {
         "KAISER_GATEWAY_PORT": str(free_port()),
         "KAISER_JWT_SECRET": JWT_SECRET,
         "KAISER_ADMIN_PASSWORD": PASSWORD,

@@ -1,7 +1,8 @@
-"""The AsyncAPI 3 document: what flows on NATS, and what flows on MQTT."""
+"""The AsyncAPI 3 document: what flows on NATS, on MQTT, and to clients of the gateway."""
 
 from typing import Any
 
+from kaiser.contracts import live_channel
 from kaiser.contracts.compatibility import Schema
 from kaiser.contracts.events.catalogue import CATALOGUE
 from kaiser.contracts.mqtt_channels import MQTT_CHANNELS
@@ -11,7 +12,7 @@ Document = dict[str, Any]  # AsyncAPI, whose values are of any JSON type
 
 
 def document(schemas: dict[str, Schema], *, version: str) -> Document:
-    """AsyncAPI 3.0.0 for the event log and the devices' topics.
+    """AsyncAPI 3.0.0 for the event log, the devices' topics and the live stream.
 
     Args:
         schemas: Event type to JSON Schema.
@@ -28,9 +29,10 @@ def document(schemas: dict[str, Schema], *, version: str) -> Document:
         },
         "servers": {
             "log": {"host": "nats.example:4222", "protocol": "nats", "description": "NATS with JetStream"},
+            "gateway": {"host": "kaiser.example", "protocol": "wss", "description": "The gateway's WebSocket"},
             "broker": {"host": "mqtt.example:1883", "protocol": "mqtt", "protocolVersion": "5.0"},
         },
-        "channels": _event_channels() | _mqtt_channels(),
+        "channels": _event_channels() | _mqtt_channels() | live_channel.channel(),
         "operations": _operations(),
         "components": {
             "messages": {
@@ -42,6 +44,8 @@ def document(schemas: dict[str, Schema], *, version: str) -> Document:
                 }
                 for event in CATALOGUE
             }
+            | live_channel.messages(),
+            "schemas": live_channel.schemas(),
         },
     }
 
@@ -91,4 +95,4 @@ def _operations() -> Document:
         }
         for channel in MQTT_CHANNELS
     }
-    return events | wire
+    return events | wire | live_channel.operations()

@@ -107,6 +107,14 @@ class Code(StrEnum):
     RULE_DISABLED = "RULE_DISABLED"
     SCHEDULE_INVALID = "SCHEDULE_INVALID"
     NOTIFICATION_FAILED = "NOTIFICATION_FAILED"
+    USER_NOT_FOUND = "USER_NOT_FOUND"
+    USER_EXISTS = "USER_EXISTS"
+    LAST_ADMIN = "LAST_ADMIN"
+    PASSWORD_WEAK = "PASSWORD_WEAK"  # noqa: S105 - a code
+    PASSWORD_WRONG = "PASSWORD_WRONG"  # noqa: S105 - a code
+    KEY_NOT_FOUND = "KEY_NOT_FOUND"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - a code
+    OUTSIDE_ZONES = "OUTSIDE_ZONES"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -203,6 +211,14 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.RULE_DISABLED: 5987,
     Code.SCHEDULE_INVALID: 5988,
     Code.NOTIFICATION_FAILED: 5989,
+    Code.USER_NOT_FOUND: 5912,
+    Code.USER_EXISTS: 5913,
+    Code.LAST_ADMIN: 5914,
+    Code.PASSWORD_WEAK: 5915,
+    Code.PASSWORD_WRONG: 5916,
+    Code.KEY_NOT_FOUND: 5917,
+    Code.TOKEN_REUSED: 5918,
+    Code.OUTSIDE_ZONES: 5919,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -302,6 +318,14 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.RULE_DISABLED: "The rule is disabled.",
     Code.SCHEDULE_INVALID: "This is no cron expression of five fields.",
     Code.NOTIFICATION_FAILED: "What a rule had to say did not reach its target.",
+    Code.USER_NOT_FOUND: "There is no such user.",
+    Code.USER_EXISTS: "There is, or was, a user of this name.",
+    Code.LAST_ADMIN: "Nobody would be left who may look after users.",
+    Code.PASSWORD_WEAK: "The password is too easily guessed.",
+    Code.PASSWORD_WRONG: "This is not the password that the user has now.",
+    Code.KEY_NOT_FOUND: "There is no such key, or it was revoked.",
+    Code.TOKEN_REUSED: "A refresh token came a second time, so a thief may have it: the whole session has ended.",
+    Code.OUTSIDE_ZONES: "The user is confined to zones, and this reaches beyond them.",
 }
 """One line for operators."""
 

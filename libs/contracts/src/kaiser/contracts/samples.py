@@ -48,7 +48,19 @@ from kaiser.contracts.events.equipment import (
     WantedActuator,
     WantedSensor,
 )
-from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.identity import (
+    Audited,
+    KeyIssued,
+    KeyRevoked,
+    PasswordSet,
+    SessionEnded,
+    SessionRenewed,
+    SessionsEnded,
+    SessionStarted,
+    UserChanged,
+    UserCreated,
+    UserRemoved,
+)
 from kaiser.contracts.events.logic import (
     AlarmCleared,
     AlarmRaised,
@@ -450,6 +462,55 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         role="admin",
         created_at=AT,
         created_by="setup",
+    ),
+    UserChanged.TYPE: UserChanged(
+        user_id="u-7", role="operator", zones=["north_tent"], disabled=False, by="admin", at=AT
+    ),
+    PasswordSet.TYPE: PasswordSet(
+        user_id="u-7",
+        password_hash="$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA",  # noqa: S106 - of nothing
+        by="ada",
+        at=AT,
+    ),
+    SessionsEnded.TYPE: SessionsEnded(user_id="u-7", by="ada", at=AT),
+    UserRemoved.TYPE: UserRemoved(user_id="u-7", by="admin", at=AT),
+    SessionStarted.TYPE: SessionStarted(
+        session_id="s-42",
+        user_id="u-7",
+        user_seq=17,
+        address="192.0.2.7",
+        expires_at=AT + 14 * 86_400_000_000,
+        at=AT,
+    ),
+    SessionRenewed.TYPE: SessionRenewed(session_id="s-42", generation=2, address="192.0.2.7", at=AT),
+    SessionEnded.TYPE: SessionEnded(session_id="s-42", reason="reused", by="ada", at=AT),
+    KeyIssued.TYPE: KeyIssued(
+        key_id="k-3",
+        name="nightly export",
+        digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        scopes=["read"],
+        zones=[],
+        expires_at=0,
+        by="admin",
+        at=AT,
+    ),
+    KeyRevoked.TYPE: KeyRevoked(key_id="k-3", by="admin", at=AT),
+    Audited.TYPE: Audited(
+        number=1,
+        previous="",
+        username="ada",
+        user_id="u-7",
+        via="s-42",
+        address="192.0.2.7",
+        method="POST",
+        path="/api/v1/actuators/ESP_9F03D4/25/command",
+        route="POST /api/v1/actuators/{esp_id}/{gpio}/command",
+        status=202,
+        code="",
+        subject="cmd-4711",
+        seq=1207,
+        at=AT,
+        hash="5b0c6a1d6d7d1f5f2a7d0b1b3ff0b3b0c8a4a8b0f0f6d2e1c3b5a79788695a4b",
     ),
     DeadLetters.TYPE: DeadLetters(
         service="bridge",

@@ -58,7 +58,7 @@ HEARTBEATS = StreamSpec(
 ACTUATORS = StreamSpec(name="ACTUATORS", subjects=("actuator.>",))
 SAFETY = StreamSpec(name="SAFETY", subjects=("safety.>",))
 LOGIC = StreamSpec(name="LOGIC", subjects=("logic.>",), allow_msg_ttl=True)
-IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",))
+IDENTITY = StreamSpec(name="IDENTITY", subjects=("identity.>",), allow_msg_ttl=True)
 DOWNLINK = StreamSpec(
     name="DOWNLINK", subjects=("downlink.>",), retention="workqueue", max_bytes=256 * MIB, allow_msg_ttl=True
 )
@@ -220,6 +220,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
             "query.ingest.sensors",
             "query.ingest.latest",
             "query.ingest.history",
+            "query.ingest.health",
         ),
         buckets=("logic",),
     ),
@@ -229,5 +230,6 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
         asks=("query.>", "command.>"),
+        buckets=("gateway",),
     ),
 }

@@ -179,6 +179,40 @@ def user(user_id: str, event: str) -> str:
     return f"identity.user.{token(user_id)}.{event}"
 
 
+USERS: Final = "identity.user.>"
+"""All users: one aggregate, for a name is one user's and somebody has to be left who looks after them."""
+
+SESSIONS: Final = "identity.session.>"
+KEYS: Final = "identity.key.>"
+AUDIT: Final = "identity.audit.>"
+"""What was done: one chain, whoever did it."""
+
+
+def session(session_id: str, event: str) -> str:
+    """An event of one session."""
+    return f"identity.session.{token(session_id)}.{event}"
+
+
+def session_of(session_id: str) -> str:
+    """Filter for all events of one session: its aggregate."""
+    return f"identity.session.{token(session_id)}.>"
+
+
+def key(key_id: str, event: str) -> str:
+    """An event of one machine's key."""
+    return f"identity.key.{token(key_id)}.{event}"
+
+
+def key_of(key_id: str) -> str:
+    """Filter for all events of one machine's key: its aggregate."""
+    return f"identity.key.{token(key_id)}.>"
+
+
+def audit(user_id: str) -> str:
+    """What one user or machine did; ``~`` for whoever it was that could not log in."""
+    return f"identity.audit.{token(user_id)}"
+
+
 def deadletter(service: str) -> str:
     """What a service could not use, with the reason and the bytes."""
     return f"deadletter.{service}"

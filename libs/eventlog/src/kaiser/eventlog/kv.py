@@ -20,7 +20,7 @@ from kaiser.eventlog.streams import kept_copies
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("Lease", "ensure_bucket")
+__all__ = ("Lease", "ensure_bucket", "put_once", "take_once")
 
 RENEWALS_A_TTL: Final = 3
 SHORTEST_TTL_S: Final = 1
@@ -40,6 +40,50 @@ async def ensure_bucket(log: "EventLog", bucket: str) -> KeyValue:
         return await log.js.create_key_value(
             api.KeyValueConfig(bucket=bucket, history=1, direct=True, replicas=kept_copies())
         )
+
+
+async def put_once(log: "EventLog", bucket: str, key: str, value: bytes, *, ttl_s: int) -> bool:
+    """Put a value under a new key, for a while; false when there is such a key.
+
+    Raises:
+        nats.errors.Error: The log is not reachable.
+    """
+    await ensure_bucket(log, bucket)
+    try:
+        await log.js.publish(f"$KV.{bucket}.{key}", value, headers={_EXPECTED: "0", _TTL: f"{ttl_s}s"})
+    except APIError as error:
+        if error.err_code in CONFLICT:
+            return False
+        raise
+    return True
+
+
+async def take_once(log: "EventLog", bucket: str, key: str, *, ttl_s: int) -> bytes | None:
+    """Take a value away; of several who try, one gets it. None where there is none, or it was taken.
+
+    Args:
+        log: The connection.
+        bucket: Bucket of the key.
+        key: Key.
+        ttl_s: Seconds for which it is remembered that it was taken.
+
+    Raises:
+        nats.errors.Error: The log is not reachable.
+    """
+    kept = await ensure_bucket(log, bucket)
+    try:
+        entry = await kept.get(key)
+    except NotFoundError:
+        return None
+    if not entry.value:
+        return None
+    try:
+        await log.js.publish(f"$KV.{bucket}.{key}", headers=_purging(entry.revision or 0, ttl_s))
+    except APIError as error:
+        if error.err_code in CONFLICT:
+            return None
+        raise
+    return entry.value
 
 
 class Lease:
@@ -114,14 +158,8 @@ class Lease:
         revision, self._revision, self._until = self._revision, 0, 0.0
         if not revision:
             return
-        headers = {
-            "KV-Operation": "PURGE",
-            api.Header.ROLLUP.value: "sub",
-            _EXPECTED: str(revision),
-            _TTL: f"{self._ttl_s}s",
-        }
         with contextlib.suppress(APIError):  # somebody else has it
-            await self._log.js.publish(f"$KV.{self._bucket}.{self._key}", headers=headers)
+            await self._log.js.publish(f"$KV.{self._bucket}.{self._key}", headers=_purging(revision, self._ttl_s))
 
     async def _entry(self) -> KeyValue.Entry | None:
         bucket = await ensure_bucket(self._log, self._bucket)
@@ -142,6 +180,16 @@ class Lease:
             raise
         self._revision, self._until = ack.seq, asked + self._ttl_s
         return True
+
+
+def _purging(revision: int, ttl_s: int) -> dict[str, str]:
+    """Headers of a message that leaves nothing of a key but, for a while, that it was taken away."""
+    return {
+        "KV-Operation": "PURGE",
+        api.Header.ROLLUP.value: "sub",
+        _EXPECTED: str(revision),
+        _TTL: f"{ttl_s}s",
+    }
 
 
 def _released(error: NotFoundError) -> KeyValue.Entry:

@@ -1,7 +1,7 @@
 """What a stream holds, from one end to the other: for rebuilds, ledgers and backtests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Final
 
 from kaiser.eventlog.delivery import Delivery
@@ -27,7 +27,7 @@ async def replay_batches(
     headers_only: bool = False,
     max_messages: int = MAX_MESSAGES,
     max_bytes: int = MAX_BYTES,
-) -> AsyncIterator[list[Delivery]]:
+) -> AsyncGenerator[list[Delivery], None]:
     """Messages of a stream in order, in lists as they come.
 
     Args:

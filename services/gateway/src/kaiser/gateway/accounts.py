@@ -1,124 +1,231 @@
-"""User accounts: events in the log, held in memory, with no table; so logging in works while the database is away."""
+"""Users, sessions and keys as the log has them: held in memory, with no table, and followed by every gateway.
+
+Whoever is logged out, disabled or given another password on one gateway is so on all of them as soon as the event is
+there, whatever tokens they hold. Logging in works while the database is away.
+"""
 
 import asyncio
-import os
-import secrets
-from pathlib import Path
+import math
+from collections.abc import Callable, Iterable
 from typing import Final
 
-import argon2
 import msgspec
 import structlog
 
 from kaiser.contracts import subjects
-from kaiser.contracts.events import codec
-from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.codec import EventDecoder
+from kaiser.contracts.events.identity import (
+    KEY_EVENTS,
+    SESSION_EVENTS,
+    USER_EVENTS,
+    KeyIssued,
+    KeyRevoked,
+    SessionEnded,
+    SessionEvent,
+    SessionRenewed,
+    SessionStarted,
+    UserEvent,
+)
 from kaiser.contracts.streams import IDENTITY
-from kaiser.eventlog import ConcurrencyConflict, Delivery, Event, EventLog, Expectation, OrderedReader, now_us
+from kaiser.eventlog import Delivery, EventLog, OrderedReader
 from kaiser.eventlog.replay import replay
-from kaiser.gateway.settings import AdminOptions
+from kaiser.gateway.identity import keys, sessions, users
+from kaiser.gateway.identity.keys import Key
+from kaiser.gateway.identity.sessions import Session
+from kaiser.gateway.identity.users import User
+from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
 
-SOURCE: Final = "kaiser/gateway"
-FIRST_ADMIN: Final = "admin"
+FOLLOWED: Final = {event.TYPE: event for event in (*USER_EVENTS, *SESSION_EVENTS, *KEY_EVENTS)}
+MOST_ADDRESSES: Final = 32
+SILENT_S: Final = 3.5
+"""Three heartbeats of the server that did not come."""
 
-# OWASP's profile for argon2id: 19 MiB, two passes, one lane; the library's own default of 64 MiB does not fit a service
-_hasher = argon2.PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_decode = msgspec.json.Decoder(UserCreated).decode
-
-NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$4bbD+y6Tjlwcre/bUcM3/Q$qH8PXfKJb/XUnvefwx/8LVSWULvPfBNwa3KcF1K/9vU"
-"""Hash of a password that nobody knows; verified for unknown names, so that they take as long as known ones."""
+_decoder: Final = EventDecoder(FOLLOWED)
 
 
 class Accounts:
-    """All users, by name."""
+    """All users, sessions and keys.
+
+    Attributes:
+        position: Sequence in IDENTITY up to which everything is in here.
+    """
 
     def __init__(self) -> None:
-        self._by_name: dict[str, UserCreated] = {}
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self.position = 0
+        self._users: users.Users = users.NONE
+        self._by_name: dict[str, str] = {}
+        self._by_external: dict[str, str] = {}
+        self._seq_of: dict[str, int] = {}
+        self._void_before: dict[str, int] = {}
+        self._sessions: dict[str, Session] = {}
+        self._sessions_of: dict[str, dict[str, None]] = {}
+        self._keys: dict[str, Key] = {}
+        self._addresses: dict[str, dict[str, None]] = {}
+        self._news = asyncio.Event()
+        self._watching: list[Callable[[], object]] = []
 
-    def take(self, created: UserCreated) -> None:
-        """Take in an event."""
-        self._by_name[created.username] = created
+    def find(self, username: str) -> User | None:
+        """The user of a name, whether or not the account is in use."""
+        return self.user(self._by_name.get(username, ""))
 
-    def find(self, username: str) -> UserCreated | None:
-        """The user of that name."""
-        return self._by_name.get(username)
+    def user(self, user_id: str) -> User | None:
+        """The user of an id, None for one who was removed."""
+        user = self._users.get(user_id)
+        return None if user is None or user.removed else user
 
-    async def verify(self, username: str, password: str) -> UserCreated | None:
-        """The user, if name and password are right. Hashing takes 20 ms and 19 MiB, one at a time, in a thread."""
-        user = self._by_name.get(username)
-        async with self._one_at_a_time:
-            matches = await asyncio.to_thread(_matches, user.password_hash if user else NOBODY, password)
-        return user if matches else None
+    def external(self, external: str) -> User | None:
+        """The user whom a provider knows by this."""
+        return self.user(self._by_external.get(external, ""))
+
+    def everybody(self) -> list[User]:
+        """All users, by name."""
+        found = [user for user in self._users.values() if not user.removed]
+        return sorted(found, key=lambda user: user.username)
+
+    def seq_of(self, user_id: str) -> int:
+        """Sequence of the last event of a user; 0 for nobody."""
+        return self._seq_of.get(user_id, 0)
+
+    def session(self, session_id: str) -> Session | None:
+        """A session whose tokens are good, as far as they have not expired."""
+        return self._sessions.get(session_id)
+
+    def sessions_of(self, user_id: str) -> list[Session]:
+        """The sessions of a user, oldest first."""
+        return [self._sessions[session_id] for session_id in self._sessions_of.get(user_id, ())]
+
+    def key(self, key_id: str) -> Key | None:
+        """The key of an id, revoked or not."""
+        return self._keys.get(key_id)
+
+    def machines(self) -> list[Key]:
+        """All keys that were not revoked, oldest first."""
+        return sorted((key for key in self._keys.values() if not key.revoked), key=lambda key: key.created_at)
+
+    def knows(self, user_id: str, address: str) -> bool:
+        """Whether a user has logged in from an address before, lately."""
+        return address in self._addresses.get(user_id, ())
+
+    async def reached(self, seq: int, *, within_s: float) -> bool:
+        """Wait until everything up to a sequence is in here; whether it came in time."""
+        try:
+            async with asyncio.timeout(within_s):
+                while self.position < seq:
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def watch(self, told: Callable[[], object]) -> None:
+        """Call this whenever somebody's rights have changed or ended."""
+        self._watching.append(told)
+
+    def take(self, delivery: Delivery) -> None:
+        """Take in a message of the log; types of a newer release are not ours to understand."""
+        if delivery.type not in FOLLOWED:
+            return
+        try:
+            event = _decoder.decode(delivery.type, delivery.data)
+        except msgspec.MsgspecError as error:
+            log.error("event of identity not understood", seq=delivery.seq, type=delivery.type, reason=str(error))
+            return
+        self.take_event(event, delivery.seq)
+
+    def take_event(self, event: UserEvent | SessionEvent | KeyIssued | KeyRevoked, seq: int) -> None:
+        """Take in an event with its sequence."""
+        if isinstance(event, (SessionStarted, SessionRenewed, SessionEnded)):
+            self._take_session(event)
+        elif isinstance(event, (KeyIssued, KeyRevoked)):
+            if (key := keys.evolve(self._keys.get(event.key_id), event)) is not None:
+                self._keys[event.key_id] = key
+            self._tell()
+        else:
+            self._take_user(event, seq)
+        self.position = max(self.position, seq)
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def _take_user(self, event: UserEvent, seq: int) -> None:
+        self._users = users.evolve(self._users, event)
+        if event.user_id not in self._users:
+            return
+        self._by_name[self._users[event.user_id].username] = event.user_id
+        if external := self._users[event.user_id].external:
+            self._by_external[external] = event.user_id
+        self._seq_of[event.user_id] = seq
+        if users.ends_sessions(event):
+            self._void_before[event.user_id] = seq
+            self._drop(session.session_id for session in self.sessions_of(event.user_id))
+        self._tell()
+
+    def _take_session(self, event: SessionEvent) -> None:
+        session = sessions.evolve(self._sessions.get(event.session_id), event)
+        if session is None:
+            return
+        if session.ended or session.user_seq < self._void_before.get(session.user_id, 0):
+            self._drop([session.session_id])
+            self._tell()
+            return
+        self._sessions[session.session_id] = session
+        self._sessions_of.setdefault(session.user_id, {})[session.session_id] = None
+        if isinstance(event, SessionStarted):
+            known = self._addresses.setdefault(session.user_id, {})
+            known.pop(session.address, None)
+            known[session.address] = None
+            if len(known) > MOST_ADDRESSES:
+                del known[next(iter(known))]
+            self._forget_expired(event.at)
+
+    def _forget_expired(self, now: int) -> None:
+        """Sessions last equally long, so that those which have expired are in front."""
+        while self._sessions and (oldest := next(iter(self._sessions.values()))).expires_at <= now:
+            self._drop([oldest.session_id])
+
+    def _drop(self, session_ids: Iterable[str]) -> None:
+        for session_id in list(session_ids):
+            if (session := self._sessions.pop(session_id, None)) is not None:
+                self._sessions_of[session.user_id].pop(session_id, None)
+
+    def _tell(self) -> None:
+        for told in self._watching:
+            told()
 
 
-def _matches(password_hash: str, password: str) -> bool:
-    try:
-        return _hasher.verify(password_hash, password)
-    except argon2.exceptions.VerificationError:
-        return False
+async def load(event_log: EventLog, accounts: Accounts, *, sessions_since: int) -> None:
+    """Read what there is.
+
+    Args:
+        event_log: The log.
+        accounts: Where to put it.
+        sessions_since: When the oldest session began that can be good still, unix microseconds.
+    """
+    last = int((await event_log.js.stream_info(IDENTITY.name)).state.last_seq)
+    async for delivery in replay(event_log, IDENTITY.name, subjects=(subjects.USERS, subjects.KEYS), until_seq=last):
+        accounts.take(delivery)
+    async for delivery in replay(
+        event_log, IDENTITY.name, subjects=(subjects.SESSIONS,), from_time_us=sessions_since, until_seq=last
+    ):
+        accounts.take(delivery)
+    accounts.position = last
 
 
-async def load(event_log: EventLog, accounts: Accounts) -> int:
-    """Read all users there are; returns the sequence up to which they were read."""
-    last = 0
-    async for delivery in replay(event_log, IDENTITY.name):
-        _take(delivery, accounts)
-        last = delivery.seq
-    return last
-
-
-async def follow(event_log: EventLog, accounts: Accounts, *, after_seq: int) -> None:
-    """Read users as they come, on every gateway."""
-    async with OrderedReader(event_log, IDENTITY.name, start="all", start_seq=after_seq + 1) as reader:
-        while True:
-            for delivery in await reader.take():
-                _take(delivery, accounts)
-
-
-def _take(delivery: Delivery, accounts: Accounts) -> None:
-    """Take in an event; those of a newer release are not ours to understand."""
-    if delivery.type == UserCreated.TYPE:
-        accounts.take(_decode(delivery.data))
-
-
-async def ensure_first_admin(event_log: EventLog, accounts: Accounts, options: AdminOptions) -> None:
-    """Make the first admin where there is none; of several gateways that try, one succeeds."""
-    if accounts.find(FIRST_ADMIN) is not None:
-        return
-    password = options.password or _generated(options.password_out)
-    created = UserCreated(
-        user_id=FIRST_ADMIN,
-        username=FIRST_ADMIN,
-        password_hash=await asyncio.to_thread(_hasher.hash, password),
-        role="admin",
-        created_at=now_us(),
-        created_by="setup",
+def follower(event_log: EventLog, accounts: Accounts) -> OrderedReader:
+    """A reader of what comes after what was loaded."""
+    return OrderedReader(
+        event_log,
+        IDENTITY.name,
+        subjects=(subjects.USERS, subjects.KEYS, subjects.SESSIONS),
+        start="all",
+        start_seq=accounts.position + 1,
     )
-    event = Event(
-        subject=subjects.user(FIRST_ADMIN, "created"),
-        type=UserCreated.TYPE,
-        data=codec.encode(created),
-        source=SOURCE,
-        time=created.created_at,
-    )
-    try:
-        await event_log.publish(event, expect=Expectation(last_seq=0))
-    except ConcurrencyConflict:
-        log.info("another gateway made the first admin")
-        await load(event_log, accounts)
-        return
-    accounts.take(created)
-    log.info("made the first admin", username=FIRST_ADMIN)
 
 
-def _generated(path: Path) -> str:
-    """A new password, in a file before it is anybody's: a crash in between must not lock everyone out."""
-    password = secrets.token_urlsafe(18)
-    path.unlink(missing_ok=True)  # a file that is there might be readable by others
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(password + "\n")
-    log.warning("made a password for the first admin", username=FIRST_ADMIN, password_file=str(path.absolute()))
-    return password
+def finding(following: OrderedReader) -> Finding:
+    """Whether users are followed: a gateway that is not told of a logout should have no clients."""
+    if following.silent_s == math.inf:
+        return Finding(State.STARTING, "waiting for IDENTITY")
+    if following.silent_s > SILENT_S:
+        return Finding(State.FAILING, f"NATS has said nothing for {following.silent_s:.0f} s; logouts are not heard")
+    return Finding(State.OK)

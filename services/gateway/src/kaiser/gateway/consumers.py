@@ -1,19 +1,25 @@
-"""Reads the log for the live stream: finished readings, heartbeats, what devices say, what safety and logic decide."""
+"""Reads the log for the live stream: finished readings, heartbeats, what devices say, what safety and logic decide.
 
+Each reader begins a little before the end, so that clients of a gateway that was restarted find in memory what came
+meanwhile.
+"""
+
+import asyncio
 import math
-from typing import Any, Final
+from collections.abc import Coroutine
+from typing import Final
 
 import msgspec
+import nats.errors
 import structlog
+from nats.js.errors import NotFoundError
 
-from kaiser.contracts.events.telemetry import Readings
-from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, LOGIC, SAFETY
-from kaiser.contracts.streams import TELEMETRY as TELEMETRY_STREAM
-from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
-from kaiser.gateway.damping import Damper
-from kaiser.gateway.events import SENSOR_DATA, Envelope, encode
-from kaiser.gateway.hub import TELEMETRY, Hub
+from kaiser.contracts.streams import ACTUATORS, DEVICES, HEARTBEATS, LOGIC, SAFETY, TELEMETRY
+from kaiser.eventlog import Delivery, EventLog, OrderedReader
+from kaiser.gateway.damping import Damper, Verdict
+from kaiser.gateway.hub import Hub
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.passing import Batch, Said
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.showing import PRESENCE, SHOWN, show
 from kaiser.service.health import Finding, State
@@ -23,9 +29,12 @@ log = structlog.get_logger(__name__)
 SILENT_S: Final = 3.5
 """Three heartbeats of the server that did not come."""
 
-OTHERS: Final = (HEARTBEATS, DEVICES, ACTUATORS, SAFETY, LOGIC)
+BEFORE_NOW: Final = 2048
+"""Messages of a stream that are read again at the start."""
 
-_decode_readings = msgspec.json.Decoder(Readings).decode
+ASK_AGAIN_S: Final = 0.5
+
+STREAMS: Final = tuple(spec.name for spec in (TELEMETRY, HEARTBEATS, DEVICES, ACTUATORS, SAFETY, LOGIC))
 
 
 class _Count(msgspec.Struct):
@@ -53,76 +62,86 @@ class LiveReaders:
         self._metrics = metrics
         self._names = names
         self._readers: dict[str, OrderedReader] = {}
+        self._behind = {stream: asyncio.Event() for stream in STREAMS}
         self._damper = Damper()
+        for stream in STREAMS:
+            hub.open(stream, 0)
 
     def finding(self) -> Finding:
         """Whether every stream is read: the server says something each second, even where nothing is published."""
-        waiting = [stream for stream, reader in self._readers.items() if reader.silent_s == math.inf]
+        waiting = [
+            stream
+            for stream in STREAMS
+            if stream not in self._readers
+            or self._readers[stream].silent_s == math.inf
+            or not self._behind[stream].is_set()
+        ]
         if waiting:
             return Finding(State.STARTING, f"waiting for {', '.join(sorted(waiting))}")
-        silent_s = max((reader.silent_s for reader in self._readers.values()), default=math.inf)
+        silent_s = max(reader.silent_s for reader in self._readers.values())
         if silent_s > SILENT_S:
             return Finding(State.FAILING, f"NATS has said nothing for {silent_s:.0f} s; the live stream stands still")
         return Finding(State.OK)
 
-    async def telemetry(self) -> None:
-        """Read finished readings from now on."""
-        async with self._reader(TELEMETRY_STREAM.name) as reader:
-            while True:
-                for delivery in await reader.take():
-                    self._readings(delivery)
+    async def wait_caught_up(self) -> None:
+        """Return once everything was read that was there at the start; a stream that nobody has made yet is empty."""
+        for behind in self._behind.values():
+            await behind.wait()
 
-    async def events(self, stream: str) -> None:
-        """Read another stream from now on."""
-        async with self._reader(stream) as reader:
-            while True:
-                for delivery in await reader.take():
-                    self._said(delivery)
-
-    def _reader(self, stream: str) -> OrderedReader:
-        reader = self._readers[stream] = OrderedReader(self._log, stream)
-        return reader
-
-    def spawnable(self) -> dict[str, Any]:
+    def spawnable(self) -> dict[str, Coroutine[None, None, None]]:
         """Every reader by name, as coroutines."""
-        others = {spec.name.lower(): self.events(spec.name) for spec in OTHERS}
-        return {TELEMETRY.lower(): self.telemetry(), **others}
+        return {stream.lower(): self._read(stream) for stream in STREAMS}
 
-    def _readings(self, delivery: Delivery) -> None:
+    async def _read(self, stream: str) -> None:
+        first, last = await self._span(stream)
+        start = max(first - 1, last - BEFORE_NOW, 0)
+        self._hub.open(stream, start)
+        async with OrderedReader(self._log, stream, start="all", start_seq=start + 1) as reader:
+            self._readers[stream] = reader
+            behind = self._behind[stream]
+            recent = self._hub.streams[stream]
+            if start == last:
+                behind.set()
+            while True:
+                for delivery in await reader.take():
+                    self._pass(delivery)
+                if recent.position >= last:
+                    behind.set()
+
+    async def _span(self, stream: str) -> tuple[int, int]:
+        """First and last sequence of a stream, as soon as there is one."""
+        while True:
+            try:
+                state = (await self._log.js.stream_info(stream)).state
+            except NotFoundError:
+                self._behind[stream].set()
+            except (nats.errors.Error, OSError, TimeoutError) as error:
+                log.warning("stream cannot be asked for", stream=stream, error=str(error) or type(error).__name__)
+            else:
+                return int(state.first_seq), int(state.last_seq)
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    def _pass(self, delivery: Delivery) -> None:
+        if delivery.stream == TELEMETRY.name:
+            if not self._hub.passed(Batch(delivery)):
+                self._count(delivery)
+            return
+        self._names.take(delivery)
+        if delivery.type not in SHOWN:
+            self._hub.pass_by(delivery.stream, delivery.seq)
+            return
+        verdict = self._verdict(delivery) if delivery.type in PRESENCE else "show"
+        self._hub.passed(Said(delivery, self._names.of, verdict))
+
+    def _count(self, delivery: Delivery) -> None:
         try:
-            if not self._hub.wanted(SENSOR_DATA):
-                self._metrics.readings.inc(len(_decode_count(delivery.data).received_at))
-                return
-            batch = _decode_readings(delivery.data)
+            self._metrics.readings.inc(len(_decode_count(delivery.data).received_at))
         except msgspec.MsgspecError as error:
             log.error("batch of readings not understood", seq=delivery.seq, reason=str(error))
-            return
-        self._metrics.readings.inc(len(batch))
-        if len(batch):
-            self._hub.readings(batch, delivery.seq)
-            self._metrics.received_to_pushed.observe((now_us() - min(batch.received_at)) / 1e6)
 
-    def _said(self, delivery: Delivery) -> None:
-        self._names.take(delivery)
-        shown = SHOWN.get(delivery.type)
-        if shown is None or not self._hub.wanted(shown.name):
-            return
+    def _verdict(self, delivery: Delivery) -> Verdict:
         try:
             news = show(delivery.type, delivery.data)
-        except msgspec.MsgspecError as error:
-            log.error("event not understood", subject=delivery.subject, seq=delivery.seq, reason=str(error))
-            return
-        if news is None:
-            return
-        esp_id, rule_id, at, fields, urgent = news
-        if rule_id:
-            fields |= {"rule_name": self._names.of(rule_id)}
-        if delivery.type in PRESENCE:
-            verdict = self._damper.change(esp_id, at)
-            if verdict == "hide":
-                return
-            if verdict == "flapping":
-                fields |= {"status": "flapping", "reason": "it was lost and came back again and again"}
-        encoded = encode(Envelope(shown.name, delivery.seq, at, fields))
-        stream = delivery.stream
-        self._hub.event(shown.name, esp_id, encoded, seq=delivery.seq, stream=stream, urgent=urgent, rule_id=rule_id)
+        except msgspec.MsgspecError:
+            return "show"  # and it will be said then that it is not understood
+        return self._damper.change(news.esp_id, news.at) if news is not None else "show"

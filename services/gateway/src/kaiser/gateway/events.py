@@ -6,41 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from kaiser.contracts.events.telemetry import Readings
+from kaiser.contracts.live import SensorData
 
 encode = msgspec.json.Encoder().encode
 
 SENSOR_DATA: Final = "sensor_data"
 ESP_HEALTH: Final = "esp_health"
-
-
-class SensorData(msgspec.Struct, frozen=True):
-    """A finished reading.
-
-    Attributes:
-        timestamp: Unix seconds of the time that counts, as the monolith had it.
-        measured_at: The same in unix microseconds; ``time_source`` says whose clock it is.
-        received_at: When the bridge took it from the broker, unix microseconds.
-        sensor_id: 63 bits, as text because JavaScript's numbers have 53.
-        reading_id: The same.
-    """
-
-    esp_id: str
-    gpio: int
-    sensor_type: str
-    address: str
-    value: float | None
-    unit: str
-    quality: str
-    raw: float
-    timestamp: int
-    measured_at: int
-    time_source: str
-    received_at: int
-    zone_id: str
-    subzone_id: str
-    pending: bool
-    sensor_id: str
-    reading_id: str
 
 
 class Envelope(msgspec.Struct, frozen=True):

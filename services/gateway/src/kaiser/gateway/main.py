@@ -10,18 +10,36 @@ import structlog
 import uvicorn
 
 from kaiser.contracts.streams import DEADLETTER, IDENTITY, LOGIC, SAFETY
-from kaiser.eventlog import connect, ensure_streams
+from kaiser.eventlog import EventLog, connect, ensure_streams, now_us
 from kaiser.gateway import accounts as users
 from kaiser.gateway import rulenames
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.admission import Admission
+from kaiser.gateway.audit.recording import Recording
+from kaiser.gateway.audit.trail import Trail
+from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.identity import openid
+from kaiser.gateway.identity.first import ensure_first_admin, faults
+from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.openid import OpenId
+from kaiser.gateway.identity.passwords import Hashing
+from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.pacing import Pacer
+from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
+from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
+from kaiser.gateway.snapshots import Snapshots
+from kaiser.gateway.sockets import Serving
+from kaiser.gateway.tickets import Tickets
 from kaiser.gateway.tokens import Tokens
-from kaiser.gateway.web import application
-from kaiser.service import Frame, listen, run
+from kaiser.gateway.web import Who, application
+from kaiser.gateway.wire import WireProtocol
+from kaiser.roster import Roster
+from kaiser.service import CannotStartError, Frame, listen, run
 
 log = structlog.get_logger(__name__)
 
@@ -56,44 +74,93 @@ class WebServer(uvicorn.Server):
 async def serve(frame: Frame, settings: GatewaySettings) -> None:
     """Run one gateway until it is told to stop."""
     nats, options = settings.nats, settings.gateway
+    check_secrets(settings)
     # Before anything else, so that a port that is taken is known at once
     listening = listen(options.host, options.port, purpose="the API", variable="KAISER_GATEWAY_PORT")
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
         frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
         await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
-        accounts = Accounts()
-        read_to = await users.load(event_log, accounts)
-        await users.ensure_first_admin(event_log, accounts, settings.admin)
-        frame.spawn("accounts", users.follow(event_log, accounts, after_seq=read_to))
-        hub = Hub(metrics)
+        who = await _identity(frame, event_log, settings)
+        trail = Trail(event_log, metrics)
+        frame.spawn("audit-reader", trail.follow())
+        frame.spawn("audit-writer", trail.write())
+        roster = Roster()
+        frame.spawn("roster", roster.follow(event_log))
+        places = Places(roster)
+        hub = Hub(metrics, places.zone_of, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
         readers = LiveReaders(event_log, hub, metrics, names)
         for name, reading in readers.spawnable().items():
             frame.spawn(name, reading)
         frame.health.add("live", readers.finding)
-        app = application(
-            event_log=event_log,
-            accounts=accounts,
-            tokens=Tokens(settings.jwt.secret, expires_s=settings.jwt.expires_s),
+        sessions = Sessions()
+        who.accounts.watch(lambda: sessions.revoke(lambda principal: not who.admission.stands(principal)))
+        serving = Serving(
             hub=hub,
+            pacer=Pacer(),
+            readers=readers,
+            backfill=Backfill(event_log, hub, names, most=options.resume_messages),
+            snapshots=Snapshots(event_log, hub, places),
+            places=places,
+            admission=who.admission,
+            tickets=Tickets(event_log),
+            sessions=sessions,
             options=options,
             metrics=metrics,
-            names=names,
         )
-        web = _web_server(app, options)
+        app = application(event_log=event_log, who=who, metrics=metrics, names=names, serving=serving)
+        frame.on_stop(trail.written)
+        web = _web_server(Recording(app, trail), options)
         frame.spawn("web", web.serve_on(listening))
         frame.on_stop(web.leave)
+        frame.on_stop(sessions.drained)
         log.info("serving", host=options.host, port=options.port)
         await frame.until_stopped()
+
+
+def check_secrets(settings: GatewaySettings) -> None:
+    """Refuse to start with secrets that could be guessed, but for a demo, and with half a provider.
+
+    Raises:
+        CannotStartError: There is one, and this is no demo; or the settings of the provider make no sense.
+    """
+    if words := openid.fault(settings.oidc):
+        raise CannotStartError(words)
+    found = faults(settings.jwt.secret, settings.admin.password)
+    if found and not settings.gateway.demo:
+        words = "; ".join([*found, "give a random one, such as 'openssl rand -hex 32' makes"])
+        raise CannotStartError(words)
+    if found:
+        log.warning("secrets could be guessed, which is for demos only", faults=found)
+
+
+async def _identity(frame: Frame, event_log: EventLog, settings: GatewaySettings) -> Who:
+    """Users, sessions and keys as they are now, and followed from then on; with an admin where there was nobody."""
+    jwt = settings.jwt
+    tokens = Tokens(jwt.secret, expires_s=jwt.expires_s, refresh_expires_s=jwt.refresh_expires_s)
+    accounts, hashing = Accounts(), Hashing()
+    await users.load(event_log, accounts, sessions_since=now_us() - jwt.refresh_expires_s * 1_000_000)
+    following = users.follower(event_log, accounts)
+    frame.spawn("accounts", following.follow(accounts.take, asyncio.Event()))
+    frame.health.add("identity", lambda: users.finding(following))
+    identity = Identity(event_log, accounts)
+    await ensure_first_admin(identity, accounts, hashing, settings.admin)
+    return Who(
+        accounts,
+        identity,
+        Logins(identity, accounts, tokens, hashing),
+        Admission(tokens, accounts),
+        OpenId(settings.oidc, jwt.secret),
+    )
 
 
 def _web_server(app: object, options: GatewayOptions) -> WebServer:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
         http="httptools",
-        ws="websockets-sansio",
+        ws=WireProtocol,
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
@@ -102,6 +169,8 @@ def _web_server(app: object, options: GatewayOptions) -> WebServer:
         access_log=False,
         ssl_certfile=options.cert_file,
         ssl_keyfile=options.key_file,
+        proxy_headers=bool(options.proxies),
+        forwarded_allow_ips=options.proxies or None,
         lifespan="on",
         loop="none",
         limit_concurrency=2 * options.clients,

@@ -28,6 +28,11 @@ class GatewayMetrics:
             registry=registry,
         )
         self.logins = Counter("kaiser_gateway_logins", "Attempts to log in", ["outcome"], registry=registry)
+        self.unaudited = Counter(
+            "kaiser_gateway_unaudited",
+            "Changes in no audit, for the event log took nothing",
+            registry=registry,
+        )
         self.emergency_stops = Counter(
             "kaiser_gateway_emergency_stops", "Emergency stops put into the log", ["scope"], registry=registry
         )

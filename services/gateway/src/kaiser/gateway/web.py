@@ -1,16 +1,20 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
 from litestar.datastructures import State
 from litestar.di import Provide
 
 from kaiser.eventlog import EventLog
+from kaiser.gateway import places
 from kaiser.gateway.accounts import Accounts
+from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    audit,
     auth,
+    authorisation,
     calibration,
     commands,
     devices,
@@ -18,6 +22,8 @@ from kaiser.gateway.api import (
     emergencies,
     equipment,
     export,
+    keys,
+    openid,
     parquet,
     problems,
     registry,
@@ -27,37 +33,74 @@ from kaiser.gateway.api import (
     rules_as_monolith,
     safeguards,
     sensors,
+    tickets,
+    users,
 )
-from kaiser.gateway.hub import Hub
+from kaiser.gateway.identity.logins import Logins
+from kaiser.gateway.identity.openid import OpenId
+from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
-from kaiser.gateway.settings import GatewayOptions
-from kaiser.gateway.sockets import Connection
-from kaiser.gateway.throttle import Throttle
-from kaiser.gateway.tokens import Tokens
+from kaiser.gateway.sockets import Connection, Serving
 
 LARGEST_BODY: Final = 1024 * 1024
+
+
+class Who(NamedTuple):
+    """All that has to do with who may do what.
+
+    Attributes:
+        accounts: Users, sessions and keys as the log has them.
+        identity: Decides about them.
+        logins: Gives tokens, and takes them back.
+        openid: Lets a provider say who somebody is.
+        admission: Knows whom tokens and keys speak for.
+    """
+
+    accounts: Accounts
+    identity: Identity
+    logins: Logins
+    admission: Admission
+    openid: OpenId
 
 
 def application(
     *,
     event_log: EventLog,
-    accounts: Accounts,
-    tokens: Tokens,
-    hub: Hub,
-    options: GatewayOptions,
+    who: Who,
     metrics: GatewayMetrics,
+    serving: Serving,
     names: RuleNames,
 ) -> Litestar:
     """The application over what the gateway has."""
 
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
-        await Connection(socket, hub=hub, tokens=tokens, options=options, metrics=metrics).serve()
+        await Connection(socket, serving).serve()
 
-    guarded = Router(
-        "/",
+    api = Router(
+        authorisation.PREFIX,
         route_handlers=[
+            auth.login,
+            auth.refresh,
+            auth.logout,
+            openid.begin,
+            openid.finish,
+            auth.change_password,
+            auth.me,
+            users.users,
+            users.user,
+            users.create,
+            users.change,
+            users.set_password,
+            users.end_sessions,
+            users.remove,
+            keys.keys,
+            keys.issue,
+            keys.revoke,
+            audit.audit,
+            audit.export,
+            tickets.ws_ticket,
             devices.devices,
             devices.device,
             devices.board,
@@ -131,25 +174,30 @@ def application(
             rules_as_monolith.toggle,
             rules_as_monolith.history,
         ],
-        guards=[auth.authenticated],
+        guards=[authorisation.authorised],
+        after_request=places.shown,
     )
     given = {
         "event_log": event_log,
-        "accounts": accounts,
-        "tokens": tokens,
-        "throttle": Throttle(),
+        "accounts": who.accounts,
+        "identity": who.identity,
+        "logins": who.logins,
+        "openid": who.openid,
         "metrics": metrics,
+        "tickets": serving.tickets,
         "names": names,
     }
-    return Litestar(
-        route_handlers=[Router("/api/v1", route_handlers=[auth.login, auth.me, guarded]), live, docs.assets()],
+    app = Litestar(
+        route_handlers=[api, live, docs.assets()],
         dependencies={name: _given(thing) for name, thing in given.items()},
-        exception_handlers=problems.HANDLERS,
+        exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"tokens": tokens}),
+        state=State({"admission": who.admission, "places": serving.places}),
         request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
+    authorisation.check_table(app.routes)
+    return app
 
 
 def _given(thing: Any) -> Provide:  # whatever a handler asks for by name

@@ -4,23 +4,29 @@ from collections.abc import Sequence
 
 from kaiser.contracts import subjects
 from kaiser.contracts.logic import (
+    Backtest,
     DefineRule,
     DisableRule,
     EnableRule,
+    ExplainQuery,
     ExportRules,
     FillTemplate,
     ImportRules,
     RemoveRule,
     RuleQuery,
     RulesQuery,
+    RunsQuery,
     Template,
     TemplatesQuery,
     TestRule,
+    WhatIf,
 )
 from kaiser.contracts.rules import Rule
 from kaiser.logic import filling
 from kaiser.logic.orders import Orders
+from kaiser.logic.queries import Queries
 from kaiser.logic.questions import Questions
+from kaiser.logic.trials import Trials
 from kaiser.service.answering import Requests
 
 
@@ -36,7 +42,7 @@ def ordered(orders: Orders) -> Requests:
 
 
 def asked(questions: Questions) -> Requests:
-    """What may be asked about rules as they are now, and is answered at once."""
+    """What may be asked about rules as they are now."""
     return {
         subjects.query("logic", "rules"): (RulesQuery, questions.rules),
         subjects.query("logic", "rule"): (RuleQuery, questions.rule),
@@ -57,4 +63,18 @@ def offered() -> Requests:
     return {
         subjects.query("logic", "templates"): (TemplatesQuery, templates),
         subjects.query("logic", "fill"): (FillTemplate, fill),
+    }
+
+
+def recorded(queries: Queries) -> Requests:
+    """What may be asked of the tables."""
+    return {subjects.query("logic", "runs"): (RunsQuery, queries.runs)}
+
+
+def patiently(questions: Questions, trials: Trials) -> Requests:
+    """What may be asked about the past, which takes its time."""
+    return {
+        subjects.query("logic", "explain"): (ExplainQuery, questions.explain),
+        subjects.query("logic", "backtest"): (Backtest, trials.backtest),
+        subjects.query("logic", "whatif"): (WhatIf, trials.whatif),
     }

@@ -140,6 +140,12 @@ def remove(life: Life, order: RemoveRule, *, now: int) -> list[RuleFact]:
     return [RuleRemoved(reason=order.reason, **_about(order, now))]
 
 
+def tried(life: Life, fact: RuleBacktested) -> list[RuleFact]:
+    """A version was tried on the past; nothing where it is gone by now."""
+    known = not life.removed and fact.version in life.versions
+    return [fact] if known and fact.backtest_id not in life.backtests else []
+
+
 def _there(life: Life, rule_id: str) -> None:
     if life.removed or not life.versions:
         raise Refusal(Code.RULE_NOT_FOUND, f"there is no rule {rule_id}", "rule_id")

@@ -88,6 +88,9 @@ def _verdict(core: Core, settling: Settling, rule: LiveRule) -> tuple[str, str, 
             f"It is held back by {obstacle.reason.replace('_', ' ')}{until}{detail}.",
             obstacle.until,
         )
+    if rule.by_condition:
+        words = "" if seen is None else f": {why(seen)}"
+        return "runs", f"It runs now{words}.", 0
     due = min(state.due.values(), default=NEVER)
     if due < NEVER:
         return "waiting", f"It waits for its trigger, which comes next at {moment(due)}.", due

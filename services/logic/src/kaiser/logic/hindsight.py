@@ -4,15 +4,20 @@ from typing import Final
 
 import structlog
 
+from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
+from kaiser.contracts.events.logic import RuleFact
 from kaiser.contracts.logic import ExplainQuery, Explanation, RunView
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import Rule
-from kaiser.logic.lives import Lives
+from kaiser.contracts.streams import LOGIC
+from kaiser.eventlog import EventLog, replay
+from kaiser.logic.definitions import Life, folded
 from kaiser.logic.past.jobs import Job, Tried
 from kaiser.logic.past.processes import Processes
 from kaiser.logic.queries import Queries
 from kaiser.logic.retelling import judged, why_it_ran, without_a_version
+from kaiser.logic.rules import fact_of
 from kaiser.logic.times import SECOND
 from kaiser.service.settings import NatsSettings
 from kaiser.timescale import DatabaseAway
@@ -28,14 +33,14 @@ class Hindsight:
 
     Args:
         queries: Runs and skips.
-        lives: Which version was live.
+        log: Which version was live.
         processes: Where the log is looked at.
         nats: The log, for the processes.
     """
 
-    def __init__(self, queries: Queries, lives: Lives, processes: Processes, nats: NatsSettings) -> None:
+    def __init__(self, queries: Queries, log: EventLog, processes: Processes, nats: NatsSettings) -> None:
         self._queries = queries
-        self._lives = lives
+        self._log = log
         self._processes = processes
         self._nats = nats
 
@@ -50,13 +55,22 @@ class Hindsight:
             return why_it_ran(await self._queries.run(asked.rule_id, asked.run_id))
         if not 0 < asked.at <= now:
             raise Refusal(Code.VALUE_OUT_OF_RANGE, "the moment has to be past", "at")
-        life = await self._lives.life_at(asked.rule_id, asked.at)
+        life = await self._life(asked.rule_id, asked.at)
         absent = without_a_version(life, asked.rule_id, asked.at)
         if absent is not None:
             return absent
         rule = life.versions[life.live].rule
         look = await self._look(asked.rule_id, life.live, rule, asked.at)
         return judged(look, await self._recorded(asked.rule_id, asked.at), rule, asked.at)
+
+    async def _life(self, rule_id: str, at: int) -> Life:
+        """What had become of a rule by a moment."""
+        facts: list[RuleFact] = []
+        async for delivery in replay(self._log, LOGIC.name, subjects=(subjects.rule_of(rule_id),)):
+            if delivery.stored_at > at:
+                break
+            facts.append(fact_of(delivery))
+        return folded(facts)
 
     async def _look(self, rule_id: str, version: int, rule: Rule, at: int) -> Explanation:
         job = Job(

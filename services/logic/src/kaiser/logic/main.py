@@ -73,7 +73,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        past = Past(frame, log, settings, conditions)
+        past = Past(frame, log, settings, rules, conditions)
         await past.open()
         frame.spawn("rules", rules.run())
         for consumer in (EFFECTS, NOTIFICATIONS):
@@ -83,10 +83,12 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             await answerer.serve(log.nc)
             frame.on_stop(answerer.close)
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
-        async with Webhooks(hooks, timeout_s=settings.notify.timeout_s) as webhooks:
+        told = settings.notify
+        async with Webhooks(hooks, timeout_s=told.timeout_s, ca_file=told.ca_file) as webhooks:
             effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S)
             deciding.on_written.append(effects.begin)
-            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, settings.notify)
+            notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, told)
+            frame.registry.register(notifying)
             leader.works += [
                 effects.term,
                 _consumes(frame, log, "effects", EFFECTS, effects.handle),

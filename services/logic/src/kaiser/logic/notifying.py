@@ -5,12 +5,15 @@ twice as long up to a minute, until their target has them or they are too old to
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 import structlog
 from msgspec import Meta
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder
@@ -46,11 +49,13 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
         webhooks: Targets by name, JSON: ``{"office": {"url": "https://…", "secret": "…"}}``; best given as a file.
         give_up_s: Age at which a notification is not tried any more, seconds.
         timeout_s: Patience with each step of a request to a webhook, seconds.
+        ca_file: Whom to trust beside the public authorities, for webhooks.
     """
 
     webhooks: str = ""
     give_up_s: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    ca_file: Path | None = None
 
 
 class Pace(msgspec.Struct):
@@ -90,6 +95,16 @@ class Notifying:
         self._clock = clock
         self._settled: dict[int, Unprocessable | None] = {}
         self._paces: dict[tuple[str, str], Pace] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        """What became of notifications, now."""
+        family = CounterMetricFamily(
+            "kaiser_logic_notifications", "Notifications by what became of them.", labels=["channel", "outcome"]
+        )
+        for outcome, counts in (("delivered", self.delivered), ("failed", self.failed)):
+            for channel, count in counts.items():
+                family.add_metric([channel, outcome], count)
+        yield family
 
     async def handle(self, deliveries: list[Delivery]) -> None:
         """Try every notification of a batch at once, each of a target's after the one before.

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from kaiser.logic.delivering.mail import SmtpSettings
 from kaiser.logic.notifying import NotifySettings
+from kaiser.logic.retaining import RetentionSettings
 from kaiser.logic.trials import TrialSettings
 from kaiser.service import CommonSettings, PostgresSettings
 from kaiser.timescale import Database
@@ -36,6 +37,7 @@ class LogicSettings(CommonSettings, frozen=True, kw_only=True):
 
     pg: PostgresSettings
     logic: Settings
+    retention: RetentionSettings
     trial: TrialSettings
     notify: NotifySettings
     smtp: SmtpSettings

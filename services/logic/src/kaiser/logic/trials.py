@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.logic import RuleBacktested, RuleFact
 from kaiser.contracts.logic import Backtest, BacktestReport, WhatIf, WhatIfReport
@@ -16,11 +15,11 @@ from kaiser.contracts.rules import Rule
 from kaiser.eventlog import new_id
 from kaiser.logic import validating
 from kaiser.logic.conditions import Evaluator
-from kaiser.logic.definitions import Life
-from kaiser.logic.lives import Lives, tried
+from kaiser.logic.definitions import Life, tried
 from kaiser.logic.past.jobs import Job, Tried
 from kaiser.logic.past.processes import Processes
 from kaiser.logic.past.watching import others
+from kaiser.logic.rules import Rules
 from kaiser.service.answering import Answerer, Requests
 from kaiser.service.settings import NatsSettings
 
@@ -47,7 +46,7 @@ class Trials:
     """Tries rules.
 
     Args:
-        lives: What became of each rule.
+        rules: What became of each.
         processes: Where it is done.
         nats: The log, for the processes.
         settings: How much is allowed.
@@ -56,13 +55,13 @@ class Trials:
 
     def __init__(
         self,
-        lives: Lives,
+        rules: Rules,
         processes: Processes,
         nats: NatsSettings,
         settings: TrialSettings,
         plugins: Mapping[str, Evaluator] | None = None,
     ) -> None:
-        self._lives = lives
+        self._rules = rules
         self._processes = processes
         self._nats = nats
         self._settings = settings
@@ -74,7 +73,7 @@ class Trials:
         Raises:
             Refusal: RULE_NOT_FOUND, RULE_INVALID, VALUE_OUT_OF_RANGE; what is wrong where the past is not to be had.
         """
-        life = await self._lives.life(asked.rule_id)
+        life = await self._life(asked.rule_id)
         subject = self._subject(life, asked.rule_id, asked.version, asked.rule)
         job = await self._job("backtest", asked.rule_id, (subject,), asked.start, asked.end, now)
         report = await self._processes.do(job, BacktestReport)
@@ -86,7 +85,7 @@ class Trials:
         Raises:
             Refusal: As :meth:`backtest`.
         """
-        life = await self._lives.life(asked.rule_id)
+        life = await self._life(asked.rule_id)
         against = self._subject(life, asked.rule_id, asked.against or life.live or life.newest, None)
         subject = self._subject(life, asked.rule_id, asked.version, asked.rule)
         job = await self._job("whatif", asked.rule_id, (against, subject), asked.start, asked.end, now)
@@ -134,6 +133,10 @@ class Trials:
             end=end,
         )
 
+    async def _life(self, rule_id: str) -> Life:
+        """What became of a rule, with what was decided a moment ago."""
+        return (await self._rules.execute(rule_id, lambda _: ())).state
+
     async def _others(self, rule_id: str, tried: tuple[Tried, ...]) -> dict[str, Tried]:
         """Rules that those which are tried wait for, and which those wait for, as far as they are live."""
         found: dict[str, Tried] = {}
@@ -142,7 +145,7 @@ class Trials:
             name = waiting.pop()
             if name == rule_id or name in found:
                 continue
-            life = await self._lives.life(name)
+            life = await self._life(name)
             if life.live:
                 found[name] = Tried(life.live, life.versions[life.live].rule)
                 waiting += others(found[name].rule)
@@ -168,22 +171,14 @@ class Trials:
         def decide(life: Life) -> list[RuleFact]:
             return tried(life, fact)
 
-        executed = await self._lives.change(report.rule_id, decide)
+        executed = await self._rules.execute(report.rule_id, decide)
         if not executed.events:
             raise Refusal(Code.RULE_NOT_FOUND, "the rule was removed meanwhile", "rule_id")
         return msgspec.structs.replace(report, backtest_id=fact.backtest_id)
 
 
-def tries(trials: Trials) -> Requests:
-    """What may be asked."""
-    return {
-        subjects.query("logic", "backtest"): (Backtest, trials.backtest),
-        subjects.query("logic", "whatif"): (WhatIf, trials.whatif),
-    }
-
-
-def answerer(trials: Trials, settings: TrialSettings) -> Answerer:
-    """Answers :func:`tries`, with the patience that they need, and apart from what is answered at once."""
+def answerer(asked: Requests, settings: TrialSettings) -> Answerer:
+    """Answers questions about the past, with the patience that they need, apart from what is answered at once."""
     words = f"it took longer than {settings.patience_s:.0f} s; ask for a shorter span"
     late = Problem(code=Code.OPERATION_TIMEOUT, detail=words)
-    return Answerer("logic", tries(trials), patience_s=settings.patience_s, late=late)
+    return Answerer("logic", asked, patience_s=settings.patience_s, late=late)

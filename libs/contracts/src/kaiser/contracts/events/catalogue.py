@@ -17,7 +17,7 @@ from kaiser.contracts.events.device import (
     DeviceSilent,
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
-from kaiser.contracts.events.identity import UserCreated
+from kaiser.contracts.events.identity import KEY_EVENTS, SESSION_EVENTS, USER_EVENTS, Audited
 from kaiser.contracts.events.logic import ORDER_EVENTS, RULE_EVENTS, RUN_EVENTS, StepRefused
 from kaiser.contracts.events.registry import REGISTRY_EVENTS
 from kaiser.contracts.events.safeguards import (
@@ -122,6 +122,12 @@ def _logic(event: type[Any], subject: str) -> EventType:
     assert event.__doc__
     summary = event.__doc__.splitlines()[0].partition(" Subject ``")[0]
     return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="LOGIC", writer="logic")
+
+
+def _identity(event: type[Any], subject: str) -> EventType:
+    assert event.__doc__
+    summary = event.__doc__.splitlines()[0]
+    return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="IDENTITY", writer="gateway")
 
 
 SAID: Final[dict[type[msgspec.Struct], EventType]] = {
@@ -251,14 +257,10 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         stream="DEVICES",
         writer="bridge",
     ),
-    EventType(
-        name=UserCreated.TYPE,
-        summary="A user account was made.",
-        body=UserCreated,
-        subject="identity.user.{user}.created",
-        stream="IDENTITY",
-        writer="gateway",
-    ),
+    *(_identity(event, f"identity.user.{{user}}.{event.EVENT}") for event in USER_EVENTS),
+    *(_identity(event, f"identity.session.{{session}}.{event.EVENT}") for event in SESSION_EVENTS),
+    *(_identity(event, f"identity.key.{{key}}.{event.EVENT}") for event in KEY_EVENTS),
+    _identity(Audited, "identity.audit.{user}"),
     EventType(
         name=DeadLetters.TYPE,
         summary="Messages that a service could not use.",

@@ -21,13 +21,13 @@ from kaiser.contracts.events.actuation import CommandOutcome
 from kaiser.contracts.queries import Page
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import actuation_views as views
-from kaiser.gateway.api.auth import requires
 from kaiser.gateway.api.documented import example, refusals
 from kaiser.gateway.api.problems import refused
 from kaiser.gateway.api.registry import By, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To, instant_of
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ProblemError, ask, order
+from kaiser.gateway.places import must_reach
 
 LONGEST_WAIT_S: Final = 60
 AGAIN_S: Final = 0.1
@@ -81,7 +81,6 @@ Wish = Annotated[
     status_code=202,
     tags=["commands"],
     summary="Send a command",
-    guards=[requires("operator")],
     responses={200: ResponseSpec(views.CommandAnswer, generate_examples=False, description="The command has ended.")}
     | refusals(
         Code.COMMAND_NOT_FOR_TYPE,
@@ -172,12 +171,12 @@ async def one_command(event_log: EventLog, command_id: str, wait: Wait = 0.0) ->
     status_code=200,
     tags=["commands"],
     summary="Take a command back",
-    guards=[requires("operator")],
     responses=refusals(Code.COMMAND_NOT_FOUND, Code.COMMAND_ENDED, Code.DEVICE_STATE_FORBIDS),
 )
 async def cancel(event_log: EventLog, request: By, command_id: str) -> views.CommandView:
     """Take back a command that is not on its way yet: held for a device that is offline, or not decided on."""
     found = await _command(event_log, command_id, 0.0)
+    must_reach(found.esp_id)
     asked = actuation.CancelCommand(esp_id=found.esp_id, gpio=found.gpio, by=who_asks(request), command_id=command_id)
     return views.command(await order(event_log, "actuator", "cancel", asked, actuation.Command))
 

@@ -15,15 +15,16 @@ from kaiser.contracts import safeguarding
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import EmergencyRequested, Scope
 from kaiser.contracts.queries import Page
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.safeguarding import ReleaseEmergency, SafetyDecided
 from kaiser.eventlog import EventLog, new_id, now_us
 from kaiser.gateway.api import safeguard_views as views
-from kaiser.gateway.api.auth import requires
 from kaiser.gateway.api.documented import by_path, example, refusals
 from kaiser.gateway.api.registry import By, Text, who_asks
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask, order
 from kaiser.gateway.metrics import GatewayMetrics
+from kaiser.gateway.places import ASKING, must_cover
 from kaiser.gateway.stopping import fault, store
 
 UNSAID: Final = "no reason given"
@@ -96,7 +97,6 @@ class MonolithReleaseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status_code=202,
     tags=["emergency"],
     summary="Stop at once",
-    guards=[requires("operator")],
     responses=refusals(Code.INVALID_PAYLOAD_FORMAT, Code.SERVICE_ERROR),
 )
 async def stop(
@@ -129,7 +129,6 @@ async def stop(
     operation_id=by_path,
     tags=["emergency"],
     summary="Stop at once, in the monolith's form",
-    guards=[requires("operator")],
     responses=refusals(Code.INVALID_PAYLOAD_FORMAT, Code.SERVICE_ERROR),
 )
 async def stop_as_monolith(
@@ -156,7 +155,6 @@ async def stops(event_log: EventLog) -> PageView[views.EmergencyView]:
     status_code=200,
     tags=["emergency"],
     summary="Release a stop",
-    guards=[requires("engineer")],
     responses=refusals(Code.EMERGENCY_NOT_FOUND, Code.EMERGENCY_UNCONFIRMED, Code.SERVICE_ERROR),
 )
 async def release(
@@ -166,6 +164,11 @@ async def release(
     data: Annotated[ReleaseWish, Body(examples=[example("all clear", reason="the floor is dry, the pipe is mended")])],
 ) -> views.SafetyDecisionView:
     """Let actuators in the scope be switched on again. None is."""
+    if ASKING.get() is not None:
+        found = next((each for each in (await _in_force(event_log)).items if each.emergency_id == emergency_id), None)
+        if found is None:
+            raise Refusal(Code.EMERGENCY_NOT_FOUND, "there is no such emergency stop, or it was released")
+        must_cover(found.scope)
     return views.decided(await _release(event_log, emergency_id, who_asks(request), data.reason, data.unconfirmed))
 
 
@@ -175,7 +178,6 @@ async def release(
     operation_id=by_path,
     tags=["emergency"],
     summary="Release stops, in the monolith's form",
-    guards=[requires("engineer")],
     responses=refusals(Code.EMERGENCY_UNCONFIRMED, Code.SERVICE_ERROR),
 )
 async def release_as_monolith(event_log: EventLog, request: By, data: MonolithReleaseWish) -> MonolithReleaseAnswer:
@@ -185,7 +187,8 @@ async def release_as_monolith(event_log: EventLog, request: By, data: MonolithRe
     """
     if data.esp_id is None and data.gpio is not None:  # it would be all of them
         raise ValidationException("no device", extra=[{"message": "a pin needs an esp_id", "key": "esp_id"}])
-    found = (await _in_force(event_log)).items
+    confined = ASKING.get()
+    found = [each for each in (await _in_force(event_log)).items if confined is None or confined.covers(each.scope)]
     chosen = [each.emergency_id for each in sorted(found, key=lambda each: each.seq) if _is_for(each.scope, data)]
     for emergency_id in chosen:
         await _release(event_log, emergency_id, who_asks(request), data.reason)
@@ -204,6 +207,7 @@ async def _stop(event_log: EventLog, metrics: GatewayMetrics, scope: Scope, by: 
     field, words = fault(scope)
     if field:
         raise ValidationException("wrong scope", extra=[{"message": words, "key": field}])
+    must_cover(scope)
     emergency_id = new_id()
     requested = EmergencyRequested(
         emergency_id=emergency_id,

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
-from kaiser.contracts.refusals import Fault
+from kaiser.contracts.refusals import Fault, Refusal
 from kaiser.gateway.asking import ProblemError
 
 log = structlog.get_logger(__name__)
@@ -60,6 +60,8 @@ NOT_THERE: Final = (
     Code.RULE_NOT_FOUND,
     Code.RUN_NOT_FOUND,
     Code.BACKTEST_NOT_FOUND,
+    Code.USER_NOT_FOUND,
+    Code.KEY_NOT_FOUND,
 )
 AGAINST_ITS_STATE: Final = (
     Code.SENSOR_AMBIGUOUS,
@@ -89,11 +91,15 @@ AGAINST_ITS_STATE: Final = (
     Code.SENSOR_OUT_OF_BAND,
     Code.RULE_CHANGED,
     Code.BACKTEST_REQUIRED,
+    Code.USER_EXISTS,
+    Code.LAST_ADMIN,
 )
 """What is refused now may be granted later, or elsewhere: safety's reasons are all of this kind."""
 AWAY: Final = (Code.DATABASE_ERROR, Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.SAFETY_UNAVAILABLE)
 
 STATUS_OF: Final[dict[str, int]] = {
+    **dict.fromkeys(("NOT_AUTHENTICATED", Code.TOKEN_REUSED), 401),
+    **dict.fromkeys((Code.PASSWORD_WRONG, Code.OUTSIDE_ZONES), 403),
     **dict.fromkeys(NOT_THERE, 404),
     **dict.fromkeys(AGAINST_ITS_STATE, 409),
     **dict.fromkeys(AWAY, 503),
@@ -138,6 +144,11 @@ def from_owner(_: AnyRequest, error: ProblemError) -> Response[Any]:
     return refused(found.code, found.detail, where=found.where, faults=found.faults)
 
 
+def from_refusal(_: AnyRequest, error: Refusal) -> Response[Any]:
+    """What the gateway itself decided, as the owner of who may do what."""
+    return refused(error.code, error.detail, where=error.where)
+
+
 def from_validation(_: AnyRequest, error: ValidationException) -> Response[Any]:
     """A parameter or body that is not what it should be."""
     details = error.extra if isinstance(error.extra, list) else []
@@ -162,6 +173,7 @@ def from_bug(request: AnyRequest, error: Exception) -> Response[Any]:
 
 HANDLERS: Final[dict[Any, Any]] = {  # as litestar declares them
     ProblemError: from_owner,
+    Refusal: from_refusal,
     ValidationException: from_validation,
     HTTPException: from_http,
     Exception: from_bug,

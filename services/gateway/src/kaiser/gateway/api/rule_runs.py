@@ -13,7 +13,6 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Page
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import rule_views as views
-from kaiser.gateway.api.auth import requires
 from kaiser.gateway.api.commands import open_instant
 from kaiser.gateway.api.documented import example, refusals
 from kaiser.gateway.api.registry import By, who_asks
@@ -131,7 +130,6 @@ async def explain_run(event_log: EventLog, rule_id: str, run_id: str) -> views.E
     status_code=200,
     tags=["rules"],
     summary="Try a rule on the past",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_INVALID, Code.RULE_NOT_FOUND, Code.OPERATION_TIMEOUT),
 )
 async def backtest(
@@ -164,11 +162,11 @@ async def backtest(
     status_code=200,
     tags=["rules"],
     summary="Compare two versions on the past",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_INVALID, Code.RULE_NOT_FOUND, Code.OPERATION_TIMEOUT),
 )
 async def what_if(
     event_log: EventLog,
+    request: By,
     rule_id: Id,
     data: Annotated[
         WhatIfWish,
@@ -180,16 +178,25 @@ async def what_if(
         ),
     ],
 ) -> views.WhatIfView:
-    """What another version would have done otherwise: commands that were added, removed or moved, and for how long."""
+    """What another version would have done otherwise: commands that were added, removed or moved, and for how long.
+
+    Where a version was judged, ``after.backtest_id`` lets it go live.
+    """
     start, end = _span(data.start, data.end)
     asked = logic.WhatIf(
-        rule_id=rule_id, version=data.version, against=data.against, rule=data.rule, start=start, end=end
+        rule_id=rule_id,
+        version=data.version,
+        against=data.against,
+        rule=data.rule,
+        start=start,
+        end=end,
+        by=who_asks(request),
     )
     return views.what_if(await ask(event_log, "logic", "whatif", asked, logic.WhatIfReport, wait_s=TRIAL_S))
 
 
 async def _explained(event_log: EventLog, query: logic.ExplainQuery) -> views.ExplanationView:
-    wait_s = TRIAL_S if query.at else 0.0  # of a moment the log is looked through
+    wait_s = TRIAL_S if query.at else 0.0  # the log of the time before that moment has to be read
     return views.explanation(await ask(event_log, "logic", "explain", query, logic.Explanation, wait_s=wait_s))
 
 

@@ -106,7 +106,7 @@ class ExplanationView(msgspec.Struct, frozen=True, kw_only=True):
     """Why a rule runs or does not.
 
     Attributes:
-        verdict: ``runs``: it is running or would; else what keeps it.
+        verdict: ``runs``: it would, as a draft; ``running``, ``acted``; else what keeps it.
         sentence: In words.
         seen: Its condition, with what it saw.
         until: When what keeps it is over, if that is known.

@@ -17,7 +17,6 @@ from kaiser.contracts.logic import RuleDecided, RuleOrder
 from kaiser.contracts.queries import Page
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import rule_views as views
-from kaiser.gateway.api.auth import requires
 from kaiser.gateway.api.documented import by_path, example, refusals
 from kaiser.gateway.api.problems import problem
 from kaiser.gateway.api.registry import By, who_asks
@@ -72,7 +71,6 @@ async def rule(
     RULE,
     tags=["rules"],
     summary="Define a rule",
-    guards=[requires("operator")],
     responses=refusals(*REFUSED),
 )
 async def define(
@@ -114,7 +112,6 @@ async def define(
     status_code=200,
     tags=["rules"],
     summary="Enable a rule",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_NOT_FOUND, Code.BACKTEST_NOT_FOUND, Code.BACKTEST_REQUIRED),
 )
 async def enable(
@@ -150,7 +147,6 @@ async def enable(
     status_code=200,
     tags=["rules"],
     summary="Disable a rule",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_NOT_FOUND),
 )
 async def disable(
@@ -170,7 +166,6 @@ async def disable(
     status_code=200,
     tags=["rules"],
     summary="Remove a rule",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_NOT_FOUND),
 )
 async def remove(event_log: EventLog, request: By, rule_id: str, reason: Reason = "") -> views.RuleDecisionView:
@@ -185,7 +180,6 @@ async def remove(event_log: EventLog, request: By, rule_id: str, reason: Reason 
     operation_id=by_path,
     tags=["rules"],
     summary="Test a rule against now",
-    guards=[requires("operator")],
     responses=refusals(Code.RULE_NOT_FOUND, Code.RULE_INVALID),
 )
 async def hold_up(

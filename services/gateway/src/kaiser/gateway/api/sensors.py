@@ -13,7 +13,7 @@ from kaiser.contracts import queries
 from kaiser.contracts.queries import Resolution
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
-from kaiser.gateway.api.auth import may
+from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.asking import ask
 from kaiser.gateway.tokens import Principal
 

@@ -5,6 +5,7 @@ import smtplib
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -16,6 +17,7 @@ from msgspec import Meta
 
 from kaiser.contracts.events.logic import NotificationAsked
 from kaiser.logic.delivering import Undelivered, identity
+from kaiser.logic.delivering.trust import trust
 from kaiser.logic.times import SECOND
 
 AT_ONCE: Final = 2
@@ -35,7 +37,7 @@ class SmtpSettings(msgspec.Struct, frozen=True, kw_only=True):
         sender: Address that mails come from.
         security: ``starttls`` goes no further where the server has none; ``tls`` is from the beginning on; ``none`` is
             for a relay on the same machine.
-        ca_file: Whom to trust; None for whom the machine trusts.
+        ca_file: Whom to trust beside the public authorities; None for nobody.
         timeout_s: Patience with each step.
     """
 
@@ -89,15 +91,15 @@ class Mail:
 
     def _talk(self, message: EmailMessage) -> None:
         settings = self._settings
-        trust = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+        context = trust(settings.ca_file)
         server: smtplib.SMTP
         if settings.security == "tls":
-            server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=trust)
+            server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=context)
         else:
             server = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
         try:
             if settings.security == "starttls":
-                server.starttls(context=trust)
+                server.starttls(context=context)
             if settings.user is not None:
                 server.login(settings.user, settings.password or "")
             server.send_message(message)
@@ -112,9 +114,7 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     Raises:
         ValueError: The target is no e-mail address.
     """
-    target, origin = Address(addr_spec=asked.target), Address(addr_spec=sender)
-    if not target.username or not target.domain:
-        raise ValueError("it lacks the name or the place")
+    target, origin = _address(asked.target), _address(sender)
     message = EmailMessage()
     message["From"], message["To"] = str(origin), str(target)
     message["Subject"] = f"Kaiser: {asked.rule_id}"
@@ -123,3 +123,13 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(f"{asked.message}\n\n-- \nRule {asked.rule_id}, version {asked.version}, run {asked.run_id}\n")
     return message
+
+
+def _address(text: str) -> Address:
+    try:
+        found = Address(addr_spec=text)
+    except (HeaderParseError, IndexError) as error:  # what the parser of the standard library makes of some texts
+        raise ValueError(str(error)) from error
+    if not found.username or not found.domain:
+        raise ValueError("it lacks the name or the place")
+    return found

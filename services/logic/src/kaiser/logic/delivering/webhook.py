@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Self
 
@@ -19,6 +20,7 @@ from msgspec import Meta
 
 from kaiser.contracts.events.logic import NotificationAsked
 from kaiser.logic.delivering import Undelivered, identity, notification
+from kaiser.logic.delivering.trust import trust
 from kaiser.logic.times import SECOND
 
 PREFIX: Final = "whsec_"
@@ -26,6 +28,7 @@ PREFIX: Final = "whsec_"
 LATER: Final = frozenset({408, 409, 425, 429})
 """Answers of the four hundreds that may be others next time."""
 AGENT: Final = "kaiser-logic"
+VARIABLE: Final = "KAISER_NOTIFY_WEBHOOKS"
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,9 +56,9 @@ def hooks_of(text: str) -> dict[str, Hook]:
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, Hook])
     except msgspec.ValidationError as error:
-        raise HooksError(str(error)) from None
+        raise HooksError(f"{VARIABLE}: {error}") from None
     except msgspec.DecodeError as error:
-        raise HooksError(f"it is no JSON: {error}") from None
+        raise HooksError(f"{VARIABLE}: it is no JSON: {error}") from None
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -77,11 +80,14 @@ class Webhooks:
     Args:
         hooks: Targets by name.
         timeout_s: Patience with each step of a request.
+        ca_file: Whom to trust beside the public authorities; None for nobody.
     """
 
-    def __init__(self, hooks: Mapping[str, Hook], *, timeout_s: float = 10.0) -> None:
+    def __init__(self, hooks: Mapping[str, Hook], *, timeout_s: float = 10.0, ca_file: Path | None = None) -> None:
         self._hooks = dict(hooks)
-        self._client = httpx.AsyncClient(timeout=timeout_s, follow_redirects=False, headers={"user-agent": AGENT})
+        self._client = httpx.AsyncClient(
+            timeout=timeout_s, follow_redirects=False, headers={"user-agent": AGENT}, verify=trust(ca_file)
+        )
 
     async def __aenter__(self) -> Self:
         return self

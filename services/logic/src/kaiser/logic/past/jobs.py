@@ -71,7 +71,7 @@ async def done(job: Job, log: EventLog, plugins: Mapping[str, Evaluator]) -> Ans
     what_rules_do = (
         frozenset() if job.what == "explain" else frozenset(key for rule in rules for key in commanded(rule))
     )
-    messages = gathered(log, watch, job.start - watch.look_back, job.end, what_rules_do)
+    messages = gathered(log, watch, max(1, job.start - watch.look_back), job.end, what_rules_do)
     if job.what == "explain":
         return await looked_back(job.rule_id, job.tried[0].version, job.tried[0].rule, messages, job.end, plugins)
     others = {rule_id: (each.version, each.rule) for rule_id, each in job.others.items()}

@@ -1,0 +1,1 @@
+"""Who there is: users, sessions and keys as aggregates in the log."""

@@ -1,0 +1,6 @@
+-- Runs whose beginning was let go with the chunk that it was in.
+DELETE FROM logic.runs
+WHERE at < (
+    SELECT min(range_start) FROM timescaledb_information.chunks
+    WHERE hypertable_schema = 'logic' AND hypertable_name = 'decisions'
+)
