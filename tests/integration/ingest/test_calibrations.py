@@ -23,6 +23,7 @@ from kaiser.physics import families
 from kaiser.timescale import Pool
 
 from .builders import readings
+from .ending import end
 
 ESP = "ESP_0A1B2C"
 PH = SensorKey(gpio=34, sensor_type="ph")
@@ -98,9 +99,7 @@ async def site(nats_server, database):
         await site.orders.approve(commands.ApproveDevice(esp_id=ESP, by="eva"), now_us())
         working = asyncio.create_task(site.again.run())
         yield site
-        for task in (following, working):
-            task.cancel()
-        await asyncio.gather(following, working, return_exceptions=True)
+        await end(following, working)
     await pool.close()
 
 

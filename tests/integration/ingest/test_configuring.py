@@ -28,6 +28,8 @@ from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
 
+from .ending import end
+
 ESP = "ESP_0A1B2C"
 AGAIN = subjects.command("ingest", "configure_again")
 WANTED = Equipment(
@@ -53,9 +55,7 @@ async def orders(log) -> AsyncIterator[Orders]:
     await Registrar(log, directory).meet([Meet(kaiser_id="god", esp_id=ESP, generation="dec", at=now_us())])
     await orders.approve(commands.ApproveDevice(esp_id=ESP, by="eva"), now_us())
     yield orders
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 class Bridge:

@@ -17,6 +17,8 @@ from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.silence import note_silence
 from kaiser.timescale import Pool
 
+from .ending import end
+
 US = 1_000_000
 NOW = 1_767_100_140 * US
 E = "ESP_0A1B2C"
@@ -38,9 +40,7 @@ async def registering(log):
     await directory.wait_caught_up(5)
     yield directory
     await consumer.stop()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 @pytest.fixture

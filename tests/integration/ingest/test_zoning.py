@@ -31,6 +31,8 @@ from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.zoning import Zoning
 
+from .ending import end
+
 ESP = "ESP_0A1B2C"
 
 
@@ -53,9 +55,7 @@ async def orders(log) -> AsyncIterator[Orders]:
     await orders.approve(commands.ApproveDevice(esp_id=ESP, by="eva"), now_us())
     yield orders
     await consumer.stop()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 class Bridge:
