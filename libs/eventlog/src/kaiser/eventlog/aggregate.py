@@ -125,7 +125,8 @@ class Repository(Generic[S, C, E]):
             events = [self._aggregate.encode(event) for event in decided]
             sent |= {event.id for event in events}
             try:
-                last_seq = await self._store(events, Expectation(loaded.last_seq, subjects))
+                expect = Expectation(loaded.last_seq, subjects)
+                last_seq = (await publish_atomically(self._log, events, expect=expect)).seq
             except ConcurrencyConflict:
                 if attempt == MAX_CONFLICTS - 1:
                     raise
@@ -134,11 +135,6 @@ class Repository(Generic[S, C, E]):
             self._remember(subjects, after)
             return Executed(after.state, after.last_seq, decided)
         raise AssertionError("unreachable")  # the last round returns or raises
-
-    async def _store(self, events: list[Event], expect: Expectation) -> int:
-        if len(events) == 1:
-            return (await self._log.publish(events[0], expect=expect)).seq
-        return (await publish_atomically(self._log, events, expect=expect)).seq
 
     async def _load(self, subjects: str) -> tuple[Loaded[S], set[str]]:
         """The aggregate, and the ids of the events that were read for it this time."""

@@ -80,7 +80,8 @@ class Writer:
                 if not facts:
                     return ()
                 try:
-                    last = await self._store(facts, Expectation(self._known.safety_seq, EVERYTHING))
+                    events, expect = [event_of(fact) for fact in facts], Expectation(self._known.safety_seq, EVERYTHING)
+                    last = (await publish_atomically(self._log, events, expect=expect)).seq
                 except ConcurrencyConflict as conflict:
                     self.conflicts += 1
                     if attempt == MOST_CONFLICTS - 1:
@@ -92,9 +93,3 @@ class Writer:
                 self._known.wrote(written)
                 return written
         raise AssertionError("unreachable")  # the last round returns or raises
-
-    async def _store(self, facts: Sequence[Fact], expect: Expectation) -> int:
-        events = [event_of(fact) for fact in facts]
-        if len(events) == 1:
-            return (await self._log.publish(events[0], expect=expect)).seq
-        return (await publish_atomically(self._log, events, expect=expect)).seq

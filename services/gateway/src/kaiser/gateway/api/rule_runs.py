@@ -75,15 +75,7 @@ async def runs(
     cursor: str | None = None,
 ) -> PageView[views.RunView]:
     """Runs of all rules, and the times that they did not run though something asked for it, newest first."""
-    query = logic.RunsQuery(
-        rule_id=rule_id,
-        outcome=outcome,
-        start=open_instant(from_, "from"),
-        end=open_instant(to, "to"),
-        limit=limit,
-        cursor=cursor,
-    )
-    return page(await ask(event_log, "logic", "runs", query, Page[logic.RunView]), views.run)
+    return await _listed(event_log, rule_id, outcome, from_, to, limit, cursor)
 
 
 @get(f"{RULE}/runs", tags=["rules"], summary="List runs of a rule", responses=refusals(Code.DATABASE_ERROR))
@@ -97,15 +89,7 @@ async def runs_of(
     cursor: str | None = None,
 ) -> PageView[views.RunView]:
     """The same of one rule; those of a rule that was removed stay."""
-    query = logic.RunsQuery(
-        rule_id=rule_id,
-        outcome=outcome,
-        start=open_instant(from_, "from"),
-        end=open_instant(to, "to"),
-        limit=limit,
-        cursor=cursor,
-    )
-    return page(await ask(event_log, "logic", "runs", query, Page[logic.RunView]), views.run)
+    return await _listed(event_log, rule_id, outcome, from_, to, limit, cursor)
 
 
 @get(f"{RULE}/explanation", tags=["rules"], summary="Explain a rule", responses=refusals(Code.RULE_NOT_FOUND))
@@ -193,6 +177,26 @@ async def what_if(
         by=who_asks(request),
     )
     return views.what_if(await ask(event_log, "logic", "whatif", asked, logic.WhatIfReport, wait_s=TRIAL_S))
+
+
+async def _listed(
+    event_log: EventLog,
+    rule_id: str | None,
+    outcome: views.Outcome | None,
+    from_: str | None,
+    to: str | None,
+    limit: int,
+    cursor: str | None,
+) -> PageView[views.RunView]:
+    query = logic.RunsQuery(
+        rule_id=rule_id,
+        outcome=outcome,
+        start=open_instant(from_, "from"),
+        end=open_instant(to, "to"),
+        limit=limit,
+        cursor=cursor,
+    )
+    return page(await ask(event_log, "logic", "runs", query, Page[logic.RunView]), views.run)
 
 
 async def _explained(event_log: EventLog, query: logic.ExplainQuery) -> views.ExplanationView:

@@ -117,9 +117,10 @@ class Trail:
             if any(each in self._seen for each in sent):
                 return  # stored after all: only the acknowledgement was lost
             linked, seq = chain.link(entries, self._head), self._seq
+            events, expect = [_event(entry) for entry in linked], Expectation(seq, subjects.AUDIT)
             sent.append(linked[-1].hash)
             try:
-                last = await self._publish([_event(entry) for entry in linked], Expectation(seq, subjects.AUDIT))
+                last = (await publish_atomically(self._log, events, expect=expect)).seq
             except ConcurrencyConflict:
                 await self._until_after(seq)
                 continue
@@ -130,11 +131,6 @@ class Trail:
             if last > self._seq:
                 self._seq, self._head = last, chain.head_of(linked[-1])
             return
-
-    async def _publish(self, events: list[Event], expect: Expectation) -> int:
-        if len(events) == 1:
-            return (await self._log.publish(events[0], expect=expect)).seq
-        return (await publish_atomically(self._log, events, expect=expect)).seq
 
     async def _until_after(self, seq: int) -> None:
         """Wait for what somebody else wrote to come by."""
