@@ -1,10 +1,13 @@
+import asyncio
+import contextlib
 import inspect
 
+import pytest
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 from nats.aio.transport import Transport
 
-from kaiser.eventlog.wire import Wire, hpub, pub
+from kaiser.eventlog.wire import Wire, cancellable, hpub, pub
 
 
 def test_nats_py_still_has_the_private_names_that_the_wire_uses():
@@ -31,3 +34,40 @@ def test_what_is_written_without_a_connection_waits_for_the_next_one():
     wire.write((b"one", b"two"))
     assert wire._pending == [b"one", b"two"]
     assert wire._pending_data_size == 6
+
+
+async def test_a_cancellation_is_not_lost_where_the_answer_comes_at_the_same_moment():
+    answer = asyncio.get_running_loop().create_future()
+    asking = asyncio.create_task(cancellable(asyncio.wait_for(answer, 10)))
+    await asyncio.sleep(0)
+    answer.set_result("here")
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_what_waits_for_a_task_that_asks_is_cancelled_with_it_all_the_same():
+    answer = asyncio.get_running_loop().create_future()
+
+    async def opens():
+        await asyncio.create_task(cancellable(asyncio.wait_for(answer, 10)))
+        await asyncio.Event().wait()  # what is never reached
+
+    opening = asyncio.create_task(opens())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    answer.set_result("here")
+    opening.cancel()
+    _, pending = await asyncio.wait((opening,), timeout=5)
+    opening.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await opening
+    assert not pending
+
+
+async def test_an_answer_is_given_where_nobody_cancels():
+    answer = asyncio.get_running_loop().create_future()
+    asking = asyncio.create_task(cancellable(asyncio.wait_for(answer, 10)))
+    await asyncio.sleep(0)
+    answer.set_result("here")
+    assert await asking == "here"

@@ -10,8 +10,8 @@ so that an upgrade that moves one fails there and not in production.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
 from nats import errors
@@ -26,6 +26,8 @@ PERMISSION_ERROR: Final = "permissions violation"
 LAST_WORD_S: Final = 2
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class Wire(Client):
@@ -51,6 +53,14 @@ class Wire(Client):
                     await self.flush(timeout=LAST_WORD_S)
         finally:
             self._sinks.pop(subscription._id, None)  # noqa: SLF001
+
+    async def request(self, *args: Any, **kwargs: Any) -> Msg:  # as nats-py calls it
+        """Ask, and wait for the answer; JetStream's own calls come this way, too."""
+        return await cancellable(super().request(*args, **kwargs))
+
+    async def flush(self, *args: Any, **kwargs: Any) -> None:
+        """Wait until the server has everything that was written."""
+        await cancellable(super().flush(*args, **kwargs))
 
     def write(self, parts: Sequence[bytes]) -> None:
         """Put protocol commands on the socket, or keep them for the next connection while there is none."""
@@ -108,6 +118,20 @@ class Wire(Client):
             await super()._process_err(err_msg)
             return
         await self._process_op_err(errors.Error(f"nats: {err_msg}"))
+
+
+async def cancellable(answer: Awaitable[T]) -> T:
+    """Wait for what nats-py waits for by ``asyncio.wait_for``, and be cancelled where this is asked for meanwhile.
+
+    On Python 3.11 that forgets a cancellation which comes together with the answer. Whoever has cancelled a task, and
+    waits for its end, would then wait for ever: a leader that has lost the lease, say, or a reader that is closed.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    result = await answer
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+    return result
 
 
 async def _never(message: Msg) -> None:
