@@ -63,6 +63,7 @@ class Writer:
         self.written = 0
         self._log = log
         self._ttl_s = ttl_s
+        self._term = new_id()
 
     async def begin(self, decisions: Sequence[Decision], mark: Mark, known_to: int) -> None:
         """Write the first decisions of a term.
@@ -87,7 +88,7 @@ class Writer:
 
     async def _write(self, decisions: Sequence[Decision], mark: Mark, fence: Expectation | None) -> None:
         events = {
-            kind: [event_of(each, mark, self._ttl_s) for each in decisions if _is_run(each) is kind] for kind in KINDS
+            kind: [self._event(each, mark) for each in decisions if _is_run(each) is kind] for kind in KINDS
         }
         for event in events[ORDER]:
             # One after the other: each is fenced by the one before
@@ -96,6 +97,26 @@ class Writer:
         if events[RUN]:
             self.seq = await self._store(events[RUN], self._fence())
         self.written += len(decisions)
+
+    def _event(self, decision: Decision, mark: Mark) -> Event:
+        """A decision as an event of the log, with the mark of its write.
+
+        Its id names the term: the stream acknowledges one that it has, whoever wrote that, before it looks at the
+        fence. With the number alone, a leader that was frozen would take another's decision for its own.
+        """
+        if isinstance(decision, TakenLate | EngineResumed):
+            subject, name = subjects.LOGIC_ORDER, new_id()
+        else:
+            subject, name = subjects.run(decision.rule_id), f"logic-{decision.n}-{self._term}"
+        return Event(
+            id=name,
+            subject=subject,
+            type=decision.TYPE,
+            data=encode(decision),
+            source=SOURCE,
+            time=decision.at,
+            headers=marks.headers(mark, self._ttl_s),
+        )
 
     def _fence(self) -> Expectation:
         return Expectation(self.order_seq, subjects.LOGIC_ORDER)
@@ -124,23 +145,6 @@ class Writer:
             if delivery.id in ids:
                 found[delivery.id] = delivery.seq
         return max(found.values()) if found.keys() == ids else 0
-
-
-def event_of(decision: Decision, mark: Mark, ttl_s: int) -> Event:
-    """A decision as an event of the log, with the mark of its write."""
-    if isinstance(decision, TakenLate | EngineResumed):
-        subject, name = subjects.LOGIC_ORDER, new_id()
-    else:
-        subject, name = subjects.run(decision.rule_id), f"logic-{decision.n}"
-    return Event(
-        id=name,
-        subject=subject,
-        type=decision.TYPE,
-        data=encode(decision),
-        source=SOURCE,
-        time=decision.at,
-        headers=marks.headers(mark, ttl_s),
-    )
 
 
 def _is_run(decision: Decision) -> bool:
