@@ -16,7 +16,15 @@ from kaiser.contracts import subjects
 from kaiser.contracts.actuation import Command, SendCommand
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder, encode
-from kaiser.contracts.events.logic import CommandAsked, Decision, RuleFact, RuleSwitched, StepRefused
+from kaiser.contracts.events.logic import (
+    CommandAsked,
+    Decision,
+    RuleDisabled,
+    RuleEnabled,
+    RuleFact,
+    RuleSwitched,
+    StepRefused,
+)
 from kaiser.contracts.logic import DisableRule, EnableRule
 from kaiser.contracts.queries import Problem, Reply
 from kaiser.contracts.refusals import Refusal
@@ -38,11 +46,23 @@ AT_ONCE: Final = 24
 """Commands that are asked for at the same time: the actuator service works on a few more, and lets others wait."""
 AGAIN_S: Final = 0.1
 LONGEST_AGAIN_S: Final = 1.0
+REMEMBERED: Final = 10_000
 AWAY: Final = frozenset({Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.DATABASE_ERROR})
 """Answers that say nothing about the command."""
 
 _decoder = EventDecoder({CommandAsked.TYPE: CommandAsked, RuleSwitched.TYPE: RuleSwitched})
 _reply = msgspec.json.Decoder(Reply[Command])
+
+
+class _Answer(msgspec.Struct):
+    """What a refusal and a decision about a rule say of the run that they follow from."""
+
+    run_id: str = ""
+    step: int = 0
+    correlation_id: str = ""
+
+
+_answer = msgspec.json.Decoder(_Answer).decode
 
 
 Effect = CommandAsked | RuleSwitched
@@ -68,11 +88,18 @@ class Effects:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[Name, asyncio.Task[None]] = {}
         self._last: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._done: dict[Name, None] = {}
+
+    @property
+    def under_way(self) -> tuple[asyncio.Task[None], ...]:
+        """What is being done."""
+        return tuple(self._under_way.values())
 
     def begin(self, decisions: Iterable[Decision]) -> None:
         """These are written now: do what they ask for. They come as deliveries, too, which saves doing it over."""
         for decision in decisions:
-            if isinstance(decision, CommandAsked | RuleSwitched):
+            # A delivery may be quicker than the word that all of a write is stored, and what it began be done by now
+            if isinstance(decision, CommandAsked | RuleSwitched) and not self._is_known(_name(decision)):
                 _ = self._start(decision)
 
     async def term(self) -> None:
@@ -96,19 +123,30 @@ class Effects:
         for delivery, effect in found:
             task = tasks[_name(effect)]
             if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-                tasks[_name(effect)] = self._start(effect, delivery if delivery.deliveries > 1 else None)
+                tasks[_name(effect)] = self._start(effect, delivery)
         try:
             await asyncio.gather(*(task for task in tasks.values() if task is not None))
         except (nats.errors.Error, TimeoutError, ConcurrencyConflict) as error:
             raise Retry(repr(error)) from error
         for name in tasks:
             self._under_way.pop(name, None)
+            self._done[name] = None
+        while len(self._done) > REMEMBERED:
+            del self._done[next(iter(self._done))]
 
-    def _start(self, effect: Effect, redelivered: Delivery | None = None) -> asyncio.Task[None]:
-        """Begin, behind what was begun for the same actuator, or rule."""
+    def _is_known(self, name: Name) -> bool:
+        return name in self._under_way or name in self._done
+
+    def _start(self, effect: Effect, left: Delivery | None = None) -> asyncio.Task[None]:
+        """Begin, behind what was begun for the same actuator, or rule.
+
+        Args:
+            effect: What is to be done.
+            left: Its delivery, where somebody else may have begun it, and come to an answer.
+        """
         lane = (effect.esp_id, effect.gpio) if isinstance(effect, CommandAsked) else (effect.target, -1)
         before = self._last.get(lane)
-        task = asyncio.create_task(self._do(effect, before, redelivered), name=f"effect {effect.run_id}/{effect.step}")
+        task = asyncio.create_task(self._do(effect, before, left), name=f"effect {effect.run_id}/{effect.step}")
         task.add_done_callback(lambda done: self._ended(lane, done))
         self._under_way[_name(effect)] = self._last[lane] = task
         return task
@@ -119,12 +157,14 @@ class Effects:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.warning("an effect waits for its turn to come again", effect=task.get_name(), reason=repr(error))
 
-    async def _do(self, effect: Effect, before: asyncio.Task[None] | None, redelivered: Delivery | None) -> None:
+    async def _do(self, effect: Effect, before: asyncio.Task[None] | None, left: Delivery | None) -> None:
         if before is not None and not before.done():
             await asyncio.wait((before,))
+        if left is not None and await self._was_answered(left, effect):
+            return
         if isinstance(effect, RuleSwitched):
             await self._switch(effect)
-        elif redelivered is None or not await self._was_refused(redelivered, effect):
+        else:
             await self._command(effect)
 
     async def _command(self, asked: CommandAsked) -> None:
@@ -132,7 +172,7 @@ class Effects:
         until = asked.at + (asked.timeout_s + asked.hold_s) * SECOND
         delay_s, problem = AGAIN_S, Problem(code=Code.SERVICE_ERROR, detail="the actuator service does not answer")
         while True:
-            if now_us() >= until and asked.command != "OFF":
+            if now_us() >= until and not _switches_off(asked):
                 await self._refuse(asked, problem)
                 return
             try:
@@ -177,13 +217,18 @@ class Effects:
             )
         )
 
-    async def _was_refused(self, delivery: Delivery, asked: CommandAsked) -> bool:
-        """Whether an earlier try came to that: the run goes by it already."""
-        there = replay(self._log, LOGIC.name, subjects=(subjects.refused(asked.rule_id),), from_seq=delivery.seq)
-        wanted = asked.run_id, asked.step
-        async for message in there:
-            refused = msgspec.json.decode(message.data, type=StepRefused)
-            if (refused.run_id, refused.step) == wanted:
+    async def _was_answered(self, delivery: Delivery, effect: Effect) -> bool:
+        """Whether an earlier try came to its end: a refusal, by which the run goes already, or a switched rule.
+
+        What the actuator service has taken it knows by its key; a rule may have been switched back since by people.
+        """
+        if isinstance(effect, RuleSwitched):
+            wanted = subjects.rule(effect.target, RuleEnabled.EVENT if effect.enabled else RuleDisabled.EVENT)
+        else:
+            wanted = subjects.refused(effect.rule_id)
+        async for message in replay(self._log, LOGIC.name, subjects=(wanted,), from_seq=delivery.seq):
+            found = _answer(message.data)
+            if (found.run_id, found.step) == _name(effect) or found.correlation_id == effect.run_id:
                 return True
         return False
 
@@ -207,6 +252,10 @@ class Effects:
 
 def _effects(deliveries: Iterable[Delivery]) -> Iterator[Delivery]:
     return (each for each in deliveries if each.type in (CommandAsked.TYPE, RuleSwitched.TYPE))
+
+
+def _switches_off(asked: CommandAsked) -> bool:
+    return asked.command == "OFF" or (asked.command == "PWM" and not asked.level)
 
 
 def _name(effect: Effect) -> Name:

@@ -87,9 +87,7 @@ class Writer:
         await self._write(decisions, mark, None)
 
     async def _write(self, decisions: Sequence[Decision], mark: Mark, fence: Expectation | None) -> None:
-        events = {
-            kind: [self._event(each, mark) for each in decisions if _is_run(each) is kind] for kind in KINDS
-        }
+        events = {kind: [self._event(each, mark) for each in decisions if _is_run(each) is kind] for kind in KINDS}
         for event in events[ORDER]:
             # One after the other: each is fenced by the one before
             self.seq = self.order_seq = await self._store([event], fence or self._fence())
