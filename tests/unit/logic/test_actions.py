@@ -29,7 +29,7 @@ from kaiser.contracts.rules import (
 )
 from kaiser.logic.engine import Engine
 
-from .builders import AIR, FAN, MINUTE, OFF, ON, PUMP, SECOND, Site, above, below, rule
+from .builders import AIR, FAN, HOUR, MINUTE, OFF, ON, PUMP, SECOND, Site, above, below, rule
 
 DRY = below(30.0, fresh_s=86_400)
 ASK = Command(actuator=PUMP, command="ON")
@@ -273,3 +273,20 @@ def test_nothing_is_done_for_what_came_and_went_while_the_service_was_away() -> 
         site.measures(value)
     assert site.engine.resume(site.now + MINUTE)[1:] == []
     assert site.commands() == []
+
+
+def test_rounds_within_rounds_of_which_none_waits_end_as_a_loop_and_hold_nothing_up() -> None:
+    rounds = Notify(channel="websocket", message="again")
+    for _ in range(3):
+        rounds = Repeat(times=1000, action=rounds)
+    site = running(rounds)
+    assert ended(site) == [("failed", "RULE_LOOP")]
+    assert len(site.decisions) < 5000
+
+
+def test_as_many_rounds_as_anybody_likes_where_each_of_them_waits() -> None:
+    pulse = Sequence(steps=(Notify(channel="websocket", message="again"), Delay(for_s=1)))
+    site = running(Repeat(times=100, action=Repeat(times=100, action=pulse)))
+    site.passes(3 * HOUR)
+    assert ended(site) == [("succeeded", "")]
+    assert len(site.of(NotificationAsked)) == 10_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaiser.contracts.events.device import DeviceDiscovered
-from kaiser.contracts.events.logic import Seen
+from kaiser.contracts.events.logic import RunStarted, Seen
 from kaiser.contracts.events.safeguards import AlertRaised, EmergencyReleased, EmergencyRequested, Scope, SensorRef
 from kaiser.contracts.rules import (
     ActuatorIs,
@@ -35,15 +35,19 @@ from kaiser.contracts.rules import (
     Watched,
     Window,
 )
-from kaiser.logic.conditions import EVALUATORS, Needs, build
+from kaiser.logic.conditions import EVALUATORS, Look, Needs, build
 from kaiser.logic.conditions.plugin import GROUP, PluginError, plugins
 from kaiser.logic.engine import Engine
+from kaiser.logic.validating import Site as Places
+from kaiser.logic.validating import check
 from kaiser.logic.world import World
 
 from .builders import (
     AIR,
     ESP,
+    HOUR,
     MINUTE,
+    NOON,
     PUMP,
     SECOND,
     SOIL,
@@ -439,7 +443,7 @@ def unknown_leaves(tree):
 
 @given(trees)
 def test_a_compound_tree_equals_its_truth_table(tree) -> None:
-    truth = build(tree, Needs(World(), plugins=PLUGINS)).truth(None)
+    truth = build(tree, Needs(World(), plugins=PLUGINS)).truth(Look(NOON, []))
     leaves = unknown_leaves(tree)
     if not leaves:
         assert truth is possible(tree, iter(()))
@@ -465,3 +469,95 @@ def test_plugins_come_from_entry_points_and_a_broken_one_is_named() -> None:
     for broken, words in (("kaiser.no_such_module:build", "'broken'"), ("kaiser.logic.times:NEVER", "no function")):
         with pytest.raises(PluginError, match=words):
             plugins([EntryPoint("broken", broken, GROUP)])
+
+
+class Broken:
+    def __init__(self, needs):
+        needs.listeners.append(self)
+
+    def truth(self, look):
+        look.wake = 0
+        raise ZeroDivisionError
+
+    def seen(self, look):
+        raise ZeroDivisionError
+
+    def notice(self, occurrence, at, seq, memory):
+        raise ZeroDivisionError
+
+
+class Hasty:
+    """Wants to be looked at again in the past."""
+
+    def truth(self, look):
+        look.wake = look.now - 1
+        return 1
+
+    def seen(self, look):
+        return Seen(kind="plugin", truth=True)
+
+
+FAULTY = {
+    "always": PLUGINS["always"],
+    "broken": lambda _, needs, __: Broken(needs),
+    "hasty": lambda _, __, ___: Hasty(),
+    "picky": lambda condition, _, __: condition.parameters["missing"],
+}
+
+
+def test_a_plugin_that_raises_is_not_known_and_other_rules_go_on() -> None:
+    site = Site(engine=Engine(FAULTY))
+    site.define(rule(Plugin(name="broken")), "broken")
+    site.define(rule(below(30.0)), "sound")
+    site.happens(heartbeat(ESP, site.now), "HEARTBEATS")
+    site.measures(20.0)
+    site.passes(HOUR)
+    assert site.truth("broken") is None
+    assert [each.rule_id for each in site.of(RunStarted)] == ["sound"]
+    assert site.engine.explain("broken").seen.note == "it failed: ZeroDivisionError"
+
+
+def test_a_plugin_that_wants_to_be_looked_at_in_the_past_does_not_stop_the_clock() -> None:
+    site = Site(engine=Engine(FAULTY))
+    site.define(rule(Plugin(name="hasty")))
+    site.passes(MINUTE)
+    assert site.truth() is True
+    assert len(site.of(RunStarted)) == 1
+
+
+def test_parameters_that_break_a_plugin_are_a_fault_with_its_place() -> None:
+    fault = check("r", rule(AllOf(conditions=(Plugin(name="picky"),))), Places(), FAULTY)[0]
+    assert (fault.path, fault.code) == ("condition.conditions[0].parameters", "RULE_INVALID")
+    assert "KeyError" in fault.detail
+
+
+def test_a_plugin_that_is_gone_after_a_restart_takes_its_own_rule_with_it_and_no_other() -> None:
+    site = Site(engine=Engine(PLUGINS))
+    site.define(rule(always(truth=True)), "odd")
+    site.define(rule(below(30.0)), "sound")
+    site.engine = Engine.restore(site.engine.snapshot())
+    site.measures(20.0)
+    assert [each.rule_id for each in site.of(RunStarted)] == ["odd", "sound"]
+    assert site.engine.explain("odd").verdict == "broken"
+    site.disable("odd")
+    assert site.engine.explain("odd").verdict == "disabled"
+
+
+def test_what_a_plugin_of_another_release_remembers_is_begun_anew() -> None:
+    class Remembering(Always):
+        def __init__(self, needs, slots):
+            super().__init__(True)
+            self._last = [needs.slot(0) for _ in range(slots)][-1]
+
+        def truth(self, look):
+            look.memory[self._last] += 1
+            return True
+
+    def release(slots):
+        return {"always": lambda _, needs, __: Remembering(needs, slots)}
+
+    site = Site(engine=Engine(release(1)))
+    site.define(rule(AllOf(conditions=(below(30.0), always(truth=True)))))
+    site.engine = Engine.restore(site.engine.snapshot(), release(2))
+    site.measures(20.0)
+    assert len(site.of(RunStarted)) == 1

@@ -192,6 +192,9 @@ rules:
         "",
         "- 1",
         "rules: {a: 1}",
+        "rules: {a: {name: x, hold_s: 1e999}}",
+        "rules: {a: {name: x, hold_s: !!float .nan}}",
+        "rules: " + "[" * 5000,
         "rules: !!python/object/apply:os.system [ls]",
     ],
 )
@@ -204,3 +207,19 @@ def test_yaml_that_could_mean_something_else_is_refused(text) -> None:
 def test_no_text_breaks_the_reader(text) -> None:
     with contextlib.suppress(texts.TextError):
         assert isinstance(texts.load(text), dict)
+
+
+@pytest.mark.parametrize("depth", [50, 5000])
+def test_conditions_that_are_too_far_within_each_other_are_refused_with_their_place(depth) -> None:
+    condition = {"kind": "event", "event": "lost"}
+    for _ in range(depth):
+        condition = {"kind": "not", "condition": condition}
+    fault = read({"name": "Deep", "condition": condition, "actions": [{"kind": "alarm", "do": "clear", "name": "a"}]})
+    assert isinstance(fault, Fault)
+    assert fault.path.startswith("condition.condition.condition")
+    assert fault.code == "RULE_INVALID"
+
+
+def test_more_conditions_than_can_be_looked_at_with_each_reading_are_refused() -> None:
+    wide = AllOf(conditions=(AllOf(conditions=(below(30.0),) * 50),) * 10)
+    assert faults(rule(wide, **SOUND)) == [("condition", "RULE_INVALID")]

@@ -68,9 +68,11 @@ class Rulebook:
     def disable(self, rule_id: str) -> bool:
         """Let a rule rest; what it does otherwise it still does."""
         core, rule = self._core, self._core.rules.get(rule_id)
+        core.broken.pop(rule_id, None)
+        if rule_id in core.definitions:
+            core.definitions[rule_id].live = 0
         if rule is None or rule.state.leaving:
             return False
-        core.definitions[rule_id].live = 0
         rule.state.leaving = True
         core.leaving.append(rule)
         acted, rule.state.acted = rule.state.acted and rule.by_condition, False

@@ -18,6 +18,9 @@ from kaiser.logic.world import ON, Occurrence
 ANSWER_GRACE: Final = 10 * SECOND
 """A command has its end by its own deadline; a little later nobody waits for it any more."""
 
+MOST_AT_ONCE: Final = 2 * program.MOST_INSTRUCTIONS
+"""Of one run at one moment: more is rounds within rounds of which none waits, and all other rules would wait for it."""
+
 Ended = Callable[[LiveRule, Run, str], None]
 
 
@@ -63,8 +66,11 @@ class Running:
             self._core.ready.append((run.run_id, number))
             return
         code = rule.programs[run.branch]
-        while run in rule.runs and self._step(rule, run, number, code[thread.pc]):
-            pass
+        while run in rule.runs:
+            if self._is_endless(run):
+                self.end(rule, run, "failed", "RULE_LOOP", f"{MOST_AT_ONCE} steps at one moment")
+            elif not self._step(rule, run, number, code[thread.pc]):
+                break
 
     def answered(self, rule: LiveRule, run: Run, step: int, refusal: Outcome | None, command_id: str = "") -> None:
         """A command of a run has come to its end; nothing follows where nobody waits for it."""
@@ -177,6 +183,12 @@ class Running:
                 return False
         thread.pc += 1
         return True
+
+    def _is_endless(self, run: Run) -> bool:
+        if run.burst_at != self._core.clock:
+            run.burst_at, run.burst = self._core.clock, 0
+        run.burst += 1
+        return run.burst > MOST_AT_ONCE
 
     def _ask(self, rule: LiveRule, run: Run, number: int, path: str, asking: Asking) -> bool:
         thread = run.threads[number]

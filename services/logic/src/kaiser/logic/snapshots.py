@@ -1,8 +1,11 @@
 """All that the engine knows, written down and read back."""
 
+import copy
+
 import msgspec
 
 from kaiser.contracts.events.safeguards import Scope
+from kaiser.logic.conditions import ConditionError
 from kaiser.logic.core import Core, Timer
 from kaiser.logic.live import LiveRule
 from kaiser.logic.series import Series, SeriesKey
@@ -118,12 +121,26 @@ def read(snapshot: bytes, core: Core) -> None:
     for each in kept.actuators:
         _put(each, core)
     for state in kept.rules:
-        version = core.definitions[state.rule_id].versions[state.version]
-        rule = LiveRule(state.rule_id, state.version, version, world, core.plugins)
-        rule.state = state
-        rule.runs = [run for run in kept.runs if run.rule_id == state.rule_id]
-        core.rules[state.rule_id] = rule
+        _revive(state, [run for run in kept.runs if run.rule_id == state.rule_id], core)
     core.leaving = [rule for rule in core.rules.values() if rule.state.leaving]
+
+
+def _revive(state: RuleState, runs: list[Run], core: Core) -> None:
+    """A rule as it was; what it remembers is begun anew where a plug-in of another release remembers otherwise."""
+    version = core.definitions[state.rule_id].versions[state.version]
+    try:
+        rule = LiveRule(state.rule_id, state.version, version, core.world, core.plugins)
+    except ConditionError as error:
+        # A plug-in is gone. The others must go on.
+        core.broken[state.rule_id] = f"{error.where}: {error}"
+        core.definitions[state.rule_id].number = state.number
+        return
+    remembering: list[RuleState | Run] = [state, *runs]
+    for each in remembering:
+        if len(each.memory) != len(rule.initial):
+            each.memory = copy.deepcopy(rule.initial)
+    rule.state, rule.runs = state, runs
+    core.rules[state.rule_id] = rule
 
 
 def _put(kept: Kept, core: Core) -> None:

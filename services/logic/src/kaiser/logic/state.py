@@ -43,6 +43,8 @@ class Run(msgspec.Struct, kw_only=True):
         lit: What it switched on without a duration, in order.
         memory: What the conditions in its actions remember.
         words: Cause and value, for messages.
+        burst_at: Moment at which it went on last, for the guard against rounds without end.
+        burst: How many instructions it has carried out at that moment.
     """
 
     run_id: str
@@ -56,6 +58,8 @@ class Run(msgspec.Struct, kw_only=True):
     lit: list[ActuatorKey] = []
     memory: list[Any] = []  # JSON values
     words: dict[str, str] = {}
+    burst_at: int = 0
+    burst: int = 0
 
 
 class Moment(msgspec.Struct, frozen=True):

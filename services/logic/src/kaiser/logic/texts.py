@@ -6,6 +6,7 @@ take for *true* and for 1320. What is written is quoted where those would misrea
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -49,6 +50,16 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # it has no types
         return super().construct_mapping(node, deep=deep)
 
 
+def _finite(loader: Any, node: Any) -> float:
+    """What is not finite is refused: JSON, which the log keeps, has nothing for it."""
+    value = float(loader.construct_yaml_float(node))
+    if not isfinite(value):
+        raise TextError("", f"line {node.start_mark.line + 1}: {node.value} is no finite number")
+    return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _finite)
+
 _SCALARS: Final = (
     ("bool", r"true|false", "tf"),
     ("null", r"null|~|", ["n", "~", ""]),
@@ -76,6 +87,8 @@ def load(text: str) -> dict[str, Values]:
         values = yaml.load(text, Loader=_Loader)  # noqa: S506  # a SafeLoader
     except yaml.YAMLError as error:
         raise TextError("", " ".join(str(error).split())) from None
+    except RecursionError:
+        raise TextError("rules", "there is too much within each other") from None
     if not isinstance(values, dict) or set(values) != {"rules"} or not isinstance(values["rules"], dict):
         raise TextError("rules", "a mapping with one key, rules, from ids to rules, is expected")
     for rule_id, rule in values["rules"].items():

@@ -36,6 +36,11 @@ from kaiser.logic.cycles import cycles
 from kaiser.logic.live import LiveRule
 from kaiser.logic.world import World
 
+MOST_LEVELS: Final = 40
+"""Of what is within what, in the JSON of a rule; some twenty conditions or actions, one within the other."""
+MOST_CONDITIONS: Final = 500
+"""Of one rule, which are all looked at with each reading of any of its sensors."""
+
 OF_SENSOR: Final = (Compare, Hysteresis, RateOfChange, Window, Silent, QualityAtLeast)
 
 _PLACE = re.compile(r"^(?P<words>.*?)(?: - at `(?P<key>key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -64,12 +69,30 @@ class Site(msgspec.Struct, kw_only=True, frozen=True):
 
 def read(value: Any) -> Rule | Fault:  # JSON values
     """A rule from JSON values, or what is wrong with its shape."""
+    deep = _too_deep(value)
+    if deep is not None:
+        return Fault(path=deep, code=Code.RULE_INVALID, detail=f"{MOST_LEVELS} levels within each other are allowed")
     try:
         return msgspec.convert(value, Rule)
     except msgspec.ValidationError as error:
         found = _PLACE.match(str(error))
         assert found is not None
         return Fault(path=found["path"] or "", code=Code.RULE_INVALID, detail=found["words"])
+
+
+def _too_deep(value: Any) -> str | None:  # JSON values
+    """Path of something that is too far within; evaluation, and much before it, goes down into it recursively."""
+    level = [("", value)]
+    for _ in range(MOST_LEVELS):
+        level = [each for path, outer in level for each in _inner(path, outer)]
+    return level[0][0] if level else None
+
+
+def _inner(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        yield from ((f"{path}.{key}" if path else str(key), inner) for key, inner in value.items())
+    elif isinstance(value, list | tuple):
+        yield from ((f"{path}[{i}]", inner) for i, inner in enumerate(value))
 
 
 def check(rule_id: str, rule: Rule, site: Site, plugins: Mapping[str, Evaluator] | None = None) -> list[Fault]:
@@ -89,6 +112,9 @@ def check(rule_id: str, rule: Rule, site: Site, plugins: Mapping[str, Evaluator]
 def _whole(rule: Rule) -> Iterator[Fault]:
     if rule.condition is None and not rule.triggers:
         yield _fault("condition", Code.RULE_INVALID, "a rule needs a condition or a trigger")
+    count = sum(1 for _ in walking.conditions(rule))
+    if count > MOST_CONDITIONS:
+        yield _fault("condition", Code.RULE_INVALID, f"these are {count} conditions, {MOST_CONDITIONS} are allowed")
     if rule.triggers and rule.again_s is not None:
         yield _fault("again_s", Code.RULE_INVALID, "only a rule that goes by its condition runs again by itself")
     if rule.triggers or rule.otherwise:
