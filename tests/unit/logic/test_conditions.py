@@ -48,6 +48,7 @@ from .builders import (
     HOUR,
     MINUTE,
     NOON,
+    OFF,
     PUMP,
     SECOND,
     SOIL,
@@ -526,7 +527,7 @@ def test_a_plugin_that_wants_to_be_looked_at_in_the_past_does_not_stop_the_clock
 
 
 def test_parameters_that_break_a_plugin_are_a_fault_with_its_place() -> None:
-    fault = check("r", rule(AllOf(conditions=(Plugin(name="picky"),))), Places(), FAULTY)[0]
+    (fault,) = check("r", rule(AllOf(conditions=(Plugin(name="picky"),)), (OFF,)), Places(), FAULTY)
     assert (fault.path, fault.code) == ("condition.conditions[0].parameters", "RULE_INVALID")
     assert "KeyError" in fault.detail
 
