@@ -160,25 +160,26 @@ async def test_any_instance_answers_and_shows_the_same(site, acting, new_logic):
         await site.comes_to(active, wanted=True)
 
 
-async def test_without_a_checkpoint_rules_go_on_and_no_name_of_a_run_comes_twice(site, acting, new_logic):
+async def test_without_a_checkpoint_runs_go_on_from_the_log_and_nothing_is_done_twice(site, acting, new_logic):
     service = new_logic()
     service.start()
     await site.knows_device()
-    await site.live("water", rule(below(30), switch("ON"), otherwise=[switch("OFF")]))
+    await site.live("water", rule(below(30), *PAUSED))
     await site.measures(20)
-    await site.one(RunEnded)
+    await site.one(StepWaiting)
     service.kill()
+    await site.until(lambda: site.told == [(ESP, PUMP, "ON")])
     await site.log.js.delete_key_value("logic")
     service.start()
-
-    async def ended() -> int:
-        await site.measures(10)  # whoever knows nothing any more goes by the next reading after it has begun
-        return len(site.of(RunEnded))
-
-    await site.comes_to(ended, 2)
+    ended = await site.one(RunEnded)
+    assert (ended.run_id, ended.outcome) == ("water.1.1", "succeeded")
+    assert site.told == [(ESP, PUMP, "ON"), (ESP, PUMP, "OFF")]
+    await site.measures(40)
+    await site.measures(10)
+    await site.until(lambda: len(site.of(RunStarted)) == 2)
     assert [event.run_id for event in site.of(RunStarted)] == ["water.1.1", "water.1.2"]
-    assert len(site.requested()) == 2
     assert_without_gaps(site)
+    await assert_the_same_again(site.log)
 
 
 async def test_who_stops_leaves_a_checkpoint_so_that_the_next_one_reads_nothing_twice(site, acting, new_logic):

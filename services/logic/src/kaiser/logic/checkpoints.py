@@ -25,7 +25,7 @@ _decode = msgspec.json.Decoder(Checkpoint).decode
 
 
 class Checkpoints:
-    """Reads and writes checkpoints. They are a saving, and for runs under way the only way to go on after a restart.
+    """Reads and writes checkpoints. They are a saving: without one, the log is read, and tells nearly all of it.
 
     Args:
         log: The connection.

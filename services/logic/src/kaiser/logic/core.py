@@ -62,6 +62,7 @@ class Core:
         clock: Moment that everything is decided at.
         moment: When that which is taken in happened, never after the clock.
         n: Number of the last decision.
+        decided_to: Up to when everything was decided though this engine does not know it, for it had no snapshot.
         held: Whether nothing is done at present, since what is taken in happened while the service was away.
         decisions: What was decided since it was last asked for.
         timers: Heap of what is due.
@@ -83,6 +84,7 @@ class Core:
         self.clock = 0
         self.moment = 0
         self.n = 0
+        self.decided_to = 0
         self.held = False
         self.glimpse: Glimpse | None = None
         self.decisions: list[Decision] = []

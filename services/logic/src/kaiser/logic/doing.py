@@ -16,7 +16,7 @@ from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.contracts.rules import Alarm, Command, Notify, SwitchRule
 from kaiser.logic.core import Core
 from kaiser.logic.live import LiveRule
-from kaiser.logic.state import Run, Switched
+from kaiser.logic.state import ActuatorKey, Run, Switched
 from kaiser.logic.times import SECOND
 from kaiser.logic.world import ON
 
@@ -71,7 +71,8 @@ class Doing:
         """Ask for a command as the run's next step; why not, where it must not be asked for."""
         core, key = self._core, (asking.actuator.esp_id, asking.actuator.gpio)
         run.steps += 1
-        on = self._turns_on(asking)
+        shadow = core.world.actuators.get(key)
+        on = turns_on(asking, None if shadow is None else shadow.level)
         if (objection := self._objection(rule, key, on=on)) is not None:
             return objection
         until = core.clock + max(rule.rule.hold_s, asking.duration_s if on else 0) * SECOND
@@ -89,7 +90,7 @@ class Doing:
             )
             if on and (objection := self._objection(rule, key, on=on)) is not None:
                 return objection
-        self._remember(run, key, lit=on and not asking.duration_s)
+        remember(run, key, lit=on and not asking.duration_s)
         core.say(
             CommandAsked,
             rule,
@@ -150,24 +151,26 @@ class Doing:
             return Outcome("failed", "RULE_DAMPED", detail)
         return None
 
-    def _turns_on(self, asking: Asking) -> bool:
-        match asking.command:
-            case "ON":
-                return True
-            case "OFF":
-                return False
-            case "PWM":
-                return (asking.level or 0.0) > ON
-            case "TOGGLE":
-                shadow = self._core.world.actuators.get((asking.actuator.esp_id, asking.actuator.gpio))
-                return shadow is None or shadow.level is None or shadow.level <= ON
 
-    @staticmethod
-    def _remember(run: Run, key: tuple[str, int], *, lit: bool) -> None:
-        if key in run.lit:
-            run.lit.remove(key)
-        if lit:
-            run.lit.append(key)
+def turns_on(asked: Asking | CommandAsked, level: float | None) -> bool:
+    """Whether an actuator is on by what it is asked for, where it reports a level; None where nobody knows that."""
+    match asked.command:
+        case "ON":
+            return True
+        case "OFF":
+            return False
+        case "PWM":
+            return (asked.level or 0.0) > ON
+        case "TOGGLE":
+            return level is None or level <= ON
+
+
+def remember(run: Run, key: ActuatorKey, *, lit: bool) -> None:
+    """Note what a run has switched on without a duration."""
+    if key in run.lit:
+        run.lit.remove(key)
+    if lit:
+        run.lit.append(key)
 
 
 def fill(message: str, rule: LiveRule, run: Run) -> str:

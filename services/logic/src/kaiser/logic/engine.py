@@ -42,10 +42,11 @@ from kaiser.logic.doing import Outcome
 from kaiser.logic.explaining import Standing, explain, standing
 from kaiser.logic.index import Channel, Index
 from kaiser.logic.live import LiveRule
+from kaiser.logic.recalling import Recalling
 from kaiser.logic.rulebook import Rulebook
 from kaiser.logic.series import RANKS
 from kaiser.logic.settling import Settling
-from kaiser.logic.state import Definition, Run
+from kaiser.logic.state import Run
 from kaiser.logic.times import NEVER
 from kaiser.logic.world import occurrence_of
 
@@ -59,6 +60,7 @@ class Engine:
 
     Attributes:
         core: What it knows; for those who explain and show it, not for changing.
+        recalling: Takes over what the log tells of runs, where there is no snapshot.
     """
 
     def __init__(self, plugins: Mapping[str, Evaluator] | None = None, *, n: int = 0) -> None:
@@ -67,6 +69,7 @@ class Engine:
         self._settling = Settling(self.core)
         self._running = self._settling.running
         self._rulebook = Rulebook(self.core, self._settling)
+        self.recalling = Recalling(self.core, self._rulebook, self._running)
         self._index = Index()
         self._late: list[TakenLate] = []
         self._since = 0
@@ -140,7 +143,7 @@ class Engine:
     def hold(self) -> None:
         """From here on only take in: what comes happened while the service was away."""
         self.core.held = True
-        self._since = self.core.clock
+        self._since = max(self.core.clock, self.core.decided_to)
 
     def resume(self, now: int) -> list[Decision]:
         """Act again, on what is true by now.
@@ -156,6 +159,7 @@ class Engine:
         if core.stale_index:
             self._reindex()
         core.glimpse = Glimpse("resumed", "the service is back", at=now)
+        self.recalling.give_up()
         for rule in core.order:
             self._settling.make_up(rule)
             core.glimpse = Glimpse("resumed", "the service is back", at=now)
@@ -183,10 +187,6 @@ class Engine:
         if self.core.stale_index:
             self._reindex()
         return snapshots.write(self.core)
-
-    def name_runs_from(self, rule_id: str, number: int) -> None:
-        """Let the next run of a rule be called after the one of this number; for an engine without a snapshot."""
-        self.core.definitions.setdefault(rule_id, Definition()).number = number
 
     @classmethod
     def restore(cls, snapshot: bytes, plugins: Mapping[str, Evaluator] | None = None) -> "Engine":

@@ -5,12 +5,14 @@ the last mark in the log: what comes behind it happened while nobody decided.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
 import structlog
 
 from kaiser.contracts.events.logic import Decision, EngineResumed, RunDecision, TakenLate
+from kaiser.contracts.rules.parts import FRESH_S
 from kaiser.eventlog import EventLog, now_us
 from kaiser.logic.checkpoints import Checkpoint
 from kaiser.logic.conditions import Evaluator
@@ -18,10 +20,16 @@ from kaiser.logic.engine import Engine
 from kaiser.logic.inflow import Inflow
 from kaiser.logic.marks import Mark
 from kaiser.logic.ordering import Order, replay
-from kaiser.logic.written import Written, last_of_all
+from kaiser.logic.recollecting import Recollection
+from kaiser.logic.times import SECOND
+from kaiser.logic.written import Written, recollected
 
 _log = structlog.get_logger(__name__)
 
+LOOK_BACK: Final = FRESH_S * SECOND
+"""Whoever has no checkpoint reads readings from so long before the oldest run under way, or before now, on: as long as
+they count unless a rule says otherwise."""
+MOST_LOOK_BACK: Final = 6 * 3600 * SECOND
 LOOK_S: Final = 0.5
 """Longest wait for more between two looks at whether there is any."""
 
@@ -51,6 +59,7 @@ class Following:
         self.written = Written(log, mark)
         self.mark = mark
         self._log = log
+        self._told = Recollection()
         self._unpublished: list[RunDecision] = []
         self._reading: asyncio.Task[None] | None = None
 
@@ -128,22 +137,26 @@ class Following:
         return [*order, *left, *runs]
 
     async def _begin(self) -> None:
-        """Nothing to go on from: whatever is decided must not carry the name of something earlier."""
-        n, runs = await last_of_all(self._log)
+        """Nothing to go on from but the log: what was decided tells where runs are, and readings how things are."""
+        told = self._told = await recollected(self._log)
         await self.written.catch_up()
-        self.written.mark = None
-        self.engine.core.n = n
-        for rule_id, number in runs.items():
-            self.engine.name_runs_from(rule_id, number)
+        mark, self.written.mark = self.written.mark, None
+        self.engine.recalling.begin(told, 0 if mark is None else mark.clock)
+        now = now_us()
+        since = max(min(told.oldest or now, now) - LOOK_BACK, now - MOST_LOOK_BACK)
+        self.inflow = Inflow(self._log, {}, readings_since=since)
 
     async def _backlog(self) -> list[Decision]:
         """Take in everything that has come by now."""
         decided: list[Decision] = []
         until = now_us()
+        told = deque(self._told.runs)
         while True:
             self.inflow.changed.clear()
             before = self.engine.clock, len(decided)
             for message in self.inflow.due(until):
+                while told and told[0].started.at < message.at:
+                    self.engine.recalling.run(told.popleft())
                 decided += self.engine.take(message.stream, message.seq, message.at, message.event)
             if self.inflow.caught_up and not 0 < self.inflow.next_at() <= until:
                 break
@@ -151,6 +164,10 @@ class Following:
                 await self.inflow.news(LOOK_S)
             else:
                 await asyncio.sleep(0)
+        for each in told:
+            self.engine.recalling.run(each)
+        self.engine.recalling.settle(self._told)
+        self._told = Recollection()
         self.inflow.settle()
         return decided
 

@@ -35,7 +35,9 @@ class Inflow:
     Args:
         log: The connection.
         taken: Sequence of the last message that is known, by stream; a stream that is not in it begins with as much of
-            the past as its source asks for, and readings with the next one.
+            the past as its source asks for.
+        readings_since: Where the readings begin that were stored then or later, unix microseconds, for one that knows
+            none.
 
     Attributes:
         feeds: What came and was not taken.
@@ -43,12 +45,13 @@ class Inflow:
         clock: The clock by which messages are stored.
     """
 
-    def __init__(self, log: EventLog, taken: Mapping[str, int]) -> None:
+    def __init__(self, log: EventLog, taken: Mapping[str, int], *, readings_since: int = 0) -> None:
         self.feeds = {source.stream: Feed(source.stream, taken.get(source.stream, 0)) for source in SOURCES}
         self.changed = asyncio.Event()
         self.clock = ServerClock()
         self._log = log
         self._known = frozenset(taken)
+        self._readings_since = readings_since
         self._room = asyncio.Event()
         self._heard: dict[str, float] = {}
         self._past: dict[str, int] = {}
@@ -161,7 +164,7 @@ class Inflow:
         if stream in self._known or source.whole:
             return OrderedReader(self._log, stream, subjects=subjects, start="all", start_seq=feed.taken + 1)
         if stream == TELEMETRY.name:
-            return OrderedReader(self._log, stream, subjects=subjects, start="all", start_seq=self._past[stream] + 1)
+            return OrderedReader(self._log, stream, subjects=subjects, start_time_us=self._readings_since or now_us())
         return OrderedReader(self._log, stream, subjects=subjects, start="last_per_subject")
 
     async def _last(self, stream: str) -> int:

@@ -105,6 +105,19 @@ Program = tuple[Instruction, ...]
 MOST_INSTRUCTIONS: Final = 2000
 
 
+def goes_on(instruction: Instruction) -> bool:
+    """Whether a run goes on where this has failed."""
+    match instruction:
+        case Do(action=Command(on_failure=on_failure)):
+            return on_failure == "go_on"
+        case RampTo(ramp=ramp):
+            return ramp.on_failure == "go_on"
+        case Await(go_on=go_on):
+            return go_on
+        case _:
+            return False
+
+
 class Compiler:
     """Compiles the actions of one list.
 

@@ -60,7 +60,7 @@ class Rulebook:
         core.rules[rule_id] = after
         self.sort()
         for i in range(len(after.rule.triggers)):
-            self._settling.schedule(after, i, core.clock)
+            self._settling.schedule(after, i, max(core.clock, core.decided_to))
         if not core.held:
             self._settling.evaluate(after)
         return True
@@ -80,6 +80,25 @@ class Rulebook:
         if acted and rule.rule.otherwise:
             self._settling.running.start(rule, "otherwise", self._settling.seen(rule))
         return True
+
+    def name_runs_from(self, rule_id: str, number: int) -> None:
+        """Let the next run of a rule be called after the one of this number."""
+        self._core.definitions.setdefault(rule_id, Definition()).number = number
+
+    def linger(self, rule_id: str, version: int) -> LiveRule | None:
+        """A rule that is disabled, for what it still has to do; None where it cannot be evaluated, or is another."""
+        core, definition = self._core, self._core.definitions.get(rule_id)
+        if definition is None or definition.live or version not in definition.versions:
+            return None
+        try:
+            rule = LiveRule(rule_id, version, definition.versions[version], core.world, core.plugins)
+        except ConditionError:
+            return None
+        rule.state.number, rule.state.leaving = definition.number, True
+        core.rules[rule_id] = rule
+        core.leaving.append(rule)
+        self.sort()
+        return rule
 
     def dismiss(self, rule: LiveRule) -> None:
         """Let a rule go that is leaving and has nothing more to do."""

@@ -270,23 +270,11 @@ class Running:
     def _fail(self, rule: LiveRule, run: Run, number: int, why: Outcome, command_id: str = "") -> None:
         thread = run.threads[number]
         self._say_ended(rule, run, number, why.outcome, why.code, why.detail, command_id)
-        if self._goes_on(rule.programs[run.branch][thread.pc]):
+        if program.goes_on(rule.programs[run.branch][thread.pc]):
             thread.pc += 1
             self.advance(rule, run, number)
             return
         self.end(rule, run, "failed", why.code, why.detail)
-
-    @staticmethod
-    def _goes_on(instruction: program.Instruction) -> bool:
-        match instruction:
-            case program.Do(action=Command(on_failure=on_failure)):
-                return on_failure == "go_on"
-            case program.RampTo(ramp=ramp):
-                return ramp.on_failure == "go_on"
-            case program.Await(go_on=go_on):
-                return go_on
-            case _:
-                return False
 
     def _say_ended(
         self,

@@ -79,6 +79,8 @@ class Settling:
         core, state = self._core, rule.state
         moment = Moment(number, core.cause())
         if core.held:
+            if moment.cause.at <= core.decided_to:
+                return
             # Of several that were missed, the last one counts
             state.missed = [each for each in state.missed if each.trigger != number] + [moment]
             return

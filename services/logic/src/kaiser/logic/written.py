@@ -3,19 +3,24 @@
 from typing import Final
 
 import msgspec
+import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.codec import EventDecoder
-from kaiser.contracts.events.logic import ORDER_EVENTS, EngineResumed, RunStarted, TakenLate
+from kaiser.contracts.events.logic import ORDER_EVENTS, RUN_EVENTS, EngineResumed, TakenLate
 from kaiser.contracts.streams import LOGIC
 from kaiser.eventlog import Delivery, EventLog, replay
 from kaiser.logic import marks
 from kaiser.logic.marks import Mark
 from kaiser.logic.ordering import Order
+from kaiser.logic.recollecting import Recollection
+
+_log = structlog.get_logger(__name__)
 
 SUBJECTS: Final = (subjects.LOGIC_ORDER, "logic.run.>")
 
 _order = EventDecoder({event.TYPE: event for event in ORDER_EVENTS}).decode
+_run = EventDecoder({event.TYPE: event for event in RUN_EVENTS}).decode
 
 
 class _Numbered(msgspec.Struct):
@@ -94,15 +99,13 @@ class Written:
             )
 
 
-async def last_of_all(log: EventLog) -> tuple[int, dict[str, int]]:
-    """Number of the last decision, and of the last run of each rule; by reading everything.
-
-    For an instance that has nothing to go on from: what it decides must not carry a name that is taken.
-    """
-    n, runs = 0, dict[str, int]()
+async def recollected(log: EventLog) -> Recollection:
+    """What the log tells of runs; by reading everything that was decided."""
+    found = Recollection()
     async for delivery in replay(log, LOGIC.name, subjects=("logic.run.>",)):
-        n = max(n, _number(delivery.data).n)
-        if delivery.type == RunStarted.TYPE:
-            rule_id, _, number = msgspec.json.decode(delivery.data, type=RunStarted).run_id.rsplit(".", 2)
-            runs[rule_id] = max(runs.get(rule_id, 0), int(number))
-    return n, runs
+        try:
+            found.take(_run(delivery.type, delivery.data))
+        except (msgspec.DecodeError, ValueError) as error:
+            _log.warning("a decision teaches nothing", seq=delivery.seq, reason=str(error))
+            found.n = max(found.n, _number(delivery.data).n)
+    return found
