@@ -23,11 +23,14 @@ class Hooked:
     Attributes:
         posts: Path, headers and body, as they came.
         statuses: Answers to the next ones; then 204.
+        answers: Cleared, nobody gets an answer before it is set again.
     """
 
     def __init__(self):
         self.posts = []
         self.statuses = []
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.url = ""
 
     async def __call__(self, scope, receive, send):
@@ -40,6 +43,7 @@ class Hooked:
             more = message.get("more_body", False)
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.posts.append((scope["path"], headers, body))
+        await self.answers.wait()
         status = self.statuses.pop(0) if self.statuses else 204
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.logic.site import Site, below, rule
 
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.logic import RunEnded, RunStarted
+from kaiser.contracts.events.logic import EngineResumed, RunEnded, RunStarted
 from kaiser.contracts.logic import Backtest, DefineRule, EnableRule, ExplainQuery, RunsQuery
 from kaiser.eventlog import now_us
 from kaiser.local import ephemeral_services
@@ -155,6 +155,65 @@ async def test_the_table_is_made_anew_from_the_log_and_is_equal(site, new_logic,
             return [connection.execute(each).fetchall() for each in (f"{everything} ORDER BY n", listed)] == before
 
         await until(equal)
+
+
+async def test_kill_9_while_a_batch_is_written_loses_nothing_and_writes_nothing_twice(site, new_logic, postgres):
+    service = new_logic(postgres).start()
+    await goes_live(site)
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%logic.decisions%'"
+    for count, dies in ((2, False), (4, True)):  # what was under way is committed after all, or is not
+        with (
+            psycopg.connect(postgres.dsn("kaiser_logic")) as lock,
+            psycopg.connect(postgres.dsn(), autocommit=True) as eye,
+        ):
+            lock.execute("LOCK TABLE logic.decisions IN ACCESS EXCLUSIVE MODE")
+            await site.measures(20)
+            await site.measures(40)
+
+            async def stuck(eye=eye):
+                return eye.execute(waits).fetchall()
+
+            await until(stuck)
+            service.kill()
+            for (pid,) in eye.execute(waits).fetchall() if dies else ():
+                eye.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            lock.rollback()
+        terms = len(site.of(EngineResumed))
+        service.start()
+        await site.until(lambda terms=terms: len(site.of(EngineResumed)) > terms)
+        await site.until(lambda count=count: len(site.of(RunEnded)) == count)
+        await in_table(site, count)
+    kept = [decision["n"] for run in await runs(site) for decision in (told["decision"] for told in run["decisions"])]
+    decided = [event.n for _, event in site.events if hasattr(event, "n")]
+    assert sorted(kept) == decided
+
+
+async def test_kill_9_while_a_webhook_is_told_tells_it_again_under_the_same_id(site, new_logic, postgres, tmp_path):
+    async with web_server() as web:
+        hooks = tmp_path / "hooks.json"
+        hooks.write_text(json.dumps({"office": {"url": f"{web.url}/hook", "secret": "only-for-tests-only"}}))
+        service = new_logic(postgres, {"KAISER_NOTIFY_WEBHOOKS_FILE": str(hooks)}).start()
+        say = {"kind": "notify", "channel": "webhook", "target": "office", "message": "{value}"}
+        await goes_live(site, rule(below(30), say, otherwise=[say]))
+        web.answers.clear()
+        await site.measures(20)
+
+        async def told(count):
+            return len(web.posts) >= count
+
+        await until(lambda: told(1))
+        await site.one(RunEnded)
+        service.kill()
+        web.answers.set()
+        terms = len(site.of(EngineResumed))
+        service.start()
+        await site.until(lambda: len(site.of(EngineResumed)) > terms)
+        await until(lambda: told(2))
+        await site.measures(40)
+        await until(lambda: told(3))
+        ids = [headers["webhook-id"] for _, headers, _ in web.posts]
+        assert ids == ["dry.1.1/1", "dry.1.1/1", "dry.1.2/1"]
+        assert [json.loads(body)["message"] for _, _, body in web.posts] == ["20", "20", "40"]
 
 
 async def test_what_a_rule_has_to_say_reaches_a_webhook(site, new_logic, postgres, tmp_path):
