@@ -64,8 +64,25 @@ async def test_pages_lead_through_everything_and_filters_choose(day, queries):
     assert found == everything
     assert len((await queries.runs(RunsQuery(rule_id="water"), 0)).items) == 12
     assert {view.outcome for view in (await queries.runs(RunsQuery(outcome="succeeded"), 0)).items} == {"succeeded"}
+    several = RunsQuery(outcomes=("skipped", "succeeded"), limit=len(everything))
+    assert (await queries.runs(several, 0)).items == everything
+    first = await queries.runs(RunsQuery(outcomes=("succeeded", "skipped"), limit=4), 0)
+    rest = await queries.runs(RunsQuery(outcomes=("skipped", "succeeded"), cursor=first.next_cursor), 0)
+    assert [*first.items, *rest.items] == everything
+    assert (await queries.runs(RunsQuery(outcomes=("failed", "cancelled")), 0)).items == []
     span = RunsQuery(rule_id="water", start=NOON + HOUR, end=NOON + 2 * HOUR)
     assert len((await queries.runs(span, 0)).items) == 2
+
+
+async def test_a_page_ends_before_a_run_of_which_it_could_show_only_a_part(day, queries, pool):
+    everything = (await queries.runs(RunsQuery(rule_id="water"), 0)).items
+    small = Queries(pool, most_decisions=7)
+    cursor, found, pages = None, [], 0
+    while cursor or not pages:
+        page = await small.runs(RunsQuery(rule_id="water", cursor=cursor), 0)
+        found, cursor, pages = found + page.items, page.next_cursor, pages + 1
+    assert found == everything
+    assert pages > 2
 
 
 async def test_a_run_under_way_is_running_until_its_end_is_told(log, recorder, tell, written, queries):

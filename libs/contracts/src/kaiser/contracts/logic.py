@@ -217,11 +217,20 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
     damped: dict[str, int] = {}
 
 
+Outcome = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
+
+
 class RunsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs and skips, newest first. ``query.logic.runs`` answers ``Page[RunView]``."""
+    """Runs and skips, newest first. ``query.logic.runs`` answers ``Page[RunView]``.
+
+    Attributes:
+        outcome: Only those with this one.
+        outcomes: Or with any of these; none for all.
+    """
 
     rule_id: str | None = None
-    outcome: Literal["running", "succeeded", "failed", "cancelled", "skipped"] | None = None
+    outcome: Outcome | None = None
+    outcomes: tuple[Outcome, ...] = ()
     start: int = 0
     end: int = 0
     limit: int = 100

@@ -20,7 +20,6 @@ Row = tuple[Any, ...]  # columns of many types
 
 MOST_ITEMS: Final = 1_000
 MOST_DECISIONS: Final = 5_000
-"""On a page."""
 MOST_BYTES: Final = 700_000
 """A reply is one NATS message of at most 1 MiB, so a page may be shorter than asked for; its cursor leads on."""
 _NEWEST: Final = (1 << 63) - 1
@@ -36,10 +35,12 @@ class Queries:
 
     Args:
         pool: Connections.
+        most_decisions: On a page.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, most_decisions: int = MOST_DECISIONS) -> None:
         self._pool = pool
+        self._most = most_decisions
 
     async def runs(self, asked: RunsQuery, now: int) -> Page[RunView]:  # noqa: ARG002  # one face for all
         """Runs and skips, newest first, each with what it decided as far as a page holds it.
@@ -51,10 +52,18 @@ class Queries:
             raise Refusal(Code.VALUE_OUT_OF_RANGE, f"the limit must be between 1 and {MOST_ITEMS}", "limit")
         at, n = cursors.read(asked.cursor, (int, int)) or (_LATEST_US, _NEWEST)
         span = (Instant(asked.start), Instant(asked.end or _LATEST_US))
-        found = await self._rows(_RUNS, (Instant(at), n, asked.rule_id, asked.outcome, *span, asked.limit + 1))
+        lists = [
+            await self._rows(_RUNS, (Instant(at), n, asked.rule_id, outcome, *span, asked.limit + 1))
+            for outcome in sorted({*asked.outcomes, asked.outcome} - {None}, key=str) or (None,)
+        ]
+        found = sorted((row for rows in lists for row in rows), key=_age, reverse=True)[: asked.limit + 1]
         views = [view_of(row) for row in found[: asked.limit]]
-        kept = filled(views, await self._decisions(views))
-        more = len(found) > asked.limit or len(kept) < len(views)
+        decided = await self._decisions(views, newest=True)
+        if len(decided) == self._most:  # whatever began before the oldest of them misses some
+            known = sum(row[1] >= decided[0][4] for row in found[: asked.limit])
+            views = views[: max(1, known)]
+        kept = filled(views, [row[:4] for row in decided])
+        more = len(found) > len(kept)
         last = found[len(kept) - 1] if more else None
         return Page(items=kept, next_cursor=cursors.write(last[0], last[1]) if last else None)
 
@@ -68,7 +77,7 @@ class Queries:
         if not found:
             raise Refusal(Code.RUN_NOT_FOUND, f"there is no run {run_id}, or it is too long ago", "run_id")
         views = [view_of(found[0])]
-        return filled(views, await self._decisions(views))[0]
+        return filled(views, [row[:4] for row in await self._decisions(views)])[0]
 
     async def around(self, rule_id: str, at: int, *, most: int = 20) -> list[RunView]:
         """Runs and skips of a rule that began by a moment, the latest first, without their decisions but the first.
@@ -81,19 +90,25 @@ class Queries:
         found = await self._rows(_RUNS, (Instant(at), _NEWEST, rule_id, None, Instant(0), Instant(_LATEST_US), most))
         return [view_of(row) for row in found]
 
-    async def _decisions(self, views: Sequence[RunView]) -> list[Row]:
-        """What runs decided, in order: run, sequence, type, body."""
+    async def _decisions(self, views: Sequence[RunView], *, newest: bool = False) -> list[Row]:
+        """What runs decided, in order: run, sequence, type, body, number; the newest of too many, or the oldest."""
         runs = [view.run_id for view in views if view.run_id]
         if not runs:
             return []
         since = Instant(min(view.started_at for view in views))
-        return await self._rows(_DECISIONS, (runs, since, MOST_DECISIONS))
+        found = await self._rows(_DECISIONS, (runs, since, self._most, -1 if newest else 1))
+        return found[::-1] if newest else found
 
     async def _rows(self, statement: LiteralString, parameters: Sequence[object]) -> list[Row]:
         async with self._pool.connection() as connection:
             cursor = AsyncRawCursor(connection)
             await cursor.execute(statement, parameters, binary=True)
             return await cursor.fetchall()
+
+
+def _age(row: Row) -> tuple[int, int]:
+    at, n, *_ = row
+    return at, n
 
 
 def view_of(row: Row) -> RunView:

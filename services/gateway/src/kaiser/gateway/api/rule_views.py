@@ -12,7 +12,7 @@ from kaiser.contracts.refusals import Fault
 from kaiser.contracts.rules import Rule
 from kaiser.gateway.api.views import instant, moment
 
-Outcome = Literal["running", "succeeded", "failed", "cancelled", "skipped"]
+Outcome = logic.Outcome
 
 
 class RuleDecisionView(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,10 @@ from kaiser.gateway.rulenames import RuleNames
 MOST_ALIKE: Final = 20
 """Rules of one name that were removed; their ids are not used again."""
 
+SUCCEEDED: Final[tuple[logic.Outcome, ...]] = ("succeeded",)
+UNSUCCESSFUL: Final[tuple[logic.Outcome, ...]] = ("failed", "cancelled", "skipped")
+ENDED: Final = SUCCEEDED + UNSUCCESSFUL
+
 Old = Annotated[dict[str, Any], Body(examples=[example("a rule of the monolith", **OLD)])]  # logic reads it
 Time = Annotated[str | None, Parameter(description="ISO 8601 with offset, or unix seconds")]
 _NO_ID = re.compile(r"[^a-z0-9_]+")
@@ -133,19 +137,17 @@ async def history(
     limit: Limit = 100,
     cursor: str | None = None,
 ) -> HistoryView:
-    """Runs that have ended, newest first; a page may hold fewer than ``limit``, those under way are left out."""
+    """Runs that have ended, and times that a rule did not run though something asked for it, newest first."""
     query = logic.RunsQuery(
         rule_id=rule_id,
-        outcome="succeeded" if success else None,
+        outcomes=ENDED if success is None else SUCCEEDED if success else UNSUCCESSFUL,
         start=open_instant(start_time, "start_time"),
         end=open_instant(end_time, "end_time"),
         limit=limit,
         cursor=cursor,
     )
     found = await ask(event_log, "logic", "runs", query, Page[logic.RunView])
-    entries = [_execution(run, names.of(run.rule_id)) for run in found.items if run.outcome != "running"]
-    if success is False:
-        entries = [entry for entry in entries if not entry.success]
+    entries = [_execution(run, names.of(run.rule_id)) for run in found.items]
     return HistoryView(entries=entries, next_cursor=found.next_cursor)
 
 
