@@ -13,10 +13,10 @@ from kaiser.contracts.events.codec import encode
 from kaiser.contracts.events.device import DeviceDiscovered
 from kaiser.contracts.events.logic import RuleBacktested, RuleDefined
 from kaiser.contracts.events.safeguards import AtMost, InterlockSet, Limits, LimitsSet
-from kaiser.contracts.logic import Backtest, EnableRule, WhatIf
+from kaiser.contracts.logic import Backtest, EnableRule, Rival, WhatIf
 from kaiser.contracts.queries import Health, HealthQuery, History, HistoryQuery, Page, Reply
 from kaiser.contracts.refusals import Refusal
-from kaiser.contracts.rules import AllOf, DeviceIs
+from kaiser.contracts.rules import AllOf, Command, DeviceIs
 from kaiser.contracts.wire import ActuatorStatus, Heartbeat
 from kaiser.eventlog import Event, now_us
 from kaiser.local.ephemeral_services import ingest
@@ -98,6 +98,24 @@ async def test_a_version_is_tried_on_what_the_log_holds_and_may_go_live_by_that(
     order = EnableRule(rule_id="water", by="t", backtest_id=report.backtest_id)
     (enabled,) = definitions.enable(life, order, now=now, gated=True)
     assert enabled.backtest_id == report.backtest_id
+
+
+async def test_rules_that_might_have_been_in_the_way_are_named_and_change_nothing(trials, define, measure, rules):
+    await define(WATER)
+    await define(msgspec.structs.replace(WATER, priority=7, hold_s=90), "rival")
+    await define(rule(below(30.0), (Command(actuator=FAN, command="ON"),)), "elsewhere")
+    await define(WATER, "resting")
+    start, end = await measure(40.0, 20.0)
+    before = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
+    assert before.rivals == []
+    for name in ("rival", "elsewhere"):
+        order = EnableRule(rule_id=name, by="t")
+        await rules.execute(name, lambda life, order=order: definitions.enable(life, order, now=end, gated=False))
+    report = await trials.backtest(Backtest(rule_id="water", start=start, end=end), end + HOUR)
+    assert report.rivals == [Rival(rule_id="rival", version=1, priority=7, hold_s=90, actuators=[PUMP])]
+    assert report.digest == before.digest
+    compared = await trials.whatif(WhatIf(rule_id="water", version=1, against=1, start=start, end=end), end + HOUR)
+    assert [compared.before.rivals, compared.after.rivals] == [report.rivals, report.rivals]
 
 
 async def test_the_same_span_gives_the_same_digest_and_the_event_says_it(trials, define, measure, log):

@@ -378,6 +378,21 @@ class Vetoed(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Rival(msgspec.Struct, frozen=True, kw_only=True):
+    """Another live rule that wants an actuator of one that is tried, and is not tried with it.
+
+    Attributes:
+        priority: The lower number wins.
+        hold_s: How long it has an actuator after its last command.
+    """
+
+    rule_id: str
+    version: int
+    priority: int
+    hold_s: int
+    actuators: list[ActuatorRef]
+
+
 class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule would have done.
 
@@ -389,6 +404,8 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
         skips: How often it did not run, by reason.
         runs: The first thousand.
         truncated: Whether there were more.
+        rivals: Rules that are live now and might have been in the way, or the other way round; the digest knows
+            nothing of them.
     """
 
     rule_id: str
@@ -404,6 +421,7 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunView]
     truncated: bool = False
     backtest_id: str = ""
+    rivals: list[Rival] = []
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

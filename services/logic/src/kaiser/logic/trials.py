@@ -8,12 +8,14 @@ from msgspec import Meta
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.logic import RuleBacktested, RuleFact
-from kaiser.contracts.logic import Backtest, BacktestReport, WhatIf, WhatIfReport
+from kaiser.contracts.events.safeguards import ActuatorRef
+from kaiser.contracts.logic import Backtest, BacktestReport, Rival, WhatIf, WhatIfReport
 from kaiser.contracts.queries import Problem
 from kaiser.contracts.refusals import Refusal, refusal_of
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import new_id
 from kaiser.logic import validating
+from kaiser.logic.backtest import commanded
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.definitions import Life, tried
 from kaiser.logic.past.jobs import Job, Tried
@@ -77,7 +79,7 @@ class Trials:
         subject = self._subject(life, asked.rule_id, asked.version, asked.rule)
         job = await self._job("backtest", asked.rule_id, (subject,), asked.start, asked.end, now)
         report = await self._processes.do(job, BacktestReport)
-        return await self._remember(report, asked.by, now)
+        return self._with_rivals(await self._remember(report, asked.by, now), job, subject)
 
     async def whatif(self, asked: WhatIf, now: int) -> WhatIfReport:
         """What a version would have done otherwise than another. It was tried then, too.
@@ -91,7 +93,11 @@ class Trials:
         job = await self._job("whatif", asked.rule_id, (against, subject), asked.start, asked.end, now)
         report = await self._processes.do(job, WhatIfReport)
         after = await self._remember(report.after, asked.by, now)
-        return msgspec.structs.replace(report, after=after)
+        return msgspec.structs.replace(
+            report,
+            before=self._with_rivals(report.before, job, against),
+            after=self._with_rivals(after, job, subject),
+        )
 
     def _subject(self, life: Life, rule_id: str, version: int | None, values: dict[str, Any] | None) -> Tried:
         """What is to be tried.
@@ -150,6 +156,25 @@ class Trials:
                 found[name] = Tried(life.live, life.versions[life.live].rule)
                 waiting += others(found[name].rule)
         return found
+
+    def _with_rivals(self, report: BacktestReport, job: Job, tried: Tried) -> BacktestReport:
+        """The report with the live rules that want an actuator of the tried one, and are not tried with it."""
+        wanted = set(commanded(tried.rule))
+        rivals = []
+        for rule_id, life in sorted(self._rules.lives.items()):
+            if life.live and rule_id != job.rule_id and rule_id not in job.others:
+                rule = life.versions[life.live].rule
+                if shared := sorted(wanted & set(commanded(rule))):
+                    rivals.append(
+                        Rival(
+                            rule_id=rule_id,
+                            version=life.live,
+                            priority=rule.priority,
+                            hold_s=rule.hold_s,
+                            actuators=[ActuatorRef(*key) for key in shared],
+                        )
+                    )
+        return msgspec.structs.replace(report, rivals=rivals)
 
     async def _remember(self, report: BacktestReport, by: str, now: int) -> BacktestReport:
         """Let the life of a rule say that a version was tried; the report with the id of the trial."""

@@ -76,6 +76,10 @@ def backtest(found: Json) -> str:
         f"  skips    {skips}",
         f"  vetoed   {len(found['vetoed'])} commands that safety would have refused",
         *(f"  on       {_place(each)} for {each['on_s']:.0f} s, {each['starts']} starts" for each in found["on_time"]),
+        *(
+            f"  rival    {each['rule_id']}, priority {each['priority']}: {', '.join(map(_pin, each['actuators']))}"
+            for each in found["rivals"]
+        ),
         f"  digest   {found['digest']}",
     ]
     return "\n".join([*lines, *([f"  backtest {found['backtest_id']}"] if found["backtest_id"] else ())])
@@ -126,4 +130,8 @@ def _tree(seen: Json, depth: int) -> Iterable[str]:
 
 
 def _place(item: Json) -> str:
-    return f"{item['actuator']['esp_id']}/{item['actuator']['gpio']}"
+    return _pin(item["actuator"])
+
+
+def _pin(actuator: Json) -> str:
+    return f"{actuator['esp_id']}/{actuator['gpio']}"

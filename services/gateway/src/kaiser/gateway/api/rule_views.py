@@ -177,6 +177,8 @@ class BacktestView(msgspec.Struct, frozen=True, kw_only=True):
         skips: How often it did not run, by reason.
         runs: The first thousand.
         truncated: Whether there were more.
+        rivals: Rules that are live now and want one of its actuators. They are not tried with it: of two, the lower
+            ``priority`` wins, and holds the actuator for ``hold_s`` after its last command.
     """
 
     rule_id: str
@@ -192,6 +194,7 @@ class BacktestView(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunView]
     truncated: bool
     backtest_id: str
+    rivals: list[logic.Rival]
 
 
 class ChangeView(msgspec.Struct, frozen=True, kw_only=True):
