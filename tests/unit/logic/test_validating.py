@@ -2,6 +2,7 @@
 
 import contextlib
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from kaiser.contracts.rules import (
     CronMatches,
     CronTrigger,
     DuringHours,
+    EventTrigger,
+    Happened,
     Hysteresis,
     Not,
     Notify,
@@ -122,6 +125,17 @@ def test_a_wrong_shape_is_refused_where_it_is_wrong(value, path) -> None:
             ("actions[0].condition.place", "PLACE_MISSING"),
         ),
         (rule(below(1.0), (Notify(channel="email", message="x"),)), ("actions[0].target", "RULE_INVALID")),
+        (
+            rule(below(1.0), (Notify(channel="email", target="eva", message="x"),)),
+            ("actions[0].target", "RULE_INVALID"),
+        ),
+        (rule(Happened(event="lost", alert="drift"), **SOUND), ("condition.alert", "CONDITION_IMPOSSIBLE")),
+        (
+            rule(Not(condition=Happened(event="lost", gpio=4)), **SOUND),
+            ("condition.condition.gpio", "CONDITION_IMPOSSIBLE"),
+        ),
+        (rule(None, triggers=(EventTrigger(event="returned", gpio=4),)), ("triggers[0].gpio", "CONDITION_IMPOSSIBLE")),
+        (rule(ActuatorIs(actuator=PUMP, state="on", level=0.5), **SOUND), ("condition.level", "RULE_INVALID")),
         (rule(below(1.0), (SwitchRule(rule="nobody", enabled=True),)), ("actions[0].rule", "RULE_NOT_FOUND")),
         (rule(None, triggers=(RanTrigger(rule="nobody"),), **SOUND), ("triggers[0].rule", "RULE_NOT_FOUND")),
         (rule(COUNT, **SOUND), ("condition.unit", "UNIT_MISMATCH")),
@@ -223,3 +237,11 @@ def test_conditions_that_are_too_far_within_each_other_are_refused_with_their_pl
 def test_more_conditions_than_can_be_looked_at_with_each_reading_are_refused() -> None:
     wide = AllOf(conditions=(AllOf(conditions=(below(30.0),) * 50),) * 10)
     assert faults(rule(wide, **SOUND)) == [("condition", "RULE_INVALID")]
+
+
+def test_a_webhook_that_is_not_set_is_a_warning_with_its_place() -> None:
+    tried = rule(below(30.0), (Notify(channel="webhook", target="pager", message="x"),))
+    assert check("r", tried, SITE) == []
+    (fault,) = check("r", tried, msgspec.structs.replace(SITE, webhooks=frozenset({"office"})))
+    assert (fault.path, fault.weight) == ("actions[0].target", "warning")
+    assert check("r", tried, msgspec.structs.replace(SITE, webhooks=frozenset({"pager"}))) == []

@@ -79,7 +79,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         for consumer in (EFFECTS, NOTIFICATIONS):
             await ensure_consumer(log, consumer)
         await rules.wait_caught_up()
-        for answerer in _answerers(frame, log, rules, deciding, past, conditions, settings):
+        for answerer in _answerers(frame, log, rules, deciding, past, conditions, frozenset(hooks), settings):
             await answerer.serve(log.nc)
             frame.on_stop(answerer.close)
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
@@ -106,13 +106,14 @@ def _answerers(
     deciding: Deciding,
     past: Past,
     conditions: Mapping[str, Evaluator],
+    webhooks: frozenset[str],
     settings: LogicSettings,
 ) -> tuple[Answerer, Answerer]:
     """Who answers: at once, and with patience."""
     surveyor = Surveyor(log)
     for name, surveying in surveyor.spawnable().items():
         frame.spawn(name, surveying)
-    surroundings = Surroundings(log, surveyor)
+    surroundings = Surroundings(log, surveyor, webhooks)
     orders = Orders(
         rules,
         surroundings,

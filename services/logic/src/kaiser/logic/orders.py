@@ -127,7 +127,7 @@ class Orders:
         faults: dict[str, list[Fault]] = {}
         for rule_id, rule in rules.items():
             others = {name: each for name, each in {**site.rules, **readable}.items() if name != rule_id}
-            around = Site(sensors=site.sensors, actuators=site.actuators, rules=others)
+            around = msgspec.structs.replace(site, rules=others)
             faults[rule_id] = (
                 [rule] if isinstance(rule, Fault) else validating.check(rule_id, rule, around, self._plugins)
             )

@@ -47,10 +47,12 @@ class Surroundings:
     Args:
         log: The connection.
         surveyor: Follows in the log what there is.
+        webhooks: Names of those that are set; None where nobody knows.
     """
 
-    def __init__(self, log: EventLog, surveyor: Surveyor) -> None:
+    def __init__(self, log: EventLog, surveyor: Surveyor, webhooks: frozenset[str] | None = None) -> None:
         self._log = log
+        self._webhooks = webhooks
         self._surveyor = surveyor
 
     async def around(self, values: Any, rules: Mapping[str, Rule]) -> tuple[Site, list[Fault]]:  # JSON values
@@ -76,7 +78,7 @@ class Surroundings:
             for name, found in (("sensors", sensors), ("actuators", actuators))
             if found is None
         ]
-        return Site(sensors=sensors, actuators=actuators, rules=rules), faults
+        return Site(sensors=sensors, actuators=actuators, rules=rules, webhooks=self._webhooks), faults
 
     async def sensors(self, esp_id: str) -> list[queries.Sensor] | None:
         """Sensors of a device with their latest readings; None where nobody tells."""

@@ -18,6 +18,8 @@ from kaiser.contracts.rules import (
     Compare,
     Condition,
     Difference,
+    EventTrigger,
+    Happened,
     Hysteresis,
     Notify,
     QualityAtLeast,
@@ -33,6 +35,7 @@ from kaiser.contracts.rules import (
 from kaiser.logic import walking
 from kaiser.logic.conditions import EVALUATORS, ConditionError, Evaluator, Look, Needs, Truth
 from kaiser.logic.cycles import cycles
+from kaiser.logic.delivering.mail import address_of
 from kaiser.logic.live import LiveRule
 from kaiser.logic.world import World
 
@@ -42,6 +45,9 @@ MOST_CONDITIONS: Final = 500
 """Of one rule, which are all looked at with each reading of any of its sensors."""
 
 OF_SENSOR: Final = (Compare, Hysteresis, RateOfChange, Window, Silent, QualityAtLeast)
+
+OF_DEVICE: Final = frozenset({"discovered", "lost", "returned", "restarted"})
+"""Happenings that have no pin."""
 
 _PLACE = re.compile(r"^(?P<words>.*?)(?: - at `(?P<key>key in )?\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 
@@ -60,11 +66,13 @@ class Site(msgspec.Struct, kw_only=True, frozen=True):
         sensors: By device, pin and type; None where that is not known, and nothing is checked.
         actuators: Type by device and pin, empty for unknown; None where that is not known.
         rules: All others, live or not, by id.
+        webhooks: Names of those that are set; None where that is not known.
     """
 
     sensors: Mapping[tuple[str, int, str], tuple[SensorFact, ...]] | None = None
     actuators: Mapping[tuple[str, int], str] | None = None
     rules: Mapping[str, Rule] = {}
+    webhooks: frozenset[str] | None = None
 
 
 def read(value: Any) -> Rule | Fault:  # JSON values
@@ -100,6 +108,9 @@ def check(rule_id: str, rule: Rule, site: Site, plugins: Mapping[str, Evaluator]
     faults = [*_whole(rule), *_evaluable(rule, plugins or {})]
     for path, condition in walking.conditions(rule):
         faults += _watches(path, condition, site)
+    for i, trigger in enumerate(rule.triggers):
+        if isinstance(trigger, EventTrigger):
+            faults += _happens(f"triggers[{i}]", trigger)
     for path, action in walking.actions(rule):
         faults += _does(path, action, site)
     faults += _refers(rule_id, rule, site)
@@ -172,8 +183,20 @@ def _watches(path: str, condition: Condition, site: Site) -> Iterator[Fault]:
             yield _fault(f"{path}.right.unit", Code.UNIT_MISMATCH, f"{condition.left.unit} less {condition.right.unit}")
     elif isinstance(condition, ActuatorIs):
         yield from _actuator(f"{path}.actuator", condition.actuator, site)
+        if condition.level and condition.state != "at_least":
+            yield _fault(f"{path}.level", Code.RULE_INVALID, f"{condition.state} takes no level; at_least does")
+    elif isinstance(condition, Happened):
+        yield from _happens(path, condition)
     if isinstance(condition, Window) and condition.aggregate == "count" and condition.unit:
         yield _fault(f"{path}.unit", Code.UNIT_MISMATCH, "a count has no unit")
+
+
+def _happens(path: str, wanted: Happened | EventTrigger) -> Iterator[Fault]:
+    """What is narrowed down by what such an event does not have never happens."""
+    if wanted.alert is not None and wanted.event != "alert":
+        yield _fault(f"{path}.alert", Code.CONDITION_IMPOSSIBLE, f"{wanted.event} is no alert, and of no kind")
+    if wanted.gpio is not None and wanted.event in OF_DEVICE:
+        yield _fault(f"{path}.gpio", Code.CONDITION_IMPOSSIBLE, f"{wanted.event} is of a device, and of no pin")
 
 
 def _sensor(path: str, sensor: SensorRef, unit: str, site: Site) -> Iterator[Fault]:
@@ -215,10 +238,25 @@ def _does(path: str, action: Action, site: Site) -> Iterator[Fault]:
             yield _fault(f"{path}.level", Code.RULE_INVALID, f"{action.command} takes no level")
         if action.command in {"OFF", "TOGGLE"} and action.duration_s:
             yield _fault(f"{path}.duration_s", Code.RULE_INVALID, f"{action.command} takes no duration")
-    elif isinstance(action, Notify) and action.channel != "websocket" and not action.target:
-        yield _fault(f"{path}.target", Code.RULE_INVALID, f"{action.channel} needs a target")
+    elif isinstance(action, Notify):
+        yield from _tells(f"{path}.target", action, site)
     elif isinstance(action, Alarm) and action.do == "raise" and not action.message:
         yield _fault(f"{path}.message", Code.RULE_INVALID, "an alarm needs a message")
+
+
+def _tells(path: str, action: Notify, site: Site) -> Iterator[Fault]:
+    if action.channel == "websocket":
+        return
+    if not action.target:
+        yield _fault(path, Code.RULE_INVALID, f"{action.channel} needs a target")
+    elif action.channel == "email":
+        try:
+            address_of(action.target)
+        except ValueError as error:
+            yield _fault(path, Code.RULE_INVALID, f"{action.target!r} is no e-mail address: {error}")
+    elif site.webhooks is not None and action.target not in site.webhooks:
+        words = f"no webhook {action.target!r} is set; what it is to be told becomes a dead letter"
+        yield _fault(path, Code.RULE_INVALID, words, weight="warning")
 
 
 def _refers(rule_id: str, rule: Rule, site: Site) -> Iterator[Fault]:

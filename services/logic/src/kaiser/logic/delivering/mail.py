@@ -114,7 +114,7 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     Raises:
         ValueError: The target is no e-mail address.
     """
-    target, origin = _address(asked.target), _address(sender)
+    target, origin = address_of(asked.target), address_of(sender)
     message = EmailMessage()
     message["From"], message["To"] = str(origin), str(target)
     message["Subject"] = f"Kaiser: {asked.rule_id}"
@@ -125,7 +125,12 @@ def mail_of(asked: NotificationAsked, sender: str) -> EmailMessage:
     return message
 
 
-def _address(text: str) -> Address:
+def address_of(text: str) -> Address:
+    """An e-mail address.
+
+    Raises:
+        ValueError: It is none.
+    """
     try:
         found = Address(addr_spec=text)
     except (HeaderParseError, IndexError) as error:  # what the parser of the standard library makes of some texts
