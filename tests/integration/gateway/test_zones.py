@@ -8,21 +8,33 @@ import httpx
 import msgspec
 import pytest
 
-from kaiser.contracts import actuation, queries, safeguarding
+from kaiser.contracts import actuation, logic, queries, safeguarding
 from kaiser.contracts.events import codec
 from kaiser.contracts.events.registry import ZoneSettled
-from kaiser.contracts.events.safeguards import Scope
+from kaiser.contracts.events.safeguards import ActuatorRef, Scope
 from kaiser.contracts.queries import Page
+from kaiser.contracts.rules import ActuatorIs, AllOf, DeviceIs, EventTrigger, Notify, Rule
 from kaiser.eventlog import Event, EventLog, connect
 
 from .clients import OWN_PASSWORD, base_url, bearer, client_of, events, socket_of, subscribe
 from .conftest import Owner, Standing
 from .test_commands import SENT
 from .test_resuming import batch
+from .test_rules import RUN, VIEW, WHY
 
 API = "/api/v1"
+SAY = Notify(channel="websocket", message="so")
+LOST = EventTrigger(event="lost")
 INSIDE, OUTSIDE = "ESP_0000A1", "ESP_0000B2"
 AT = 1_777_500_031_250_000
+
+
+def rule_about(*devices: str) -> Rule:
+    """A rule that watches devices, and says so when one is lost."""
+    watched = [DeviceIs(esp_id=esp_id, state="offline") for esp_id in devices[1:]]
+    first = ActuatorIs(actuator=ActuatorRef(devices[0], 25), state="on") if devices else None
+    condition = AllOf(conditions=(first, *watched)) if first else None
+    return Rule(name="A rule", condition=condition, triggers=(LOST,), actions=(SAY,))
 
 
 def _settled(esp_id: str, zone_id: str) -> Event:
@@ -99,6 +111,30 @@ async def test_lists_have_what_is_inside(confined: httpx.AsyncClient, owner: Own
     assert not any(isinstance(asked, actuation.CancelCommand) for asked in owner.asked)
 
 
+async def test_rules_are_shown_that_are_about_what_is_inside_alone(confined: httpx.AsyncClient, owner: Owner) -> None:
+    rules = {"inside": rule_about(INSIDE), "across": rule_about(INSIDE, OUTSIDE), "nowhere": rule_about()}
+    views = {name: msgspec.structs.replace(VIEW, rule_id=name, rule=rule) for name, rule in rules.items()}
+
+    async def one(asked: logic.RuleQuery) -> logic.RuleView:
+        return views[asked.rule_id]
+
+    async with owner.answering(
+        ("query.logic.rules", logic.RulesQuery, Page(items=list(views.values()), next_cursor=None)),
+        ("query.logic.rule", logic.RuleQuery, one),
+        ("query.logic.runs", logic.RunsQuery, Page(items=[RUN], next_cursor=None)),
+        ("query.logic.explain", logic.ExplainQuery, WHY),
+    ):
+        listed = (await confined.get(f"{API}/rules")).raise_for_status().json()
+        assert [(item["rule_id"], item["touches"]) for item in listed["items"]] == [("inside", [INSIDE])]
+        for path in ("", "/explanation", "/runs", "/runs/r.1.1/explanation"):
+            assert (await confined.get(f"{API}/rules/inside{path}")).status_code == 200, path
+            for name in ("across", "nowhere"):
+                answer = await confined.get(f"{API}/rules/{name}{path}")
+                assert (answer.status_code, answer.json()["code"]) == (404, "RULE_NOT_FOUND"), (name, path)
+    for method, path in (("PUT", "rules/inside"), ("DELETE", "rules/inside"), ("POST", "rules/inside/enable")):
+        assert (await confined.request(method, f"{API}/{path}", json={"rule": {}})).status_code == 403, path
+
+
 async def test_stops_reach_no_further_than_the_zone(confined: httpx.AsyncClient, owner: Owner) -> None:
     for scope, status in (
         ({"kind": "zone", "zone_id": "tent"}, 202),
@@ -141,7 +177,7 @@ async def test_a_device_is_not_ordered_into_a_zone_that_is_not_theirs(confined: 
     assert (answer.status_code, answer.json()["code"]) == (403, "OUTSIDE_ZONES")
 
 
-@pytest.mark.parametrize("path", ["/rules", "/interlocks", "/rule-runs", "/rules.yaml"])
+@pytest.mark.parametrize("path", ["/interlocks", "/rule-runs", "/rules.yaml"])
 async def test_what_is_about_the_whole_site_is_not_for_them(confined: httpx.AsyncClient, path: str) -> None:
     answer = await confined.get(API + path)
     assert (answer.status_code, answer.json()["code"]) == (403, "OUTSIDE_ZONES")

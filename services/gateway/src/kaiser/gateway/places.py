@@ -63,13 +63,19 @@ class Confined(msgspec.Struct, frozen=True):
             return self.reaches(scope.esp_id)
         return scope.kind == "zone" and scope.zone_id in self.zones
 
+    def holds(self, devices: list[str]) -> bool:
+        """Whether something is about devices in the zones, and about no others."""
+        return bool(devices) and all(self.reaches(esp_id) for esp_id in devices)
+
     def sees(self, item: msgspec.Struct) -> bool:
-        """Whether an item of an answer is shown: by its device, else by its zone, else by the scope of a stop.
+        """Whether an item of an answer is shown: by its devices, else by its zone, else by the scope of a stop.
 
         A stop of the whole site is shown, for it concerns everybody.
         """
         esp_id, zone_id = getattr(item, "esp_id", None), getattr(item, "zone_id", None)
-        scope = getattr(item, "scope", None)
+        scope, devices = getattr(item, "scope", None), getattr(item, "touches", None)
+        if isinstance(devices, list):
+            return self.holds(devices)
         if isinstance(esp_id, str):
             return self.reaches(esp_id)
         if isinstance(zone_id, str):
@@ -91,6 +97,17 @@ def must_reach(esp_id: str) -> None:
     confined = ASKING.get()
     if confined is not None and not confined.reaches(esp_id):
         raise not_there(esp_id)
+
+
+def must_hold(rule_id: str, devices: list[str]) -> None:
+    """Refuse a rule that is about anything else than what is in the zones of whoever asks.
+
+    Raises:
+        Refusal: RULE_NOT_FOUND.
+    """
+    confined = ASKING.get()
+    if confined is not None and not confined.holds(devices):
+        raise Refusal(Code.RULE_NOT_FOUND, f"there is no rule {rule_id}", "rule_id")
 
 
 def must_be_in(zone_id: str) -> None:

@@ -17,7 +17,7 @@ from kaiser.gateway.api.commands import open_instant
 from kaiser.gateway.api.documented import example, refusals
 from kaiser.gateway.api.registry import By, who_asks
 from kaiser.gateway.api.rule_wishes import WATER
-from kaiser.gateway.api.rules import RULE, Id
+from kaiser.gateway.api.rules import RULE, Id, must_see
 from kaiser.gateway.api.sensors import From, Limit, To, instant_of
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask
@@ -89,12 +89,14 @@ async def runs_of(
     cursor: str | None = None,
 ) -> PageView[views.RunView]:
     """The same of one rule; those of a rule that was removed stay."""
+    await must_see(event_log, rule_id)
     return await _listed(event_log, rule_id, outcome, from_, to, limit, cursor)
 
 
 @get(f"{RULE}/explanation", tags=["rules"], summary="Explain a rule", responses=refusals(Code.RULE_NOT_FOUND))
 async def explain(event_log: EventLog, rule_id: str, at: At = None) -> views.ExplanationView:
     """Why a rule runs or does not, now or at a moment of the recorded past, with all that its condition saw."""
+    await must_see(event_log, rule_id)
     return await _explained(event_log, logic.ExplainQuery(rule_id=rule_id, at=open_instant(at, "at")))
 
 
@@ -106,6 +108,7 @@ async def explain(event_log: EventLog, rule_id: str, at: At = None) -> views.Exp
 )
 async def explain_run(event_log: EventLog, rule_id: str, run_id: str) -> views.ExplanationView:
     """Why this run began: the condition with the values, times and sequences that it saw."""
+    await must_see(event_log, rule_id)
     return await _explained(event_log, logic.ExplainQuery(rule_id=rule_id, run_id=run_id))
 
 

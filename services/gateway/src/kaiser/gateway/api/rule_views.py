@@ -48,6 +48,7 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
         blocked_until: Until when cooldown or limit hold it back.
         running: Runs under way.
         damped: Until when it may not switch which actuators on.
+        touches: Devices that it names, to watch them or to switch something there.
     """
 
     rule_id: str
@@ -66,6 +67,7 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
     last_run_at: datetime | None
     running: list[str]
     damped: dict[str, datetime]
+    touches: list[str]
 
 
 class CauseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,9 +243,24 @@ def rule(found: logic.RuleView) -> RuleView:
         "defined_at": instant(found.defined_at),
         "blocked_until": moment(found.blocked_until),
         "last_run_at": moment(found.last_run_at),
+        "touches": touched(found.rule),
         "damped": {actuator: instant(until) for actuator, until in found.damped.items()},
     }
     return RuleView(**_fields(found) | shown)
+
+
+def touched(rule: Rule) -> list[str]:
+    """Devices that a rule names."""
+    found: set[str] = set()
+    waiting: list[Any] = [msgspec.to_builtins(rule)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            found |= {value["esp_id"]} if isinstance(value.get("esp_id"), str) else set()
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+    return sorted(found)
 
 
 def explanation(found: logic.Explanation) -> ExplanationView:

@@ -24,6 +24,7 @@ from kaiser.gateway.api.rule_wishes import DEFINED, WATER, DisableWish, EnableWi
 from kaiser.gateway.api.sensors import Limit
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ProblemError, ask, order
+from kaiser.gateway.places import ASKING, must_hold
 
 RULE: Final = "/rules/{rule_id:str}"
 MONOLITH: Final = "/logic/rules/{rule_id:str}"
@@ -64,6 +65,7 @@ async def rule(
     """A rule and how it is. The ``ETag`` is the newest version, for ``If-Match`` of the next one."""
     query = logic.RuleQuery(rule_id=rule_id, version=version, at_least=at_least)
     found = await ask(event_log, "logic", "rule", query, logic.RuleView)
+    must_hold(rule_id, views.touched(found.rule))
     return Response(views.rule(found), headers={"ETag": f'"{found.newest}"'})
 
 
@@ -200,6 +202,18 @@ async def hold_up(
     wish = data or TestWish()
     asked = logic.TestRule(rule_id=rule_id, rule=wish.rule, values=wish.values)
     return views.explanation(await ask(event_log, "logic", "test", asked, logic.Explanation))
+
+
+async def must_see(event_log: EventLog, rule_id: str) -> None:
+    """Refuse a rule that is about more than the zones of whoever asks; others are not asked for it.
+
+    Raises:
+        Refusal: RULE_NOT_FOUND.
+    """
+    if ASKING.get() is not None:
+        found = await ask(event_log, "logic", "rule", logic.RuleQuery(rule_id=rule_id), logic.RuleView)
+        must_hold(rule_id, views.touched(found.rule))
+        ASKING.set(None)  # what is answered is about this rule, and was looked at
 
 
 async def decided(event_log: EventLog, name: str, asked: RuleOrder) -> views.RuleDecisionView:
