@@ -399,6 +399,17 @@ def test_a_more_important_rule_takes_an_actuator_over() -> None:
     assert site.commands() == ["water ON 25", "guard OFF 25"]
 
 
+@pytest.mark.parametrize(("when_unknown", "asked"), [("hold", []), ("end", ["other OFF 25"])])
+def test_a_rule_that_counts_what_is_not_known_as_what_it_was_has_its_actuator_meanwhile(when_unknown, asked) -> None:
+    site = Site()
+    site.define(rule(below(30.0, fresh_s=60), hold_s=0, priority=10, when_unknown=when_unknown), "water")
+    site.define(rule(above(35.0, AIR), (OFF,), priority=50), "other")
+    site.measures(20.0)
+    site.passes(2 * MINUTE)
+    site.measures(40.0, AIR)
+    assert site.commands() == ["water ON 25", *asked]
+
+
 def test_rules_that_fight_are_found_and_the_less_important_one_has_to_pause() -> None:
     site = Site()
     site.define(rule(DRY, hold_s=0, priority=90), "water")

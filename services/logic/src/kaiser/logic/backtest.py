@@ -179,7 +179,7 @@ class Trial:
         elif isinstance(decision, RunStarted):
             self._run_count += 1
             if len(self._runs) < MOST_RUNS:
-                self._runs[decision.run_id] = _view(decision)
+                self._runs[decision.run_id] = begun(decision)
         view = self._runs.get(getattr(decision, "run_id", ""))
         if view is not None:
             view.decisions.append(Told(type=decision.TYPE, decision=msgspec.to_builtins(decision)))
@@ -279,7 +279,8 @@ def _grouped(asked: Iterable[CommandAsked]) -> dict[tuple[str, int, str, float |
     return groups
 
 
-def _view(started: RunStarted) -> RunView:
+def begun(started: RunStarted) -> RunView:
+    """A run that has begun."""
     return RunView(
         rule_id=started.rule_id,
         version=started.version,

@@ -71,7 +71,8 @@ class LiveRule:
     @property
     def active(self) -> bool:
         """Whether it has acted on something that still holds."""
-        return self.by_condition and self.state.acted and self.state.truth is True
+        holds = self.state.truth is True or (self.state.truth is None and self.rule.when_unknown == "hold")
+        return self.by_condition and self.state.acted and holds
 
     def next_moment(self, number: int, after: int) -> int:
         """When a cron or sun trigger comes next; :data:`NEVER` for other triggers.

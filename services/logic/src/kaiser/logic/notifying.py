@@ -26,7 +26,7 @@ from kaiser.logic.times import SECOND
 _log = structlog.get_logger(__name__)
 
 NOTIFICATIONS: Final = ConsumerSpec(
-    stream=LOGIC.name, durable="logic-notifications", subjects=("logic.run.>",), start="new", max_ack_pending=1_000
+    stream=LOGIC.name, durable="logic-notifications", subjects=("logic.run.>",), start="new", max_ack_pending=10_000
 )
 """From the first start of logic on; nobody wants to be told what rules had to say months ago."""
 MAX_TRIES: Final = 10_000
@@ -34,7 +34,7 @@ MAX_TRIES: Final = 10_000
 FIRST_PAUSE: Final = SECOND // 2
 LONGEST_PAUSE: Final = 60 * SECOND
 MOST_WAITING: Final = 200
-"""For one target; it must not take the place of all others."""
+"""For one target; it must not take the place of all others, of which there may be as many as people have mail."""
 TURN: Final = 10 * SECOND
 """One target may keep a batch, and with it all others, for so long and for the try that it is at."""
 REMEMBERED: Final = 10_000

@@ -8,11 +8,12 @@ from psycopg import AsyncRawCursor
 
 from kaiser.contracts import cursors
 from kaiser.contracts.codes import Code
-from kaiser.contracts.events.logic import RuleSkipped, RunEnded, RunStarted
+from kaiser.contracts.events.logic import RuleSkipped, RunEnded
 from kaiser.contracts.logic import RunsQuery, RunView, Told
 from kaiser.contracts.queries import Page
 from kaiser.contracts.refusals import Refusal
 from kaiser.logic import statements
+from kaiser.logic.backtest import begun
 from kaiser.logic.recording import decoder
 from kaiser.timescale import Instant, Pool
 
@@ -129,24 +130,11 @@ def view_of(row: Row) -> RunView:
             cause=began.cause,
             decisions=[told(seq, kind, body)],
         )
-    view = view_of_start(began)
+    view = begun(began)
     if ended is None:
         return view
     end: RunEnded = decoder.decode(RunEnded.TYPE, ended.encode())
     return msgspec.structs.replace(view, outcome=end.outcome, reason=end.code, detail=end.detail, ended_at=end.at)
-
-
-def view_of_start(started: RunStarted) -> RunView:
-    """A run that has begun."""
-    return RunView(
-        rule_id=started.rule_id,
-        version=started.version,
-        run_id=started.run_id,
-        branch=started.branch,
-        outcome="running",
-        started_at=started.at,
-        cause=started.cause,
-    )
 
 
 def told(seq: int, kind: str, body: str) -> Told:
