@@ -17,6 +17,7 @@ from kaiser.logic import marks
 from kaiser.logic.checkpoints import Checkpoint, Checkpoints
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.following import Following, LostTrackError
+from kaiser.logic.inflow import Hear
 from kaiser.logic.marks import Mark
 from kaiser.logic.metrics import LogicMetrics
 from kaiser.logic.times import SECOND
@@ -42,6 +43,7 @@ class Deciding:
         log: The connection.
         plugins: Conditions of others.
         kept: Checkpoints.
+        on_readings: Told of readings as they come.
         metrics: Where to count.
         ttl_s: How long decisions are kept, seconds.
         checkpoint_s: Seconds between two checkpoints.
@@ -58,6 +60,7 @@ class Deciding:
         log: EventLog,
         plugins: Mapping[str, Evaluator],
         kept: Checkpoints,
+        on_readings: Hear,
         metrics: LogicMetrics,
         *,
         ttl_s: int,
@@ -70,6 +73,7 @@ class Deciding:
         self._log = log
         self._plugins = plugins
         self._kept = kept
+        self._on_readings = on_readings
         self._metrics = metrics
         self._ttl_s = ttl_s
         self._checkpoint_s = checkpoint_s
@@ -165,7 +169,7 @@ class Deciding:
                     await self._news.wait()
 
     async def _open(self, checkpoint: Checkpoint | None) -> Following:
-        following = Following(self._log, self._plugins, checkpoint)
+        following = Following(self._log, self._plugins, checkpoint, self._on_readings)
         self.following = await following.__aenter__()
         return following
 

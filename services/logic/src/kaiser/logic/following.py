@@ -17,7 +17,7 @@ from kaiser.eventlog import EventLog, now_us
 from kaiser.logic.checkpoints import Checkpoint
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
-from kaiser.logic.inflow import Inflow
+from kaiser.logic.inflow import Hear, Inflow
 from kaiser.logic.marks import Mark
 from kaiser.logic.ordering import Order, replay
 from kaiser.logic.recollecting import Recollection
@@ -45,6 +45,7 @@ class Following:
         log: The connection.
         plugins: Conditions of others.
         checkpoint: Where to go on from; None to begin with what the log holds.
+        on_readings: Told of readings as they come.
 
     Attributes:
         engine: The engine.
@@ -52,13 +53,20 @@ class Following:
         written: What instances have written.
     """
 
-    def __init__(self, log: EventLog, plugins: Mapping[str, Evaluator], checkpoint: Checkpoint | None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        plugins: Mapping[str, Evaluator],
+        checkpoint: Checkpoint | None,
+        on_readings: Hear,
+    ) -> None:
         mark = None if checkpoint is None else checkpoint.mark
         self.engine = Engine(plugins) if checkpoint is None else Engine.restore(bytes(checkpoint.engine), plugins)
-        self.inflow = Inflow(log, {} if mark is None else mark.taken)
+        self.inflow = Inflow(log, {} if mark is None else mark.taken, on_readings)
         self.written = Written(log, mark)
         self.mark = mark
         self._log = log
+        self._on_readings = on_readings
         self._told = Recollection()
         self._unpublished: list[RunDecision] = []
         self._reading: asyncio.Task[None] | None = None
@@ -144,7 +152,7 @@ class Following:
         self.engine.recalling.begin(told, 0 if mark is None else mark.clock)
         now = now_us()
         since = max(min(told.oldest or now, now) - LOOK_BACK, now - MOST_LOOK_BACK)
-        self.inflow = Inflow(self._log, {}, readings_since=since)
+        self.inflow = Inflow(self._log, {}, self._on_readings, readings_since=since)
 
     async def _backlog(self) -> list[Decision]:
         """Take in everything that has come by now."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -10,6 +10,7 @@ import nats.errors
 import structlog
 from nats.js.errors import NotFoundError
 
+from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import TELEMETRY
 from kaiser.eventlog import EventLog, OrderedReader, now_us
 from kaiser.logic import feeds
@@ -29,6 +30,13 @@ STALLED_S: Final = 2.0
 AGAIN_S: Final = 0.25
 
 
+Hear = Callable[[Readings], None]
+
+
+def _nobody(_: Readings) -> None:
+    """Stands for somebody who wants to hear of readings."""
+
+
 class Inflow:
     """Everything that comes, from a point on.
 
@@ -36,6 +44,7 @@ class Inflow:
         log: The connection.
         taken: Sequence of the last message that is known, by stream; a stream that is not in it begins with as much of
             the past as its source asks for.
+        on_readings: Told of every batch of readings as it comes.
         readings_since: Where the readings begin that were stored then or later, unix microseconds, for one that knows
             none.
 
@@ -45,13 +54,16 @@ class Inflow:
         clock: The clock by which messages are stored.
     """
 
-    def __init__(self, log: EventLog, taken: Mapping[str, int], *, readings_since: int = 0) -> None:
+    def __init__(
+        self, log: EventLog, taken: Mapping[str, int], on_readings: Hear = _nobody, *, readings_since: int = 0
+    ) -> None:
         self.feeds = {source.stream: Feed(source.stream, taken.get(source.stream, 0)) for source in SOURCES}
         self.changed = asyncio.Event()
         self.clock = ServerClock()
         self._log = log
         self._known = frozenset(taken)
         self._readings_since = readings_since
+        self._on_readings = on_readings
         self._room = asyncio.Event()
         self._heard: dict[str, float] = {}
         self._past: dict[str, int] = {}
@@ -130,7 +142,10 @@ class Inflow:
                     if not feed.behind:
                         self.clock.observe(came[-1].stored_at, now_us())
                     for delivery in came:
-                        feed.add(message_of(delivery), delivery.seq, delivery.stored_at)
+                        message = message_of(delivery)
+                        feed.add(message, delivery.seq, delivery.stored_at)
+                        if message is not None and isinstance(message.event, Readings):
+                            self._on_readings(message.event)
                     feed.behind = reader.pending > 0
                     self._heard[source.stream] = time.monotonic()
                     self.changed.set()

@@ -64,11 +64,12 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()
         frame.registry.register(metrics)
-        rules = Rules(log)
+        rules, surveyor = Rules(log), Surveyor(log)
         deciding = Deciding(
             log,
             conditions,
             Checkpoints(log, SERVICE),
+            surveyor.measured,
             metrics,
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
@@ -76,10 +77,13 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         past = Past(frame, log, settings, rules, conditions)
         await past.open()
         frame.spawn("rules", rules.run())
+        for name, surveying in surveyor.spawnable().items():
+            frame.spawn(name, surveying)
         for consumer in (EFFECTS, NOTIFICATIONS):
             await ensure_consumer(log, consumer)
         await rules.wait_caught_up()
-        for answerer in _answerers(frame, log, rules, deciding, past, conditions, frozenset(hooks), settings):
+        surroundings = Surroundings(log, surveyor, frozenset(hooks))
+        for answerer in _answerers(rules, deciding, past, conditions, surroundings, settings):
             await answerer.serve(log.nc)
             frame.on_stop(answerer.close)
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
@@ -100,20 +104,14 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
 
 
 def _answerers(
-    frame: Frame,
-    log: EventLog,
     rules: Rules,
     deciding: Deciding,
     past: Past,
     conditions: Mapping[str, Evaluator],
-    webhooks: frozenset[str],
+    surroundings: Surroundings,
     settings: LogicSettings,
 ) -> tuple[Answerer, Answerer]:
     """Who answers: at once, and with patience."""
-    surveyor = Surveyor(log)
-    for name, surveying in surveyor.spawnable().items():
-        frame.spawn(name, surveying)
-    surroundings = Surroundings(log, surveyor, webhooks)
     orders = Orders(
         rules,
         surroundings,
