@@ -60,3 +60,10 @@ def test_a_secret_is_not_told_in_the_error() -> None:
         hooks_of('{"a": {"url": "https://x", "secret": "short-one"}}')
     assert "short-one" not in str(problem.value)
     assert hooks_of("") == {}
+
+
+def test_a_secret_that_no_receiver_could_check_is_refused_at_the_start() -> None:
+    with pytest.raises(HooksError) as problem:
+        hooks_of('{"office": {"url": "https://x", "secret": "whsec_not-base-64-at-all!"}}')
+    assert "office" in str(problem.value)
+    assert "not-base-64" not in str(problem.value)

@@ -54,11 +54,18 @@ def hooks_of(text: str) -> dict[str, Hook]:
         HooksError: It is something else.
     """
     try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Hook])
+        hooks = msgspec.json.decode(text or "{}", type=dict[str, Hook])
     except msgspec.ValidationError as error:
         raise HooksError(f"{VARIABLE}: {error}") from None
     except msgspec.DecodeError as error:
         raise HooksError(f"{VARIABLE}: it is no JSON: {error}") from None
+    for name, hook in hooks.items():
+        try:
+            _key(hook.secret)
+        except binascii.Error:
+            # Whoever checks signatures would find every one of them wrong
+            raise HooksError(f"{VARIABLE}: what follows {PREFIX} in the secret of {name!r} is no base64") from None
+    return hooks
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -126,8 +133,5 @@ class Webhooks:
 
 def _key(secret: str) -> bytes:
     if secret.startswith(PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-        except binascii.Error:
-            return secret.encode()
+        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     return secret.encode()
