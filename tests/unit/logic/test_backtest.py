@@ -8,9 +8,10 @@ from msgspec.structs import replace
 from kaiser.contracts.events.logic import AlarmRaised, RunStarted
 from kaiser.contracts.events.safeguards import EmergencyRequested, Hours, Limits, LimitsSet, Scope
 from kaiser.contracts.rules import AllOf, Command, CronTrigger, Delay
-from kaiser.logic.backtest import Trial, backtest, commanded, what_if
+from kaiser.logic.backtest import Trial, backtest, what_if
 from kaiser.logic.engine import Engine
 from kaiser.logic.ordering import Ledger, Message, replay
+from kaiser.logic.walking import commanded
 
 from .builders import ESP, HOUR, MINUTE, NOON, OFF, ON, PUMP, SECOND, SOIL, below, readings, rule, status
 from .greenhouse import MIDNIGHT, RULES, a_day

@@ -28,11 +28,13 @@ from kaiser.contracts.rules import (
     SunTrigger,
     SwitchRule,
 )
+from kaiser.logic.engine import Engine
 from kaiser.logic.trying import dry_run
 
 from .builders import (
     AIR,
     ESP,
+    FAN,
     HOUR,
     MINUTE,
     NOON,
@@ -510,3 +512,51 @@ def test_no_run_has_the_name_of_an_earlier_one_though_its_rule_rested():
     site.measures(20)
     runs = [each.run_id for each in site.of(RunStarted)]
     assert runs == ["r.1.1", "r.1.2"]
+
+
+FAN_ON, FAN_OFF = (Command(actuator=FAN, command=word, wait=False) for word in ("ON", "OFF"))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        rule(None, (FAN_ON,), triggers=(EventTrigger(event="discovered"),)),
+        rule(DRY, (FAN_ON,), otherwise=(FAN_OFF,)),
+    ],
+)
+def test_a_version_that_would_not_put_back_what_the_one_before_has_done_waits_until_that_has(after) -> None:
+    site = Site()
+    site.define(rule(DRY, (ON,), otherwise=(Delay(for_s=60), OFF)))
+    site.measures(20.0)
+    site.define(after, version=2)
+    assert site.commands() == ["r ON 25"]
+    site.enable(version=2)
+    site.engine = Engine.restore(site.engine.snapshot())
+    site.passes(2 * MINUTE)
+    site.measures(20.0)
+    assert site.commands()[:2] == ["r ON 25", "r OFF 25"]
+    assert site.commands()[2:] == ([] if after.triggers else ["r ON 26"])
+    assert site.engine.core.rules["r"].state.version == 2
+    assert [each.outcome for each in site.of(RunEnded)] == ["succeeded"] * len(site.of(RunStarted))
+
+
+def test_a_rule_that_is_disabled_while_a_version_waits_rests() -> None:
+    site = Site()
+    site.define(rule(DRY, (ON,), otherwise=(Delay(for_s=60), OFF)))
+    site.measures(20.0)
+    site.define(rule(DRY, (FAN_ON,)), version=2)
+    site.passes(SECOND)
+    site.disable()
+    site.passes(2 * MINUTE)
+    assert site.commands() == ["r ON 25", "r OFF 25"]
+    assert not site.engine.core.rules
+
+
+def test_a_version_that_puts_back_what_the_one_before_has_done_goes_on_at_once() -> None:
+    site = Site()
+    site.define(rule(DRY, (ON,), otherwise=(OFF,)))
+    site.measures(20.0)
+    site.define(rule(below(35.0), (ON,), otherwise=(OFF, FAN_OFF)), version=2)
+    assert site.commands() == ["r ON 25"]
+    site.measures(40.0)
+    assert site.commands() == ["r ON 25", "r OFF 25", "r OFF 26"]

@@ -23,15 +23,15 @@ from kaiser.contracts.events.logic import (
 from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.logic import BacktestReport, Change, RunView, Told, WhatIfReport
-from kaiser.contracts.rules import Command, Ramp, Rule
+from kaiser.contracts.rules import Rule
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
 from kaiser.logic.ordering import Ledger, Message
 from kaiser.logic.past.watching import watch_of
 from kaiser.logic.simulating import Simulated
-from kaiser.logic.state import ActuatorKey
 from kaiser.logic.times import SECOND
+from kaiser.logic.walking import commanded
 from kaiser.logic.yard import SAFEGUARDS
 
 MOST_RUNS: Final = 1000
@@ -251,18 +251,6 @@ def differences(before: Iterable[CommandAsked], after: Iterable[CommandAsked]) -
                 j, first = j + 1, None
             actuator = ActuatorRef(esp_id, gpio)
             yield _change(actuator, command, level, first, second)
-
-
-def commanded(rule: Rule) -> Iterator[ActuatorKey]:
-    """Every actuator that a rule commands."""
-    waiting: list[Any] = [*rule.actions, *rule.otherwise]  # actions, and what they are made of
-    while waiting:
-        action = waiting.pop()
-        if isinstance(action, Command | Ramp):
-            yield action.actuator.esp_id, action.actuator.gpio
-        for name in ("steps", "branches", "options", "action", "do", "otherwise"):
-            inner = getattr(action, name, None)
-            waiting.extend(inner if isinstance(inner, tuple) else [inner] if isinstance(inner, msgspec.Struct) else [])
 
 
 def _change(actuator: ActuatorRef, command: str, level: float | None, before: int | None, after: int | None) -> Change:

@@ -342,16 +342,18 @@ class Engine:
     def _drain(self) -> None:
         """Let follow what follows, until nothing does."""
         core = self.core
-        while core.happenings or core.switches:
+        while core.happenings or core.switches or any(not rule.runs for rule in core.leaving):
             while core.switches:
                 rule_id, enabled = core.switches.pop(0)
                 if self._rulebook.enable(rule_id) if enabled else self._rulebook.disable(rule_id):
                     self._reindex()
             if core.happenings:
                 self._tell(core.happenings.popleft())
-        for rule in core.leaving:
-            self._rulebook.dismiss(rule)
-        core.leaving = [rule for rule in core.leaving if rule.runs]
+                continue
+            gone = [rule for rule in core.leaving if not rule.runs]
+            core.leaving = [rule for rule in core.leaving if rule.runs]
+            for rule in gone:
+                self._rulebook.dismiss(rule)
 
     def _tell(self, happening: Happening) -> None:
         core, glimpse, occurrence = self.core, happening.glimpse, happening.occurrence

@@ -7,6 +7,7 @@ from kaiser.logic.live import LiveRule
 from kaiser.logic.settling import Settling
 from kaiser.logic.state import Definition
 from kaiser.logic.times import NEVER
+from kaiser.logic.walking import commanded
 
 
 class Rulebook:
@@ -43,9 +44,12 @@ class Rulebook:
         if definition is None or number not in definition.versions:
             return False
         before = core.rules.get(rule_id)
-        if definition.live == number and before is not None and not before.state.leaving:
+        if definition.live == number and before is not None:
             return False
+        waits = before is not None and before.state.leaving and definition.live
         definition.live = number
+        if waits:
+            return True
         try:
             after = LiveRule(rule_id, number, definition.versions[number], core.world, core.plugins)
         except ConditionError as error:
@@ -53,6 +57,10 @@ class Rulebook:
             core.broken[rule_id] = f"{error.where}: {error}"
             return False
         core.broken.pop(rule_id, None)
+        if before is not None and not before.state.leaving and _leaves_on(before, after):
+            self.disable(rule_id)
+            definition.live = number  # when the other has done what it does otherwise
+            return True
         after.state.number = definition.number
         if before is not None:
             self._settling.cancel_all(before, "RULE_CHANGED", f"version {number} takes its place")
@@ -101,19 +109,28 @@ class Rulebook:
         return rule
 
     def dismiss(self, rule: LiveRule) -> None:
-        """Let a rule go that is leaving and has nothing more to do."""
+        """Let a rule go that is leaving and has nothing more to do, and the version live that waits for that."""
         core = self._core
         if rule.state.leaving and not rule.runs and core.rules.get(rule.rule_id) is rule:
             del core.rules[rule.rule_id]
             core.definitions[rule.rule_id].number = rule.state.number
             core.claims.forget(rule.rule_id)
             self.sort()
+            if version := core.definitions[rule.rule_id].live:
+                self.enable(rule.rule_id, version)
 
     def sort(self) -> None:
         """Bring rules into their order, and look at nothing that none of them watches."""
         core = self._core
         core.order = tuple(sorted(core.rules.values(), key=lambda rule: (rule.rule.priority, rule.rule_id)))
         core.stale_index = True
+
+
+def _leaves_on(before: LiveRule, after: LiveRule) -> bool:
+    """Whether a version has done something that the next one would not put back when its condition is over."""
+    acted = before.by_condition and before.state.acted and bool(before.rule.otherwise)
+    covered = after.by_condition and set(commanded(before.rule)) <= set(commanded(after.rule))
+    return acted and not covered
 
 
 def _hand_over(before: LiveRule, after: LiveRule) -> None:

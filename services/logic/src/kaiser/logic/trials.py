@@ -15,13 +15,13 @@ from kaiser.contracts.refusals import Refusal, refusal_of
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import new_id
 from kaiser.logic import validating
-from kaiser.logic.backtest import commanded
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.definitions import Life, tried
 from kaiser.logic.past.jobs import Job, Tried
 from kaiser.logic.past.processes import Processes
 from kaiser.logic.past.watching import others
 from kaiser.logic.rules import Rules
+from kaiser.logic.walking import commanded
 from kaiser.service.answering import Answerer, Requests
 from kaiser.service.settings import NatsSettings
 

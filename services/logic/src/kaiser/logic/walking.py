@@ -8,15 +8,18 @@ from kaiser.contracts.rules import (
     AnyOf,
     AtLeast,
     Choose,
+    Command,
     Condition,
     Not,
     Parallel,
+    Ramp,
     Repeat,
     Rule,
     Sequence,
     Sustained,
     WaitUntil,
 )
+from kaiser.logic.state import ActuatorKey
 
 
 def actions(rule: Rule) -> Iterator[tuple[str, Action]]:
@@ -39,6 +42,13 @@ def conditions(rule: Rule) -> Iterator[tuple[str, Condition]]:
             case Choose(options=options):
                 for i, option in enumerate(options):
                     yield from _condition(f"{path}.options[{i}].when", option.when)
+
+
+def commanded(rule: Rule) -> Iterator[ActuatorKey]:
+    """Every actuator that a rule commands."""
+    for _, action in actions(rule):
+        if isinstance(action, Command | Ramp):
+            yield action.actuator.esp_id, action.actuator.gpio
 
 
 def _action(path: str, action: Action) -> Iterator[tuple[str, Action]]:

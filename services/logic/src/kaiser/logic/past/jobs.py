@@ -10,11 +10,12 @@ from kaiser.contracts.logic import BacktestReport, Explanation, WhatIfReport
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import EventLog
-from kaiser.logic.backtest import Trial, commanded, compared
+from kaiser.logic.backtest import Trial, compared
 from kaiser.logic.conditions import ConditionError, Evaluator
 from kaiser.logic.past.gathering import gathered
 from kaiser.logic.past.looking import looked_back
 from kaiser.logic.past.watching import watch_of
+from kaiser.logic.walking import commanded
 
 MOST_BYTES: Final = 700_000
 """A reply is one NATS message of at most 1 MiB."""
