@@ -1,6 +1,8 @@
 """TCP ports on the loopback address: which ones Kaiser uses, and who is in the way."""
 
+import contextlib
 import errno
+import random
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -11,6 +13,9 @@ import psutil
 from kaiser.local.errors import LocalError, PortTakenError
 
 LOOPBACK: Final = "127.0.0.1"
+OWN: Final = range(12_000, 32_000)
+"""Below what systems give to outgoing connections: from 32768 on Linux, from 49152 on others."""
+TRIES: Final = 100
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,14 +73,13 @@ def ports_from(environment: Mapping[str, str]) -> Ports:
 
 def free_ports() -> Ports:
     """Ports that nobody listens on at this moment, for a Kaiser beside others."""
-    sockets = [socket.socket() for _ in VARIABLES]
-    try:
-        for probe in sockets:
-            probe.bind((LOOPBACK, 0))
-        return Ports(**{name: probe.getsockname()[1] for name, probe in zip(VARIABLES, sockets, strict=True)})
-    finally:
-        for probe in sockets:
-            probe.close()
+    found: dict[int, str] = {}
+    for name in VARIABLES:
+        port = free_port()
+        while port in found:
+            port = free_port()
+        found[port] = name
+    return Ports(**{name: port for port, name in found.items()})
 
 
 def require_free(ports: Ports, names: Iterable[str] = tuple(VARIABLES)) -> None:
@@ -96,11 +100,15 @@ def require_free(ports: Ports, names: Iterable[str] = tuple(VARIABLES)) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody listens on at this moment, and that the system gives to no outgoing connection.
+
+    One of those would be taken as soon as whoever listens is killed, and not be free when it is started again.
+    """
+    for port in random.sample(OWN, TRIES):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+    raise LocalError(f"none of {TRIES} ports from {OWN.start} on is free")
 
 
 def accepts(port: int) -> bool:
