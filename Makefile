@@ -7,11 +7,12 @@ BIN := .venv/bin
 LOCAL := $(BIN)/python -m kaiser.local
 DURATION ?=
 SERVICE ?=
+DEVICES ?=
 ARGS ?=
 MINUTES ?=
 KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo rules test test-containers lint bench chaos ledger audit contracts clean lock
+.PHONY: help venv setup up down status logs demo fleet rules test test-containers lint bench chaos ledger audit contracts clean lock
 
 help: ## These lines
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,10 @@ logs: venv ## Follow the logs; SERVICE=bridge for one of them
 
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
+
+fleet: venv ## Simulated devices for what make up has started, until Ctrl-C; DEVICES=4
+	@$(BIN)/python -m kaiser.fleet run --port $${KAISER_MQTT_PORT:-1883} --user device \
+	  --password-file $${KAISER_HOME:-.kaiser}/secrets/mqtt-device --devices $(or $(DEVICES),4) --sensors 3 --interval 2
 
 rules: venv ## Rules on the command line, as of docs/rules.md; ARGS="list", ARGS="why RULE"
 	@$(LOCAL) rules $(or $(ARGS),--help)

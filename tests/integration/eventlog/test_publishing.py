@@ -86,6 +86,14 @@ async def test_an_expectation_that_does_not_hold_is_a_conflict(log: EventLog):
     assert ack.seq == 2
 
 
+async def test_what_is_expected_is_looked_at_before_the_id(log: EventLog):
+    """Or who comes late with an id that another has stored would take the other's event for its own."""
+    await log.publish(fact(1, subject="fact.k.a"))
+    await log.publish(fact(2, subject="fact.k.a"))
+    with pytest.raises(ConcurrencyConflict, match="wrong last sequence"):
+        await log.publish(fact(2, subject="fact.k.a"), expect=Expectation(1, "fact.k.*"))
+
+
 async def test_a_batch_is_stored_as_a_whole_or_not_at_all(log: EventLog):
     batch = [fact(i, subject=f"fact.k.{i}") for i in range(3)]
     assert (await publish_atomically(log, batch, expect=Expectation(0, "fact.k.*"))).seq == 3

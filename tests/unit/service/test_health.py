@@ -3,7 +3,7 @@
 import json
 
 from kaiser.service.health import Finding, Health, State
-from kaiser.service.metrics import new_registry
+from kaiser.service.metrics import exposition, new_registry
 from kaiser.service.probes import Probes
 
 
@@ -23,6 +23,17 @@ def test_a_connection_that_was_never_there_is_waited_for_and_one_that_was_is_mis
     assert health.report().checks["nats"] == Finding(State.OK)
     up = False
     assert health.report().checks["nats"].state is State.FAILING
+
+
+def test_metrics_say_which_check_is_not_well() -> None:
+    health, registry = Health(), new_registry()
+    health.add("nats", lambda: Finding(State.OK))
+    health.add("database", lambda: Finding(State.FAILING, "away for 3 s"))
+    registry.register(health)
+    lines = exposition(registry)[1].decode().splitlines()
+    assert {'kaiser_check_ok{check="nats"} 1.0', 'kaiser_check_ok{check="database"} 0.0', "kaiser_ready 0.0"} <= set(
+        lines
+    )
 
 
 def test_probes_answer_their_paths_and_say_so_on_others() -> None:

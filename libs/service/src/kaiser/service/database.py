@@ -1,10 +1,14 @@
 """The database within the frame: whether it answers, and its schema brought up to date once it does."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final, LiteralString
 
 import structlog
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from kaiser.service.frame import Frame
 from kaiser.service.health import Finding, State
 from kaiser.timescale import Database, DatabaseAway, Pool, migrate, read_edition, wait_for_database
 
@@ -28,11 +32,31 @@ class DatabaseWatch:
         self._pool = pool
         self._look = look
         self._meanwhile = meanwhile
+        self._service = ""
         self._finding = Finding(State.STARTING, "waiting for the database")
+
+    def show(self, frame: Frame) -> None:
+        """In a service's health and metrics."""
+        self._service = frame.name
+        frame.health.add("database", self.finding)
+        frame.registry.register(self)
 
     def finding(self) -> Finding:
         """What the last look showed."""
         return self._finding
+
+    def collect(self) -> Iterable[Metric]:
+        """How busy the pool is, for metrics."""
+        use, prefix = self._pool.use(), f"kaiser_{self._service}_database"
+        connections = GaugeMetricFamily(f"{prefix}_connections", "Connections of the pool.", labels=["state"])
+        connections.add_metric(["idle"], use.idle)
+        connections.add_metric(["used"], use.open - use.idle)
+        yield connections
+        yield GaugeMetricFamily(f"{prefix}_waiting", "Callers that wait for a connection.", use.waiting)
+        yield CounterMetricFamily(f"{prefix}_waits", "Times that a caller waited for a connection.", value=use.waits)
+        yield CounterMetricFamily(
+            f"{prefix}_wait_seconds", "Seconds that callers waited for connections.", value=use.waited_s
+        )
 
     async def run(self) -> None:
         """Look, until cancelled."""

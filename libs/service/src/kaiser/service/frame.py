@@ -86,6 +86,7 @@ class Frame:
         self._on_stopping = on_stopping
         self.health = Health()
         self.registry = new_registry()
+        self.registry.register(self.health)
         self.started = False
         self._stop = asyncio.Event()
         self._tasks: dict[asyncio.Task[Any], str] = {}

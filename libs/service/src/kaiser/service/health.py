@@ -1,9 +1,11 @@
 """Health in words: named checks, each with a state and a sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 import msgspec
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
 
 
 class State(StrEnum):
@@ -62,3 +64,14 @@ class Health:
         """Ask every check."""
         findings = {name: check() for name, check in self._checks.items()}
         return Report(all(finding.state is State.OK for finding in findings.values()), findings)
+
+    def collect(self) -> Iterable[Metric]:
+        """The same for metrics: what has been wrong for minutes is an alert."""
+        report = self.report()
+        yield GaugeMetricFamily("kaiser_ready", "Whether the service can do its work.", float(report.ready))
+        checks = GaugeMetricFamily(
+            "kaiser_check_ok", "Whether a part of the service is well; `/health/ready` has the words.", labels=["check"]
+        )
+        for name, finding in report.checks.items():
+            checks.add_metric([name], float(finding.state is State.OK))
+        yield checks

@@ -1,7 +1,7 @@
 """TimescaleDB: pool, migrations, hypertables, retention, licence detection."""
 
 from kaiser.timescale.arrays import float8_array, int8_array, timestamp_array
-from kaiser.timescale.connecting import Database, Pool, connect, wait_for_database
+from kaiser.timescale.connecting import Database, Pool, PoolUse, connect, wait_for_database
 from kaiser.timescale.errors import BadData, DatabaseAway, TimescaleError, translated
 from kaiser.timescale.licence import Edition, read_edition
 from kaiser.timescale.migrations import migrate
@@ -17,6 +17,7 @@ __all__ = (
     "Instant",
     "Lifetime",
     "Pool",
+    "PoolUse",
     "Retention",
     "TimescaleError",
     "connect",

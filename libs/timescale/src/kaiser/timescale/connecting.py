@@ -87,6 +87,24 @@ async def wait_for_database(database: Database) -> AsyncConnection:
             return connection
 
 
+class PoolUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pool does at this moment, and what it did since it was opened.
+
+    Attributes:
+        open: Connections.
+        idle: Of these, the ones that nobody uses.
+        waiting: Callers that wait for one.
+        waits: Times that a caller had to wait.
+        waited_s: Seconds that they waited, all together.
+    """
+
+    open: int
+    idle: int
+    waiting: int
+    waits: int
+    waited_s: float
+
+
 class Pool:
     """Connections for short reads. Opens without the database, and answers quickly that it is away."""
 
@@ -119,6 +137,17 @@ class Pool:
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close(timeout=2)
+
+    def use(self) -> PoolUse:
+        """How busy it is."""
+        stats = self._pool.get_stats()
+        return PoolUse(
+            open=stats.get("pool_size", 0),
+            idle=stats.get("pool_available", 0),
+            waiting=stats.get("requests_waiting", 0),
+            waits=stats.get("requests_queued", 0),
+            waited_s=stats.get("requests_wait_ms", 0) / 1000,
+        )
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

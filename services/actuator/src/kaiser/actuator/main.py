@@ -49,7 +49,7 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     meanwhile = "commands go on; their lists and history are there again when it is back"
     watch = DatabaseWatch(pool, "SELECT 1 FROM actuator.progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
-    frame.health.add("database", watch.finding)
+    watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")

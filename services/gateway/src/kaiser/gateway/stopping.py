@@ -31,7 +31,7 @@ def fault(scope: Scope) -> tuple[str, str]:
     """
     if field := scope.fault():
         given = getattr(scope, field) is not None
-        return field, f"a stop of kind {scope.kind} {'takes no' if given else 'needs a'} {field}"
+        return field, f"a stop of kind {scope.kind} {'takes no' if given else 'wants'} {field}"
     if scope.esp_id is not None and not is_esp_id(scope.esp_id):
         return "esp_id", f"{scope.esp_id!r} is not the id of a device: ESP_ and 6 to 8 upper-case hexadecimal digits"
     if scope.gpio is not None and not 0 <= scope.gpio <= LAST_PIN:

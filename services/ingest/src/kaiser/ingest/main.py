@@ -66,7 +66,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     meanwhile = "readings go on, and are recorded when it is back"
     watch = DatabaseWatch(pool, "SELECT 1 FROM ingest.progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
-    frame.health.add("database", watch.finding)
+    watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")

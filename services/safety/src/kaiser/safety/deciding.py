@@ -187,7 +187,10 @@ def _device(case: Case) -> Objection | None:
     if not member.approved:
         code, detail = Code.DEVICE_STATE_FORBIDS, f"the device is {member.standing}"
     elif case.ref.gpio not in member.actuators:
-        code, detail = Code.ACTUATOR_NOT_FOUND, f"the device has no actuator at {case.ref.gpio}"
+        code, detail = (
+            Code.ACTUATOR_NOT_FOUND,
+            f"nobody has configured an actuator on pin {case.ref.gpio} of this device here",
+        )
     elif not member.online:
         code, detail = Code.ESP_OFFLINE, f"the device is not there ({member.lost_because or 'never heard'})"
         saw["lost_at"] = member.lost_at

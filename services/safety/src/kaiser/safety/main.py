@@ -63,7 +63,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     pool = Pool(settings.database())
     watch = DatabaseWatch(pool, "SELECT 1 FROM safety.progress", meanwhile=MEANWHILE)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
-    frame.health.add("database", watch.finding)
+    watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
         frame.health.connected("event log", lambda: log.connected, whom="NATS")

@@ -56,7 +56,7 @@ class Past:
     async def open(self) -> None:
         """Begin to wait for the database, to record what it is to keep, and to watch it."""
         watch = DatabaseWatch(self._pool, "SELECT 1 FROM logic.progress", meanwhile=MEANWHILE)
-        self._frame.health.add("database", watch.finding)
+        watch.show(self._frame)
         await self._pool.open()
         self._frame.spawn("watch", watch.run())
         self._frame.spawn("recording", self._record())
