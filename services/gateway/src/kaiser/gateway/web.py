@@ -1,6 +1,6 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
 from litestar.datastructures import State
@@ -27,6 +27,7 @@ from kaiser.gateway.api import (
     parquet,
     problems,
     registry,
+    repeating,
     rule_runs,
     rule_texts,
     rules,
@@ -36,14 +37,13 @@ from kaiser.gateway.api import (
     tickets,
     users,
 )
+from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
-
-LARGEST_BODY: Final = 1024 * 1024
 
 
 class Who(NamedTuple):
@@ -71,6 +71,7 @@ def application(
     metrics: GatewayMetrics,
     serving: Serving,
     names: RuleNames,
+    repeats: Repeats,
 ) -> Litestar:
     """The application over what the gateway has."""
 
@@ -175,6 +176,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
+        middleware=[repeating.Repeating],
         after_request=places.shown,
     )
     given = {
@@ -192,8 +194,8 @@ def application(
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": who.admission, "places": serving.places}),
-        request_max_body_size=LARGEST_BODY,
+        state=State({"admission": who.admission, "places": serving.places, "repeats": repeats}),
+        request_max_body_size=repeating.LARGEST_BODY,
         logging_config=None,
     )
     authorisation.check_table(app.routes)

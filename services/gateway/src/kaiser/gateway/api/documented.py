@@ -18,6 +18,7 @@ WORDS: Final = {
     403: "Not with this password, or not here.",
     404: "There is no such thing.",
     409: "Refused, for the state that things are in.",
+    412: "It is not what you saw; look again.",
     503: "Somebody who is needed is away; the same request may be sent again.",
 }
 
