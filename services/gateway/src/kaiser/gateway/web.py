@@ -17,6 +17,7 @@ from kaiser.gateway.api import (
     authorisation,
     calibration,
     commands,
+    conditions,
     devices,
     docs,
     emergencies,
@@ -176,7 +177,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
-        middleware=[repeating.Repeating],
+        middleware=[conditions.Tagging, repeating.Repeating],
         after_request=places.shown,
     )
     given = {

@@ -17,6 +17,7 @@ from kaiser.contracts.events.identity import Role, Scope
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway import places
 from kaiser.gateway.admission import Admission
+from kaiser.gateway.api import conditions
 from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 PREFIX: Final = "/api/v1"
@@ -209,7 +210,8 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     method = str(connection.scope.get("method", "GET"))
     if method == "OPTIONS":  # litestar answers with the methods that there are
         return
-    needs = TABLE[route_of(method, connection.scope["path_template"])]
+    route = route_of(method, connection.scope["path_template"])
+    needs = TABLE[route]
     if needs.role is None:
         return
     principal = connection.scope["user"] = await _admitted(connection)
@@ -218,6 +220,7 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")
         words = f"needs the scope {needs.scope}" if needs.scope else "is for people, and this is a key of a machine"
         raise PermissionDeniedException(words)
+    conditions.hold(route, connection.headers.get("if-match"))
     await _confine(connection, needs, principal)
 
 

@@ -19,6 +19,7 @@ from kaiser.eventlog import EventLog
 from kaiser.gateway.api import safeguard_views as views
 from kaiser.gateway.api.actuators import ACTUATOR
 from kaiser.gateway.api.commands import open_instant
+from kaiser.gateway.api.conditions import known
 from kaiser.gateway.api.documented import example, refusals
 from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
@@ -222,4 +223,5 @@ async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool
 
 
 async def _decided(event_log: EventLog, name: str, asked: SafetyOrder) -> views.SafetyDecisionView:
+    asked = msgspec.structs.replace(asked, known_seq=known())
     return views.decided(await order(event_log, "safety", name, asked, SafetyDecided))
