@@ -200,6 +200,7 @@ def application(
         logging_config=None,
     )
     authorisation.check_table(app.routes)
+    docs.complete(app)
     return app
 
 
