@@ -26,6 +26,7 @@ from kaiser.gateway.api import (
     keys,
     openid,
     parquet,
+    places_as_monolith,
     problems,
     registry,
     repeating,
@@ -45,6 +46,8 @@ from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
+from kaiser.gateway.sockets_as_monolith import PATH as MONOLITH_PATH
+from kaiser.gateway.sockets_as_monolith import MonolithConnection
 
 
 class Who(NamedTuple):
@@ -79,6 +82,12 @@ def application(
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
         await Connection(socket, serving).serve()
+
+    clients: dict[tuple[str, str], MonolithConnection] = {}
+
+    @websocket(MONOLITH_PATH)
+    async def live_as_monolith(socket: WebSocket[Any, Any, Any]) -> None:
+        await MonolithConnection(socket, serving, clients).serve()
 
     api = Router(
         authorisation.PREFIX,
@@ -117,6 +126,13 @@ def application(
             registry.leave_zone,
             registry.order_subzone,
             registry.dissolve_subzone,
+            places_as_monolith.assign,
+            places_as_monolith.zone_of,
+            places_as_monolith.devices_of,
+            places_as_monolith.unassigned,
+            places_as_monolith.assign_subzone,
+            places_as_monolith.subzones,
+            places_as_monolith.subzone,
             equipment.equipment,
             equipment.configure,
             sensors.sensors,
@@ -191,7 +207,7 @@ def application(
         "names": names,
     }
     app = Litestar(
-        route_handlers=[api, live, docs.assets()],
+        route_handlers=[api, live, live_as_monolith, docs.assets()],
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,

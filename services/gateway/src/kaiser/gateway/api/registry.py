@@ -15,6 +15,7 @@ from kaiser.contracts.commands import DeviceDecided, DeviceOrder
 from kaiser.contracts.events.registry import Board
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api.conditions import known
+from kaiser.gateway.api.documented import by_path
 from kaiser.gateway.asking import order
 from kaiser.gateway.places import must_be_in
 from kaiser.gateway.tokens import Principal
@@ -139,7 +140,12 @@ async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneW
     return await decided(event_log, "assign_zone", asked)
 
 
-@delete("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"])
+@delete(
+    ["/devices/{esp_id:str}/zone", "/zone/devices/{esp_id:str}/zone"],
+    operation_id=by_path,
+    status_code=202,
+    tags=["devices"],
+)
 async def leave_zone(event_log: EventLog, request: By, esp_id: str) -> Response[DecisionView]:
     """Take a ``head`` device out of its zone, with all of its subzones. ``dec`` firmware knows no way out."""
     asked = commands.AssignZone(esp_id=esp_id, by=who_asks(request), zone_id="")
@@ -162,7 +168,8 @@ async def order_subzone(
 
 
 @delete(
-    "/devices/{esp_id:str}/subzones/{subzone_id:str}",
+    ["/devices/{esp_id:str}/subzones/{subzone_id:str}", "/subzone/devices/{esp_id:str}/subzones/{subzone_id:str}"],
+    operation_id=by_path,
     status_code=202,
     tags=["devices"],
 )
@@ -172,7 +179,7 @@ async def dissolve_subzone(event_log: EventLog, request: By, esp_id: str, subzon
     return await decided(event_log, "order_subzone", asked)
 
 
-@patch("/devices/{esp_id:str}", tags=["devices"])
+@patch(["/devices/{esp_id:str}", "/esp/devices/{esp_id:str}"], operation_id=by_path, tags=["devices"])
 async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChanges) -> Response[DecisionView]:
     """Rename a device, or say what it is: which board, which firmware, which MAC address. Devices say none of these."""
     who = who_asks(request)

@@ -86,6 +86,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "zone_name": "North tent",
     "zones": ["north_tent"],
 }
+BY_PATTERN: Final = {"^([01][0-9]|2[0-3]):[0-5][0-9]$": "06:00"}
 NULL: Final = frozenset({"next_cursor", "offline_reason", "offline_since", "deaf_since", "losses_since", "drift_since"})
 """What is not the case in an example."""
 
@@ -142,6 +143,8 @@ class _Samples:
             return self._array(schema, name, within)
         if schema.get("format") == "date-time":
             return AT
+        if "pattern" in schema and schema["pattern"] in BY_PATTERN:
+            return BY_PATTERN[schema["pattern"]]
         if name in BY_NAME and _is_a(BY_NAME[name], kind):
             return BY_NAME[name]
         if kind in ("integer", "number"):
