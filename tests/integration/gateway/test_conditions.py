@@ -1,11 +1,12 @@
 """What can be read has a tag, and what is changed may be held to the one that was seen."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from kaiser.contracts import subjects
+from kaiser.contracts import queries, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.commands import DeviceDecided, RenameDevice, SetDeviceBoard
 from kaiser.contracts.refusals import Refusal
@@ -85,3 +86,20 @@ async def test_a_tag_that_is_none_is_refused_and_a_bare_number_taken(
 async def test_a_condition_that_would_not_be_held_to_is_refused(admin: httpx.AsyncClient) -> None:
     answer = await admin.post("/api/v1/users", json=NEW | {"username": "alan"}, headers={"If-Match": '"7"'})
     assert (answer.status_code, answer.json()["where"]) == (400, "If-Match")
+
+
+async def test_who_asks_for_the_same_at_once_shares_an_answer_unless_their_rights_differ(
+    standing: Standing, engineer: httpx.AsyncClient, admin: httpx.AsyncClient, owner: Owner
+) -> None:
+    page: queries.Page[queries.Zone] = queries.Page(items=[], next_cursor=None)
+
+    async def slowly(_: queries.ZonesQuery) -> queries.Page[queries.Zone]:
+        await asyncio.sleep(0.3)
+        return page
+
+    async with owner.answering((subjects.query("ingest", "zones"), queries.ZonesQuery, slowly)):
+        answers = await asyncio.gather(*(engineer.get("/api/v1/zones") for _ in range(20)), admin.get("/api/v1/zones"))
+        nobody = await engineer.get("/api/v1/zones", headers={"Authorization": "Bearer x"})
+    assert {answer.status_code for answer in answers} == {200}
+    assert nobody.status_code == 401
+    assert 2 <= len(owner.asked) <= 4  # two of the engineer's at most that came one after the other, and the admin's

@@ -36,6 +36,7 @@ from kaiser.gateway.api import (
     rules_as_monolith,
     safeguards,
     sensors,
+    sharing,
     tickets,
     users,
 )
@@ -193,7 +194,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
-        middleware=[conditions.Tagging, repeating.Repeating],
+        middleware=[conditions.Tagging, sharing.Sharing, repeating.Repeating],
         after_request=places.shown,
     )
     given = {
@@ -211,7 +212,9 @@ def application(
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": who.admission, "places": serving.places, "repeats": repeats}),
+        state=State(
+            {"admission": who.admission, "places": serving.places, "repeats": repeats, "flights": sharing.Flights()}
+        ),
         request_max_body_size=repeating.LARGEST_BODY,
         logging_config=None,
     )

@@ -39,7 +39,7 @@ class Repeating:
         asked: Any = scope  # litestar's scope is of two types
         headers = dict(asked["headers"])
         route = _route(asked)
-        if HEADER not in headers or route is None or (who := await _who(asked, headers)) is None:
+        if HEADER not in headers or route is None or (who := await who_asks(asked, headers)) is None:
             await self._app(scope, receive, send)
             return
         body = await _body(receive)
@@ -81,8 +81,8 @@ def _route(scope: Any) -> str | None:
     return None if needs is None or needs.role is None or route in OWNER_KNOWS else route
 
 
-async def _who(scope: Any, headers: dict[bytes, bytes]) -> Principal | None:
-    """Whose key it is; None for nobody, whom the guard of the route sends away."""
+async def who_asks(scope: Any, headers: dict[bytes, bytes]) -> Principal | None:
+    """Who sends a request; None for nobody, whom the guard of the route sends away."""
     given = headers.get(b"authorization", b"").decode("latin-1")
     if not given.startswith(SCHEME):
         return None
