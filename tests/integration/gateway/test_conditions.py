@@ -9,8 +9,9 @@ import pytest
 from kaiser.contracts import queries, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.commands import DeviceDecided, RenameDevice, SetDeviceBoard
+from kaiser.contracts.events.safeguards import ActuatorRef, AtMost
 from kaiser.contracts.refusals import Refusal
-from kaiser.contracts.safeguarding import SafetyDecided, SetLimits
+from kaiser.contracts.safeguarding import Interlock, InterlocksQuery, SafetyDecided, SetLimits
 
 from .clients import client_of
 from .conftest import Owner, Standing
@@ -103,3 +104,26 @@ async def test_who_asks_for_the_same_at_once_shares_an_answer_unless_their_right
     assert {answer.status_code for answer in answers} == {200}
     assert nobody.status_code == 401
     assert 2 <= len(owner.asked) <= 4  # two of the engineer's at most that came one after the other, and the admin's
+
+
+async def test_users_keys_interlocks_and_stops_come_one_by_one_and_in_pages(
+    admin: httpx.AsyncClient, owner: Owner
+) -> None:
+    for number in range(3):
+        await admin.post("/api/v1/keys", json={"name": f"k{number}", "scopes": ["read"]})
+    keys, cursor = [], ""
+    while cursor is not None:
+        page = (await admin.get("/api/v1/keys", params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        keys += page["items"]
+        cursor = page["next_cursor"]
+    assert keys == (await admin.get("/api/v1/keys")).json()["items"]
+    assert (await admin.get(f"/api/v1/keys/{keys[0]['key_id']}")).json() == keys[0]
+    assert (await admin.get("/api/v1/keys/none")).json()["code"] == "KEY_NOT_FOUND"
+    assert len((await admin.get("/api/v1/users?limit=1")).json()["items"]) == 1
+    rule = AtMost(most=1, actuators=(ActuatorRef("ESP_000001", 25), ActuatorRef("ESP_000001", 26)))
+    made = Interlock(interlock_id="one", rule=rule, by="ada", reason="r", at=1, seq=17)
+    found: queries.Page[Interlock] = queries.Page(items=[made], next_cursor=None)
+    async with owner.answering((subjects.query("safety", "interlocks"), InterlocksQuery, found)):
+        answer = await admin.get("/api/v1/interlocks/one")
+        assert (answer.json()["seq"], answer.headers["etag"][:4]) == (17, '"17-')
+        assert (await admin.get("/api/v1/interlocks/two")).json()["code"] == "INTERLOCK_NOT_FOUND"

@@ -85,6 +85,7 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /users/{user_id}/sessions": USERS,
     "GET /keys": USERS,
     "POST /keys": USERS,
+    "GET /keys/{key_id}": USERS,
     "DELETE /keys/{key_id}": USERS,
     # What was done
     "GET /audit": AUDIT,
@@ -146,6 +147,7 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /commands/{command_id}": CONTROL_PICKED,
     # Safety
     "GET /emergency-stops": PICK,
+    "GET /emergency-stops/{emergency_id}": PICK,
     "POST /emergency-stops": STOP,
     "POST /emergency-stops/{emergency_id}/release": RELEASE,
     "POST /actuators/emergency_stop": STOP,
@@ -153,6 +155,7 @@ TABLE: Final[dict[str, Needs]] = {
     "POST /actuators/clear_emergency": RELEASE,
     "POST /actuators/clear-emergency": RELEASE,
     "GET /interlocks": SURVEY,
+    "GET /interlocks/{interlock_id}": SURVEY,
     "PUT /interlocks/{interlock_id}": CONFIGURE_SITE,
     "DELETE /interlocks/{interlock_id}": CONFIGURE_SITE,
     "GET /safety/violations": PICK,

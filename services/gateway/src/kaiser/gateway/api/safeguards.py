@@ -21,6 +21,7 @@ from kaiser.gateway.api.actuators import ACTUATOR
 from kaiser.gateway.api.commands import open_instant
 from kaiser.gateway.api.conditions import known
 from kaiser.gateway.api.documented import example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
 from kaiser.gateway.api.views import PageView, page
@@ -102,10 +103,21 @@ async def reset_limits(
 
 
 @get("/interlocks", tags=["safety"], summary="List interlocks")
-async def interlocks(event_log: EventLog) -> PageView[views.InterlockView]:
-    """All rules between actuators, on one page."""
-    query = safeguarding.InterlocksQuery()
-    return page(await ask(event_log, "safety", "interlocks", query, Page[safeguarding.Interlock]), views.interlock)
+async def interlocks(
+    event_log: EventLog, limit: Limit = 100, cursor: str | None = None
+) -> PageView[views.InterlockView]:
+    """Rules between actuators, in the order of their ids."""
+    found = await _interlocks(event_log)
+    return part(found, views.interlock, by=lambda one: one.interlock_id, limit=limit, cursor=cursor)
+
+
+@get(INTERLOCK, tags=["safety"], summary="Show an interlock", responses=refusals(Code.INTERLOCK_NOT_FOUND))
+async def interlock(event_log: EventLog, interlock_id: str) -> views.InterlockView:
+    """One rule between actuators; its ``ETag`` is for ``If-Match`` of the next change."""
+    for found in await _interlocks(event_log):
+        if found.interlock_id == interlock_id:
+            return views.interlock(found)
+    raise Refusal(Code.INTERLOCK_NOT_FOUND, f"there is no interlock {interlock_id!r}", "interlock_id")
 
 
 @put(
@@ -206,6 +218,11 @@ async def clear_alert(
         raise Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over")
     asked = safeguarding.ClearAlert(alert_id=alert_id, by=who_asks(request), reason=data.reason)
     return await _decided(event_log, "clear_alert", asked)
+
+
+async def _interlocks(event_log: EventLog) -> list[safeguarding.Interlock]:
+    query = safeguarding.InterlocksQuery()
+    return (await ask(event_log, "safety", "interlocks", query, Page[safeguarding.Interlock])).items
 
 
 async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool:

@@ -16,7 +16,9 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.api.auth import Typed
 from kaiser.gateway.api.conditions import known
 from kaiser.gateway.api.documented import example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, who_asks
+from kaiser.gateway.api.sensors import Limit
 from kaiser.gateway.api.views import PageView, instant
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.storing import Identity
@@ -77,9 +79,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/users", tags=["users"], summary="List users")
-async def users(accounts: Accounts) -> PageView[AccountView]:
-    """All users, by name, on one page."""
-    return PageView([_view(accounts, user) for user in accounts.everybody()], None)
+async def users(accounts: Accounts, limit: Limit = 100, cursor: str | None = None) -> PageView[AccountView]:
+    """Users, by name."""
+    found = accounts.everybody()
+    return part(found, lambda one: _view(accounts, one), by=lambda one: one.username, limit=limit, cursor=cursor)
 
 
 @get(USER, tags=["users"], summary="Show a user", responses=refusals(Code.USER_NOT_FOUND))
