@@ -90,6 +90,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         roster = Roster()
         frame.spawn("roster", roster.follow(event_log))
         places = Places(roster)
+        frame.health.add("devices", places.finding)
         hub = Hub(metrics, places.zone_of, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
