@@ -72,6 +72,8 @@ class Visitor:
 
     async def come_and_go(self, over: asyncio.Event) -> None:
         """Visits until it is over."""
+        while not self.cursor:  # the first visit is where it begins
+            await self._for(self._visit(), 3, over)
         while not over.is_set():
             await self._for(self._visit(), self._chance.uniform(0.2, 2 * self._away_s), over)
             await self._for(asyncio.Event().wait(), self._chance.uniform(0, self._away_s), over)
