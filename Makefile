@@ -81,7 +81,7 @@ ifeq ($(ARGS),)
 endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
-	$(BIN)/pytest tests/chaos -m ""
+	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py -m ""
 
 contracts: venv ## Write contracts/ anew from the types
 	$(BIN)/python -m kaiser.contracts generate

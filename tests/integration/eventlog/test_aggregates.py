@@ -110,3 +110,16 @@ async def test_a_lost_acknowledgement_does_not_make_a_command_happen_twice(
     assert lost
     assert (executed.state, executed.last_seq) == (5 * count, 1 + count)
     assert len([d async for d in replay(log, "FACTS", subjects=("fact.k.*",))]) == count
+
+
+async def test_of_many_who_decide_on_what_they_saw_one_does(log: EventLog):
+    seen = (await accounts(log).execute("fact.k.*", [Deposited("k", 10)])).last_seq
+
+    async def admit(seq: int) -> None:
+        if seq != seen:
+            raise RefusedError(f"{seq} is not {seen}")
+
+    asked = [accounts(log).execute("fact.k.*", [Deposited("k", 1)], admit=admit) for _ in range(8)]
+    done = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(each, RefusedError) for each in done) == 7
+    assert (await accounts(log).load("fact.k.*")).state == 11

@@ -19,6 +19,7 @@ VALUES = {
     "sensor_type": "ds18b20",
     "seq": "1",
     "subzone_id": "bed",
+    "zone_id": "none",
     "user_id": "nobody",
     "key_id": "none",
     "command_id": "none",

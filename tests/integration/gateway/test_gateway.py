@@ -11,7 +11,8 @@ import pytest
 import websockets
 
 from kaiser.contracts.events.telemetry import Readings
-from kaiser.eventlog import Event, EventLog, replay
+from kaiser.contracts.streams import STREAMS
+from kaiser.eventlog import Event, EventLog, connect, ensure_streams, replay
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Nats, Postgres
 from kaiser.local.ephemeral_services import Service
@@ -190,6 +191,25 @@ async def test_it_is_not_ready_while_nats_is_frozen_and_ready_again_after(gatewa
         await _readiness(gateway, client, 200)
 
 
+async def test_it_is_ready_when_it_knows_where_devices_are_and_not_before(
+    nats_server: Nats, postgres: Postgres, tmp_path: Path
+) -> None:
+    own = tuple(stream for stream in STREAMS if stream.name not in ("DEVICES", "HEARTBEATS"))
+    service = ephemeral_services.gateway(tmp_path / "gateway", nats_server, postgres)
+    service.wait = False
+    try:
+        async with await connect(nats_server.url, name="test") as log, httpx.AsyncClient() as client:
+            await ensure_streams(log, own)
+            service.start()
+            async with asyncio.timeout(60):
+                while "which devices are where" not in await _findings(service, client):  # noqa: ASYNC110 - a probe tells nobody
+                    await asyncio.sleep(0.1)
+                await ensure_streams(log, STREAMS)
+                await _readiness(service, client, 200)
+    finally:
+        service.kill()
+
+
 async def test_a_body_that_is_no_json_is_a_problem_with_a_code(client: httpx.AsyncClient) -> None:
     for body in (b"{", b"[]", b'{"username":"admin"}', b"\xff"):
         answer = await client.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
@@ -205,6 +225,16 @@ async def test_a_socket_lives_on_with_a_new_token_of_the_same_user(client: httpx
             assert json.loads(await ws.recv())["type"] == answer
         await ws.send(json.dumps({"action": "ping"}))
         assert json.loads(await ws.recv())["type"] == "pong"
+
+
+async def _findings(gateway: Service, client: httpx.AsyncClient) -> str:
+    """What its probe says; nothing while there is none."""
+    try:
+        answer = await client.get(f"{gateway.url}/health/ready")
+    except httpx.ConnectError:
+        return ""
+    assert answer.status_code == 503
+    return answer.text
 
 
 async def _readiness(gateway: Service, client: httpx.AsyncClient, wanted: int | None = None) -> httpx.Response:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from kaiser.contracts import commands, subjects
+from kaiser.contracts.codes import Code
 from kaiser.contracts.events.catalogue import SAID
 from kaiser.contracts.events.codec import encode
 from kaiser.contracts.events.device import DeviceReturned, DeviceSaid
@@ -29,6 +30,7 @@ from kaiser.ingest import zones, zoning
 from kaiser.ingest.directory import Directory, Registrar
 from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
+from kaiser.ingest.refusals import RegistryError
 from kaiser.ingest.zoning import Zoning
 
 from .ending import end
@@ -143,3 +145,13 @@ async def test_a_device_that_comes_back_is_told_at_once(log, orders, bridge):
     await bridge.sent(1)
     await log.publish(returned())
     assert len(await bridge.sent(2)) == 2
+
+
+async def test_an_order_about_a_device_that_was_changed_meanwhile_is_refused(log, orders):
+    first = await orders.rename(commands.RenameDevice(esp_id=ESP, by="eva", name="north"), now_us())
+    asked = commands.RenameDevice(esp_id=ESP, by="adam", name="south", known_seq=first.seq - 1)
+    with pytest.raises(RegistryError) as refused:
+        await orders.rename(asked, now_us())
+    assert refused.value.code == Code.STATE_CHANGED
+    again = await orders.rename(msgspec.structs.replace(asked, known_seq=first.seq), now_us())
+    assert again.changed

@@ -64,6 +64,8 @@ class Code(StrEnum):
     COMMAND_UNVERIFIED = "COMMAND_UNVERIFIED"
     COMMAND_ENDED = "COMMAND_ENDED"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
+    IDEMPOTENCY_UNDER_WAY = "IDEMPOTENCY_UNDER_WAY"
+    STATE_CHANGED = "STATE_CHANGED"
     STATE_UNKNOWN = "STATE_UNKNOWN"
     DEVICE_DEAF = "DEVICE_DEAF"
     SAFETY_UNAVAILABLE = "SAFETY_UNAVAILABLE"
@@ -168,6 +170,8 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.COMMAND_UNVERIFIED: 5935,
     Code.COMMAND_ENDED: 5936,
     Code.IDEMPOTENCY_CONFLICT: 5937,
+    Code.IDEMPOTENCY_UNDER_WAY: 5925,
+    Code.STATE_CHANGED: 5926,
     Code.STATE_UNKNOWN: 5938,
     Code.DEVICE_DEAF: 5939,
     Code.SAFETY_UNAVAILABLE: 5940,
@@ -274,7 +278,9 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.COMMAND_REFUSED: "The device refused the command.",
     Code.COMMAND_UNVERIFIED: "The device said that it did it, and its status shows otherwise.",
     Code.COMMAND_ENDED: "The command has come to its end already.",
-    Code.IDEMPOTENCY_CONFLICT: "The idempotency key was used for another command.",
+    Code.IDEMPOTENCY_CONFLICT: "The idempotency key was used for another request.",
+    Code.IDEMPOTENCY_UNDER_WAY: "The request with this idempotency key is being worked on.",
+    Code.STATE_CHANGED: "It was changed meanwhile, and is not what you saw.",
     Code.STATE_UNKNOWN: "What the actuator does now is not known, so this cannot be decided.",
     Code.DEVICE_DEAF: "The device speaks and does not hear; it has to be power-cycled.",
     Code.SAFETY_UNAVAILABLE: "Safety does not answer, and without it nothing is switched on.",

@@ -19,11 +19,14 @@ class DeviceOrder(msgspec.Struct, frozen=True, kw_only=True):
         esp_id: Device.
         by: User name of who orders it.
         correlation_id: Shared by all events that come of it; made by the owner where it is empty.
+        known_seq: Sequence of the last event of the device's registry that whoever orders it has seen; another one is
+            refused with STATE_CHANGED. None for whatever is there.
     """
 
     esp_id: str
     by: str
     correlation_id: str = ""
+    known_seq: int | None = None
 
 
 class ApproveDevice(DeviceOrder, frozen=True, kw_only=True):

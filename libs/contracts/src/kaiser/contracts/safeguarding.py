@@ -20,11 +20,14 @@ class SafetyOrder(msgspec.Struct, frozen=True, kw_only=True):
         by: User name of who orders it.
         reason: Why.
         correlation_id: Shared by all events that come of it; made by safety where it is empty.
+        known_seq: Of limits and interlocks: sequence of the event that whoever orders it has seen, 0 for none; another
+            one is refused with STATE_CHANGED. None for whatever is there.
     """
 
     by: str
     reason: Reason
     correlation_id: str = ""
+    known_seq: int | None = None
 
 
 class SetLimits(SafetyOrder, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ The functions are pure; time, ids and randomness come in with the command. The s
 wrote to these subjects meanwhile; otherwise it looks again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -104,14 +104,21 @@ class Repository(Generic[S, C, E]):
         loaded, _ = await self._load(subjects)
         return loaded
 
-    async def execute(self, subjects: str, command: C) -> Executed[S, E]:
+    async def execute(
+        self, subjects: str, command: C, *, admit: Callable[[int], Awaitable[None]] | None = None
+    ) -> Executed[S, E]:
         """Decide on a command, and store what was decided: all of its events or none.
+
+        Args:
+            subjects: Filter that the events of the aggregate are on.
+            command: What to decide on.
+            admit: Raises where the command is not for the aggregate as it is at this sequence.
 
         Raises:
             ConcurrencyConflict: Others were faster ten times in a row.
             LogFull: The stream took no more.
             PublishRefused: The server refuses the events.
-            Exception: Whatever ``decide`` raises to refuse the command.
+            Exception: Whatever ``decide`` or ``admit`` raises to refuse the command.
         """
         decided: Sequence[E] = ()
         sent: set[str] = set()
@@ -119,6 +126,8 @@ class Repository(Generic[S, C, E]):
             loaded, ids = await self._load(subjects)
             if sent & ids:  # stored after all: only the acknowledgement was lost
                 return Executed(loaded.state, loaded.last_seq, decided)
+            if admit is not None:
+                await admit(loaded.last_seq)
             decided = self._aggregate.decide(loaded.state, command)
             if not decided:
                 return Executed(loaded.state, loaded.last_seq)

@@ -7,11 +7,11 @@ nats-py's ``get()`` returns an entry without value for an expired key instead of
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import nats.errors
 from nats.js import api
-from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
+from nats.js.errors import APIError, BucketNotFoundError, KeyDeletedError, NotFoundError
 from nats.js.kv import KeyValue
 
 from kaiser.eventlog.answers import CONFLICT
@@ -20,7 +20,7 @@ from kaiser.eventlog.streams import kept_copies
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("Lease", "ensure_bucket", "put_once", "take_once")
+__all__ = ("Entry", "Lease", "ensure_bucket", "look", "put_once", "put_over", "take_once")
 
 RENEWALS_A_TTL: Final = 3
 SHORTEST_TTL_S: Final = 1
@@ -56,6 +56,58 @@ async def put_once(log: "EventLog", bucket: str, key: str, value: bytes, *, ttl_
             return False
         raise
     return True
+
+
+class Entry(NamedTuple):
+    """What is under a key.
+
+    Attributes:
+        value: Empty where it was taken away.
+        revision: For :func:`put_over`; 0 where there is nothing.
+    """
+
+    value: bytes
+    revision: int
+
+
+async def look(log: "EventLog", bucket: str, key: str) -> Entry:
+    """What is under a key.
+
+    Raises:
+        nats.errors.Error: The log is not reachable.
+    """
+    kept = await ensure_bucket(log, bucket)
+    try:
+        entry = await kept.get(key)
+    except KeyDeletedError as error:
+        return Entry(b"", error.entry.revision or 0)
+    except NotFoundError:
+        return Entry(b"", 0)
+    return Entry(entry.value or b"", entry.revision or 0)
+
+
+async def put_over(log: "EventLog", bucket: str, key: str, value: bytes, *, ttl_s: int, revision: int) -> int | None:
+    """Put a value over the one of a revision, for a while; its own revision, or None where there is another one now.
+
+    Args:
+        log: The connection.
+        bucket: Bucket of the key.
+        key: Key.
+        value: What to put there.
+        ttl_s: Seconds for which it is there.
+        revision: As :func:`look` told it.
+
+    Raises:
+        nats.errors.Error: The log is not reachable.
+    """
+    try:
+        headers = {_EXPECTED: str(revision), _TTL: f"{ttl_s}s"}
+        ack = await log.js.publish(f"$KV.{bucket}.{key}", value, headers=headers)
+    except APIError as error:
+        if error.err_code in CONFLICT:
+            return None
+        raise
+    return ack.seq
 
 
 async def take_once(log: "EventLog", bucket: str, key: str, *, ttl_s: int) -> bytes | None:

@@ -20,6 +20,7 @@ from kaiser.gateway.audit.trail import Trail
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.hub import Hub
+from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity import openid
 from kaiser.gateway.identity.first import ensure_first_admin, faults
 from kaiser.gateway.identity.logins import Logins
@@ -89,6 +90,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         roster = Roster()
         frame.spawn("roster", roster.follow(event_log))
         places = Places(roster)
+        frame.health.add("devices", places.finding)
         hub = Hub(metrics, places.zone_of, recent_bytes=options.recent_bytes)
         names = RuleNames()
         frame.spawn("rule-names", rulenames.follow(event_log, names))
@@ -112,7 +114,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             options=options,
             metrics=metrics,
         )
-        app = application(event_log=event_log, who=who, metrics=metrics, names=names, serving=serving)
+        repeats = Repeats(event_log, settings.jwt.secret)
+        app = application(event_log=event_log, who=who, metrics=metrics, names=names, serving=serving, repeats=repeats)
         frame.on_stop(trail.written)
         web = _web_server(Recording(app, trail), options)
         frame.spawn("web", web.serve_on(listening))

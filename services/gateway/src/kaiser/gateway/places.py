@@ -14,6 +14,7 @@ from kaiser.contracts.events.safeguards import Scope
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway.api.views import PageView
 from kaiser.roster import Roster
+from kaiser.service import health
 
 KNOWN_WITHIN_S: Final = 4.0
 
@@ -30,6 +31,12 @@ class Places:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
+
+    def finding(self) -> health.Finding:
+        """Whether all devices are known: who is confined to zones would miss those that are not."""
+        if self._roster.caught_up:
+            return health.Finding(health.State.OK, f"{len(self._roster)} devices")
+        return health.Finding(health.State.STARTING, "reading which devices are where")
 
     async def known(self) -> None:
         """Wait for the devices to be known, for a while; one that is not is nowhere."""

@@ -112,12 +112,16 @@ class Connection:
         self._client = Client(serving.options.buffer_bytes, serving.budget)
         self._renewed = asyncio.Event()
         extensions: Any = socket.scope["extensions"]  # where litestar expects its own only
-        self._wire: WireProtocol = extensions[EXTENSION]
+        self._wire = self._on_wire(extensions[EXTENSION])
         self._sender = Sender(
             self._wire, self._client, serving.pacer, hub=serving.hub, options=serving.options, metrics=serving.metrics
         )
         self._end: asyncio.Future[tuple[Close, str]] = asyncio.get_running_loop().create_future()
         self._catching_up: asyncio.Task[None] | None = None
+
+    def _on_wire(self, wire: WireProtocol) -> WireProtocol:
+        """The wire as this client speaks on it."""
+        return wire
 
     async def serve(self) -> None:
         """Serve until either side closes, or the token expires."""

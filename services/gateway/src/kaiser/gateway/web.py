@@ -1,6 +1,6 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
 from litestar.datastructures import State
@@ -17,6 +17,7 @@ from kaiser.gateway.api import (
     authorisation,
     calibration,
     commands,
+    conditions,
     devices,
     docs,
     emergencies,
@@ -25,25 +26,29 @@ from kaiser.gateway.api import (
     keys,
     openid,
     parquet,
+    places_as_monolith,
     problems,
     registry,
+    repeating,
     rule_runs,
     rule_texts,
     rules,
     rules_as_monolith,
     safeguards,
     sensors,
+    sharing,
     tickets,
     users,
 )
+from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
-
-LARGEST_BODY: Final = 1024 * 1024
+from kaiser.gateway.sockets_as_monolith import PATH as MONOLITH_PATH
+from kaiser.gateway.sockets_as_monolith import MonolithConnection
 
 
 class Who(NamedTuple):
@@ -71,12 +76,19 @@ def application(
     metrics: GatewayMetrics,
     serving: Serving,
     names: RuleNames,
+    repeats: Repeats,
 ) -> Litestar:
     """The application over what the gateway has."""
 
     @websocket("/ws")
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
         await Connection(socket, serving).serve()
+
+    clients: dict[tuple[str, str], MonolithConnection] = {}
+
+    @websocket(MONOLITH_PATH)
+    async def live_as_monolith(socket: WebSocket[Any, Any, Any]) -> None:
+        await MonolithConnection(socket, serving, clients).serve()
 
     api = Router(
         authorisation.PREFIX,
@@ -96,6 +108,7 @@ def application(
             users.end_sessions,
             users.remove,
             keys.keys,
+            keys.key,
             keys.issue,
             keys.revoke,
             audit.audit,
@@ -115,6 +128,13 @@ def application(
             registry.leave_zone,
             registry.order_subzone,
             registry.dissolve_subzone,
+            places_as_monolith.assign,
+            places_as_monolith.zone_of,
+            places_as_monolith.devices_of,
+            places_as_monolith.unassigned,
+            places_as_monolith.assign_subzone,
+            places_as_monolith.subzones,
+            places_as_monolith.subzone,
             equipment.equipment,
             equipment.configure,
             sensors.sensors,
@@ -140,12 +160,14 @@ def application(
             emergencies.stop,
             emergencies.stop_as_monolith,
             emergencies.stops,
+            emergencies.stop_in_force,
             emergencies.release,
             emergencies.release_as_monolith,
             safeguards.limits,
             safeguards.set_limits,
             safeguards.reset_limits,
             safeguards.interlocks,
+            safeguards.interlock,
             safeguards.set_interlock,
             safeguards.remove_interlock,
             safeguards.violations,
@@ -175,6 +197,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
+        middleware=[conditions.Tagging, sharing.Sharing, repeating.Repeating],
         after_request=places.shown,
     )
     given = {
@@ -188,15 +211,18 @@ def application(
         "names": names,
     }
     app = Litestar(
-        route_handlers=[api, live, docs.assets()],
+        route_handlers=[api, live, live_as_monolith, docs.assets()],
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": who.admission, "places": serving.places}),
-        request_max_body_size=LARGEST_BODY,
+        state=State(
+            {"admission": who.admission, "places": serving.places, "repeats": repeats, "flights": sharing.Flights()}
+        ),
+        request_max_body_size=repeating.LARGEST_BODY,
         logging_config=None,
     )
     authorisation.check_table(app.routes)
+    docs.complete(app)
     return app
 
 

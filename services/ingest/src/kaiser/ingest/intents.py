@@ -17,12 +17,17 @@ class Meet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What every command of a person says."""
+    """What every command of a person says.
+
+    Attributes:
+        known_seq: Sequence of the last event of the registry that the person has seen; None for whatever is there.
+    """
 
     esp_id: str
     at: int
     by: str
     correlation_id: str = ""
+    known_seq: int | None = None
 
 
 class Approve(Order, frozen=True, kw_only=True):

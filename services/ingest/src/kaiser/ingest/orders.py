@@ -1,6 +1,6 @@
 """What people order of the registry: decided on the log alone, with no database on the way."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -221,7 +221,7 @@ class Orders:
 
     async def _execute(self, order: Command, key: str = "") -> DeviceDecided:
         try:
-            done = await self._registry.execute(subjects.registry_of(order.esp_id), order)
+            done = await self._registry.execute(subjects.registry_of(order.esp_id), order, admit=_as_seen(order))
         except ConcurrencyConflict as conflict:
             raise RegistryError(Code.SERVICE_ERROR, "others change this device all the time; try again") from conflict
         except LogFull as full:
@@ -243,6 +243,20 @@ def _of_ours(esp_id: str, correlation_id: str = "") -> DeviceOrder:
     return DeviceOrder(esp_id=esp_id, by=KAISER, correlation_id=correlation_id)
 
 
+def _as_seen(order: Command) -> Callable[[int], Awaitable[None]] | None:
+    """Refuses an order about a device that is not as whoever orders it has seen it."""
+    known = order.known_seq if isinstance(order, intents.Order) else None
+    if known is None:
+        return None
+
+    async def admit(seq: int) -> None:
+        if seq != known:
+            raise RegistryError(Code.STATE_CHANGED, f"the device is at {seq}, and you saw it at {known}", "known_seq")
+
+    return admit
+
+
 def _order(kind: type[O], asked: DeviceOrder, now: int, **more: object) -> O:
-    common = {"esp_id": asked.esp_id, "at": now, "by": asked.by, "correlation_id": asked.correlation_id or new_id()}
+    common: dict[str, object] = {"esp_id": asked.esp_id, "at": now, "by": asked.by, "known_seq": asked.known_seq}
+    common["correlation_id"] = asked.correlation_id or new_id()
     return msgspec.convert(common | more, kind)

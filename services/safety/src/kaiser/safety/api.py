@@ -57,13 +57,14 @@ class Orders:
         """Give an actuator other limits.
 
         Raises:
-            Refusal: INVALID_ESP_ID, INVALID_GPIO_PIN, VALUE_OUT_OF_RANGE, or INTERLOCK_CONTRADICTION.
+            Refusal: INVALID_ESP_ID, INVALID_GPIO_PIN, VALUE_OUT_OF_RANGE, STATE_CHANGED, or INTERLOCK_CONTRADICTION.
         """
         checking.check_place(asked.esp_id, asked.gpio)
         checking.check_limits(asked.limits)
 
         def decide() -> Sequence[Fact]:
             settled = self._followed.settled
+            checking.check_known(asked.known_seq, settled.limits_seq(asked.esp_id, asked.gpio))
             before = settled.limits_set(asked.esp_id, asked.gpio)
             if asked.limits == (None if before is None else before.limits):
                 return ()
@@ -87,12 +88,13 @@ class Orders:
         """Make or change an interlock.
 
         Raises:
-            Refusal: INTERLOCK_CONTRADICTION, VALUE_OUT_OF_RANGE.
+            Refusal: INTERLOCK_CONTRADICTION, VALUE_OUT_OF_RANGE, STATE_CHANGED.
         """
         checking.check_rule(asked.rule)
 
         def decide() -> Sequence[Fact]:
             before = self._followed.settled.interlocks().get(asked.interlock_id)
+            checking.check_known(asked.known_seq, 0 if before is None else before.seq)
             if before is not None and before.rule == asked.rule:
                 return ()
             checking.refuse(contradiction(self._followed.state, asked.interlock_id, asked.rule), "rule")
@@ -113,13 +115,15 @@ class Orders:
         """Take an interlock away.
 
         Raises:
-            Refusal: INTERLOCK_NOT_FOUND.
+            Refusal: INTERLOCK_NOT_FOUND, STATE_CHANGED.
         """
 
         def decide() -> Sequence[Fact]:
-            if asked.interlock_id not in self._followed.settled.interlocks():
+            before = self._followed.settled.interlocks().get(asked.interlock_id)
+            if before is None:
                 words = f"there is no interlock {asked.interlock_id!r}"
                 raise Refusal(Code.INTERLOCK_NOT_FOUND, words, "interlock_id")
+            checking.check_known(asked.known_seq, before.seq)
             return (
                 InterlockRemoved(
                     at=now,

@@ -35,6 +35,12 @@ def check_rule(rule: Rule) -> None:
         check_place(ref.esp_id, ref.gpio)
 
 
+def check_known(known: int | None, seq: int) -> None:
+    """Refuse an order about something else than whoever orders it has seen: STATE_CHANGED."""
+    if known is not None and known != seq:
+        raise Refusal(Code.STATE_CHANGED, f"it is at {seq}, and you saw it at {known}", "known_seq")
+
+
 def refuse(found: Contradiction | None, where: str) -> None:
     """Refuse what contradicts itself, with the way there: INTERLOCK_CONTRADICTION."""
     if found is not None:

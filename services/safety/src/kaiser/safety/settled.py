@@ -91,6 +91,11 @@ class Settled:
         """All interlocks, by id."""
         return self._interlocks
 
+    def limits_seq(self, esp_id: str, gpio: int) -> int:
+        """Sequence of the event that the limits of an actuator are from; 0 for none."""
+        found = self._limits.get((esp_id, gpio))
+        return 0 if found is None else found.seq
+
     def limits_set(self, esp_id: str, gpio: int) -> LimitsSet | None:
         """The last setting of an actuator's limits; None where there never was one."""
         found = self._limits.get((esp_id, gpio))

@@ -103,7 +103,7 @@ async def login(
     request: Asking,
     logins: Logins,
     metrics: GatewayMetrics,
-) -> Response[Any]:
+) -> Response[LoggedIn]:
     """Tokens for a user name and a password. After some failures, a name or an address has to wait.
 
     The access token goes into ``Authorization: Bearer …``. Before it expires, ``POST /auth/refresh`` gives another one.
@@ -132,7 +132,7 @@ async def login(
     security=[],
     responses=refusals(Code.TOKEN_REUSED, Code.SERVICE_ERROR),
 )
-async def refresh(data: RefreshWish, request: Asking, logins: Logins) -> Response[Any]:
+async def refresh(data: RefreshWish, request: Asking, logins: Logins) -> Response[LoggedIn]:
     """Another access token and another refresh token; the one that was given is void.
 
     A refresh token that comes a second time was stolen, or its thief was first: every token of the login is void then,
@@ -162,7 +162,7 @@ async def logout(request: Asking, logins: Logins, identity: Identity, everywhere
     summary="Change my password",
     responses=refusals(Code.PASSWORD_WEAK, Code.PASSWORD_WRONG, Code.SERVICE_ERROR),
 )
-async def change_password(data: PasswordWish, request: Asking, logins: Logins) -> Response[Any]:
+async def change_password(data: PasswordWish, request: Asking, logins: Logins) -> Response[LoggedIn]:
     """Another password. Every session of the user ends with it; the tokens in the answer are of a new one."""
     principal: Principal = request.scope["user"]
     granted = await logins.change_password(

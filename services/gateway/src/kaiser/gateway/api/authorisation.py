@@ -17,6 +17,7 @@ from kaiser.contracts.events.identity import Role, Scope
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway import places
 from kaiser.gateway.admission import Admission
+from kaiser.gateway.api import conditions
 from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 PREFIX: Final = "/api/v1"
@@ -84,6 +85,7 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /users/{user_id}/sessions": USERS,
     "GET /keys": USERS,
     "POST /keys": USERS,
+    "GET /keys/{key_id}": USERS,
     "DELETE /keys/{key_id}": USERS,
     # What was done
     "GET /audit": AUDIT,
@@ -105,6 +107,19 @@ TABLE: Final[dict[str, Needs]] = {
     "PUT /devices/{esp_id}/subzones/{subzone_id}": PLACE,
     "DELETE /devices/{esp_id}/subzones/{subzone_id}": PLACE,
     "GET /zones": PICK,
+    "GET /esp/devices": PICK,
+    "GET /esp/devices/{esp_id}": READ,
+    "PATCH /esp/devices/{esp_id}": PLACE,
+    "GET /esp/devices/{esp_id}/health": READ,
+    "POST /zone/devices/{esp_id}/assign": PLACE,
+    "DELETE /zone/devices/{esp_id}/zone": PLACE,
+    "GET /zone/devices/{esp_id}": READ,
+    "GET /zone/{zone_id}/devices": PICK,
+    "GET /zone/unassigned": PICK,
+    "POST /subzone/devices/{esp_id}/subzones/assign": PLACE,
+    "DELETE /subzone/devices/{esp_id}/subzones/{subzone_id}": PLACE,
+    "GET /subzone/devices/{esp_id}/subzones": READ,
+    "GET /subzone/devices/{esp_id}/subzones/{subzone_id}": READ,
     # Sensors
     "GET /sensors": PICK,
     f"GET {_SENSOR}/latest": READ,
@@ -132,6 +147,7 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /commands/{command_id}": CONTROL_PICKED,
     # Safety
     "GET /emergency-stops": PICK,
+    "GET /emergency-stops/{emergency_id}": PICK,
     "POST /emergency-stops": STOP,
     "POST /emergency-stops/{emergency_id}/release": RELEASE,
     "POST /actuators/emergency_stop": STOP,
@@ -139,6 +155,7 @@ TABLE: Final[dict[str, Needs]] = {
     "POST /actuators/clear_emergency": RELEASE,
     "POST /actuators/clear-emergency": RELEASE,
     "GET /interlocks": SURVEY,
+    "GET /interlocks/{interlock_id}": SURVEY,
     "PUT /interlocks/{interlock_id}": CONFIGURE_SITE,
     "DELETE /interlocks/{interlock_id}": CONFIGURE_SITE,
     "GET /safety/violations": PICK,
@@ -209,7 +226,8 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     method = str(connection.scope.get("method", "GET"))
     if method == "OPTIONS":  # litestar answers with the methods that there are
         return
-    needs = TABLE[route_of(method, connection.scope["path_template"])]
+    route = route_of(method, connection.scope["path_template"])
+    needs = TABLE[route]
     if needs.role is None:
         return
     principal = connection.scope["user"] = await _admitted(connection)
@@ -218,6 +236,7 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")
         words = f"needs the scope {needs.scope}" if needs.scope else "is for people, and this is a key of a machine"
         raise PermissionDeniedException(words)
+    conditions.hold(route, connection.headers.get("if-match"))
     await _confine(connection, needs, principal)
 
 

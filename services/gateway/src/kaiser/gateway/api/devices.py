@@ -8,6 +8,7 @@ from litestar.params import Parameter, QueryParameter
 from kaiser.contracts import queries
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
+from kaiser.gateway.api.documented import by_path
 from kaiser.gateway.api.sensors import AtLeast, From, Points, To, span
 from kaiser.gateway.asking import ask
 
@@ -15,7 +16,7 @@ Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
 State = Annotated[str | None, QueryParameter(name="state", description="such as pending or approved")]
 
 
-@get("/devices", tags=["devices"], summary="List devices")
+@get(["/devices", "/esp/devices"], operation_id=by_path, tags=["devices"], summary="List devices")
 async def devices(
     event_log: EventLog,
     registry_state: State = None,
@@ -32,7 +33,12 @@ async def devices(
     return views.page(await ask(event_log, "ingest", "devices", query, queries.Page[queries.Device]), views.device)
 
 
-@get("/devices/{esp_id:str}", tags=["devices"], summary="Show a device")
+@get(
+    ["/devices/{esp_id:str}", "/esp/devices/{esp_id:str}"],
+    operation_id=by_path,
+    tags=["devices"],
+    summary="Show a device",
+)
 async def device(event_log: EventLog, esp_id: str, at_least: AtLeast = 0) -> views.DeviceView:
     """One device."""
     query = queries.DeviceQuery(esp_id=esp_id, at_least=at_least)
@@ -55,7 +61,12 @@ async def zones(
     return views.page(await ask(event_log, "ingest", "zones", query, queries.Page[queries.Zone]), views.zone)
 
 
-@get("/devices/{esp_id:str}/health", tags=["devices"], summary="Health over time")
+@get(
+    ["/devices/{esp_id:str}/health", "/esp/devices/{esp_id:str}/health"],
+    operation_id=by_path,
+    tags=["devices"],
+    summary="Health over time",
+)
 async def health(
     event_log: EventLog,
     esp_id: str,

@@ -2,13 +2,16 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from litestar import Litestar
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
+
+from kaiser.gateway.api import describing
 
 ASSETS: Final = "/schema/assets"
 
@@ -17,6 +20,7 @@ CONFIG: Final = OpenAPIConfig(
     version="0.1.0",
     description="Fleets of ESP32 controllers. The live stream is the WebSocket `/ws`; see contracts/asyncapi.json.",
     path="/schema",
+    use_handler_docstrings=True,
     components=Components(
         security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
     ),
@@ -32,6 +36,12 @@ CONFIG: Final = OpenAPIConfig(
         JsonRenderPlugin(path="/openapi.json"),
     ],
 )
+
+
+def complete(app: Litestar) -> None:
+    """Add to the document of an application what its handlers need not say themselves."""
+    plugin: Any = app.plugins.get("OpenAPIPlugin")  # litestar keeps its class to itself
+    describing.complete(plugin.provide_openapi_schema())
 
 
 def assets() -> Router:

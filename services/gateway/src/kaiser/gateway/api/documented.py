@@ -15,9 +15,10 @@ from kaiser.gateway.api.problems import MEDIA_TYPE, STATUS_OF, ProblemDocument
 WORDS: Final = {
     400: "The request is not what it should be.",
     401: "Log in again.",
-    403: "Not with this password, or not here.",
+    403: "Not with this password, this role or this key, or not here.",
     404: "There is no such thing.",
     409: "Refused, for the state that things are in.",
+    412: "It is not what you saw; look again.",
     503: "Somebody who is needed is away; the same request may be sent again.",
 }
 

@@ -20,8 +20,10 @@ from kaiser.contracts.safeguarding import ReleaseEmergency, SafetyDecided
 from kaiser.eventlog import EventLog, new_id, now_us
 from kaiser.gateway.api import safeguard_views as views
 from kaiser.gateway.api.documented import by_path, example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, Text, who_asks
-from kaiser.gateway.api.views import PageView, page
+from kaiser.gateway.api.sensors import Limit
+from kaiser.gateway.api.views import PageView
 from kaiser.gateway.asking import ask, order
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.places import ASKING, must_cover
@@ -145,9 +147,25 @@ async def stop_as_monolith(
 
 
 @get("/emergency-stops", tags=["emergency"], summary="List stops in force")
-async def stops(event_log: EventLog) -> PageView[views.EmergencyView]:
-    """Emergency stops in force, on one page, and how many actuators have said that they are off."""
-    return page(await _in_force(event_log), views.emergency)
+async def stops(event_log: EventLog, limit: Limit = 100, cursor: str | None = None) -> PageView[views.EmergencyView]:
+    """Emergency stops in force, oldest first, and how many actuators have said that they are off."""
+    found = (await _in_force(event_log)).items
+    return part(found, views.emergency, by=lambda one: f"{one.seq:020}", limit=limit, cursor=cursor)
+
+
+@get(
+    "/emergency-stops/{emergency_id:str}",
+    tags=["emergency"],
+    summary="Show a stop in force",
+    responses=refusals(Code.EMERGENCY_NOT_FOUND),
+)
+async def stop_in_force(event_log: EventLog, emergency_id: str) -> views.EmergencyView:
+    """One emergency stop in force, and how many actuators have said that they are off."""
+    confined = ASKING.get()
+    for found in (await _in_force(event_log)).items:
+        if found.emergency_id == emergency_id and (confined is None or confined.sees(found)):
+            return views.emergency(found)
+    raise Refusal(Code.EMERGENCY_NOT_FOUND, "there is no such emergency stop, or it was released")
 
 
 @post(

@@ -26,7 +26,12 @@ READING_COLUMNS: Final = (
 ROLLUP_COLUMNS: Final = ("start", "count", "errors", "minimum", "maximum", "mean", "last")
 
 
-@get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/export.csv", tags=["sensors"], summary="Export history")
+@get(
+    "/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/export.csv",
+    tags=["sensors"],
+    summary="Export history",
+    media_type="text/csv",
+)
 async def export(
     event_log: EventLog,
     request: Asking,

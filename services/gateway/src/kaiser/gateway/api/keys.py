@@ -11,11 +11,14 @@ from litestar.params import Body
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.identity import Scope
+from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import now_us
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.api.auth import NOT_STORED
 from kaiser.gateway.api.documented import example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, Name, who_asks
+from kaiser.gateway.api.sensors import Limit
 from kaiser.gateway.api.users import Zones
 from kaiser.gateway.api.views import PageView, instant
 from kaiser.gateway.identity import keys as machine
@@ -64,9 +67,18 @@ class IssuedView(KeyView, frozen=True, kw_only=True):
 
 
 @get("/keys", tags=["keys"], summary="List keys")
-async def keys(accounts: Accounts) -> PageView[KeyView]:
-    """All keys that were not revoked, oldest first, on one page."""
-    return PageView([KeyView(**_fields(key)) for key in accounts.machines()], None)
+async def keys(accounts: Accounts, limit: Limit = 100, cursor: str | None = None) -> PageView[KeyView]:
+    """Keys that were not revoked, oldest first."""
+    return part(accounts.machines(), _shown, by=_age, limit=limit, cursor=cursor)
+
+
+@get("/keys/{key_id:str}", tags=["keys"], summary="Show a key", responses=refusals(Code.KEY_NOT_FOUND))
+async def key(accounts: Accounts, key_id: str) -> KeyView:
+    """One key, without what the machine sends."""
+    found = accounts.key(key_id)
+    if found is None or found.revoked:
+        raise Refusal(Code.KEY_NOT_FOUND, f"there is no key {key_id}, or it was revoked")
+    return _shown(found)
 
 
 @post("/keys", status_code=201, tags=["keys"], summary="Make a key", responses=refusals(Code.SERVICE_ERROR))
@@ -114,6 +126,14 @@ def _us(moment: datetime | None) -> int:
         words = "a time to come, with its time zone, such as 2030-01-01T00:00:00Z"
         raise ValidationException("wrong time", extra=[{"message": words, "key": "expires_at"}])
     return int(moment.timestamp() * 1_000_000)
+
+
+def _shown(key: Key) -> KeyView:
+    return KeyView(**_fields(key))
+
+
+def _age(key: Key) -> str:
+    return f"{key.created_at:020} {key.key_id}"
 
 
 def _fields(key: Key) -> dict[str, Any]:  # of whatever types the fields have

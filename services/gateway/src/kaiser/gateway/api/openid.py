@@ -7,7 +7,7 @@ from litestar import Request, Response, get, post
 from litestar.exceptions import NotFoundException
 
 from kaiser.contracts.codes import Code
-from kaiser.gateway.api.auth import NOT_STORED, address_of, logged_in
+from kaiser.gateway.api.auth import NOT_STORED, LoggedIn, address_of, logged_in
 from kaiser.gateway.api.documented import refusals
 from kaiser.gateway.api.problems import problem
 from kaiser.gateway.audit.recording import CLAIMED, Claimed
@@ -27,7 +27,7 @@ class OpenIdAnswer(msgspec.Struct, frozen=True):
 
 
 @get("/auth/openid", tags=["auth"], summary="Begin a login by a provider", security=[])
-async def begin(openid: OpenId) -> Response[Any]:
+async def begin(openid: OpenId) -> Response[Begun]:
     """Where to send the browser. Keep ``handle`` (not in an address), and come back with it to ``POST`` of the same."""
     _must_be_offered(openid)
     try:
@@ -46,7 +46,7 @@ async def begin(openid: OpenId) -> Response[Any]:
 )
 async def finish(
     data: OpenIdAnswer, request: Request[Any, Any, Any], openid: OpenId, logins: Logins, metrics: GatewayMetrics
-) -> Response[Any]:
+) -> Response[LoggedIn]:
     """Tokens for whoever the provider says it is. Their role is that of their groups, each time that they log in."""
     _must_be_offered(openid)
     try:

@@ -25,7 +25,12 @@ GROUP: Final = 20_000
 """Rows of a row group: large enough for the columns to compress, small enough to hold in memory."""
 
 
-@get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/export.parquet", tags=["sensors"], summary="Export as Parquet")
+@get(
+    "/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/export.parquet",
+    tags=["sensors"],
+    summary="Export as Parquet",
+    media_type=MEDIA_TYPE,
+)
 async def export_parquet(
     event_log: EventLog,
     request: Asking,

@@ -72,6 +72,7 @@ AGAINST_ITS_STATE: Final = (
     Code.TYPE_UNKNOWN,
     Code.COMMAND_ENDED,
     Code.IDEMPOTENCY_CONFLICT,
+    Code.IDEMPOTENCY_UNDER_WAY,
     Code.EMERGENCY_UNCONFIRMED,
     Code.INTERLOCK_CONTRADICTION,
     Code.ESP_OFFLINE,
@@ -102,6 +103,7 @@ STATUS_OF: Final[dict[str, int]] = {
     **dict.fromkeys((Code.PASSWORD_WRONG, Code.OUTSIDE_ZONES), 403),
     **dict.fromkeys(NOT_THERE, 404),
     **dict.fromkeys(AGAINST_ITS_STATE, 409),
+    Code.STATE_CHANGED: 412,
     **dict.fromkeys(AWAY, 503),
 }
 """HTTP status of the codes that owners answer with; any other one is the asker's fault."""

@@ -14,6 +14,8 @@ from kaiser.contracts import commands
 from kaiser.contracts.commands import DeviceDecided, DeviceOrder
 from kaiser.contracts.events.registry import Board
 from kaiser.eventlog import EventLog
+from kaiser.gateway.api.conditions import known
+from kaiser.gateway.api.documented import by_path
 from kaiser.gateway.asking import order
 from kaiser.gateway.places import must_be_in
 from kaiser.gateway.tokens import Principal
@@ -138,7 +140,12 @@ async def assign_zone(event_log: EventLog, request: By, esp_id: str, data: ZoneW
     return await decided(event_log, "assign_zone", asked)
 
 
-@delete("/devices/{esp_id:str}/zone", status_code=202, tags=["devices"])
+@delete(
+    ["/devices/{esp_id:str}/zone", "/zone/devices/{esp_id:str}/zone"],
+    operation_id=by_path,
+    status_code=202,
+    tags=["devices"],
+)
 async def leave_zone(event_log: EventLog, request: By, esp_id: str) -> Response[DecisionView]:
     """Take a ``head`` device out of its zone, with all of its subzones. ``dec`` firmware knows no way out."""
     asked = commands.AssignZone(esp_id=esp_id, by=who_asks(request), zone_id="")
@@ -161,7 +168,8 @@ async def order_subzone(
 
 
 @delete(
-    "/devices/{esp_id:str}/subzones/{subzone_id:str}",
+    ["/devices/{esp_id:str}/subzones/{subzone_id:str}", "/subzone/devices/{esp_id:str}/subzones/{subzone_id:str}"],
+    operation_id=by_path,
     status_code=202,
     tags=["devices"],
 )
@@ -171,7 +179,7 @@ async def dissolve_subzone(event_log: EventLog, request: By, esp_id: str, subzon
     return await decided(event_log, "order_subzone", asked)
 
 
-@patch("/devices/{esp_id:str}", tags=["devices"])
+@patch(["/devices/{esp_id:str}", "/esp/devices/{esp_id:str}"], operation_id=by_path, tags=["devices"])
 async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChanges) -> Response[DecisionView]:
     """Rename a device, or say what it is: which board, which firmware, which MAC address. Devices say none of these."""
     who = who_asks(request)
@@ -188,15 +196,23 @@ async def change(event_log: EventLog, request: By, esp_id: str, data: DeviceChan
     if not orders:
         words = "give a name, a board, a firmware version or a MAC address"
         raise ValidationException("nothing to change", extra=[{"message": words, "key": ""}])
-    for name, asked in orders[:-1]:
-        await order(event_log, "ingest", name, asked, DeviceDecided)
-    return await decided(event_log, *orders[-1])
+    seen = known()
+    for name, asked in orders[:-1]:  # what the first of them made of it is known to the next
+        view = await _decided(event_log, name, asked, seen)
+        seen = None if seen is None else view.seq
+    name, asked = orders[-1]
+    return Response(await _decided(event_log, name, asked, seen), headers=NOT_STORED)
 
 
 async def decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Response[DecisionView]:
     """Order something of ingest, and show what it decided."""
+    return Response(await _decided(event_log, name, asked, known()), headers=NOT_STORED)
+
+
+async def _decided(event_log: EventLog, name: str, asked: DeviceOrder, seen: int | None) -> DecisionView:
+    asked = msgspec.structs.replace(asked, known_seq=seen)
     found = await order(event_log, "ingest", name, asked, DeviceDecided)
-    view = DecisionView(
+    return DecisionView(
         esp_id=found.esp_id,
         state=found.state,
         seq=found.seq,
@@ -204,7 +220,6 @@ async def decided(event_log: EventLog, name: str, asked: DeviceOrder) -> Respons
         username=found.esp_id if found.key else None,
         key=found.key or None,
     )
-    return Response(view, headers=NOT_STORED)
 
 
 def who_asks(request: By) -> str:

@@ -17,6 +17,7 @@ from kaiser.contracts.logic import RuleDecided, RuleOrder
 from kaiser.contracts.queries import Page
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import rule_views as views
+from kaiser.gateway.api.conditions import sequence_of
 from kaiser.gateway.api.documented import by_path, example, refusals
 from kaiser.gateway.api.problems import problem
 from kaiser.gateway.api.registry import By, who_asks
@@ -225,7 +226,7 @@ def expected(if_match: str | None, if_none_match: str | None) -> int | None:
     """The newest version that a client knows, by its headers; 0 for none yet, None where it does not say.
 
     Raises:
-        ValidationException: One of them is none of ours.
+        ValidationException, Refusal: One of them is none of ours.
     """
     if if_none_match is not None:
         if if_none_match.strip() != "*":
@@ -233,8 +234,4 @@ def expected(if_match: str | None, if_none_match: str | None) -> int | None:
         return 0
     if if_match is None or if_match.strip() == "*":
         return None
-    version = if_match.strip().removeprefix("W/").strip('"')
-    if not version.isascii() or not version.isdigit():
-        words = f'{if_match} is no version; it is a number in quotation marks, as in "3"'
-        raise ValidationException("wrong header", extra=[{"message": words, "key": "If-Match"}])
-    return int(version)
+    return sequence_of(if_match)

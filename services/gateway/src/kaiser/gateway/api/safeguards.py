@@ -19,7 +19,9 @@ from kaiser.eventlog import EventLog
 from kaiser.gateway.api import safeguard_views as views
 from kaiser.gateway.api.actuators import ACTUATOR
 from kaiser.gateway.api.commands import open_instant
+from kaiser.gateway.api.conditions import known
 from kaiser.gateway.api.documented import example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
 from kaiser.gateway.api.views import PageView, page
@@ -101,10 +103,21 @@ async def reset_limits(
 
 
 @get("/interlocks", tags=["safety"], summary="List interlocks")
-async def interlocks(event_log: EventLog) -> PageView[views.InterlockView]:
-    """All rules between actuators, on one page."""
-    query = safeguarding.InterlocksQuery()
-    return page(await ask(event_log, "safety", "interlocks", query, Page[safeguarding.Interlock]), views.interlock)
+async def interlocks(
+    event_log: EventLog, limit: Limit = 100, cursor: str | None = None
+) -> PageView[views.InterlockView]:
+    """Rules between actuators, in the order of their ids."""
+    found = await _interlocks(event_log)
+    return part(found, views.interlock, by=lambda one: one.interlock_id, limit=limit, cursor=cursor)
+
+
+@get(INTERLOCK, tags=["safety"], summary="Show an interlock", responses=refusals(Code.INTERLOCK_NOT_FOUND))
+async def interlock(event_log: EventLog, interlock_id: str) -> views.InterlockView:
+    """One rule between actuators; its ``ETag`` is for ``If-Match`` of the next change."""
+    for found in await _interlocks(event_log):
+        if found.interlock_id == interlock_id:
+            return views.interlock(found)
+    raise Refusal(Code.INTERLOCK_NOT_FOUND, f"there is no interlock {interlock_id!r}", "interlock_id")
 
 
 @put(
@@ -207,6 +220,11 @@ async def clear_alert(
     return await _decided(event_log, "clear_alert", asked)
 
 
+async def _interlocks(event_log: EventLog) -> list[safeguarding.Interlock]:
+    query = safeguarding.InterlocksQuery()
+    return (await ask(event_log, "safety", "interlocks", query, Page[safeguarding.Interlock])).items
+
+
 async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool:
     """Whether an open alert is about a device in the zones of whoever asks."""
     cursor: str | None = None
@@ -222,4 +240,5 @@ async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool
 
 
 async def _decided(event_log: EventLog, name: str, asked: SafetyOrder) -> views.SafetyDecisionView:
+    asked = msgspec.structs.replace(asked, known_seq=known())
     return views.decided(await order(event_log, "safety", name, asked, SafetyDecided))

@@ -14,8 +14,11 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import new_id, now_us
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.api.auth import Typed
+from kaiser.gateway.api.conditions import known
 from kaiser.gateway.api.documented import example, refusals
+from kaiser.gateway.api.paging import part
 from kaiser.gateway.api.registry import By, who_asks
+from kaiser.gateway.api.sensors import Limit
 from kaiser.gateway.api.views import PageView, instant
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.storing import Identity
@@ -76,9 +79,10 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/users", tags=["users"], summary="List users")
-async def users(accounts: Accounts) -> PageView[AccountView]:
-    """All users, by name, on one page."""
-    return PageView([_view(accounts, user) for user in accounts.everybody()], None)
+async def users(accounts: Accounts, limit: Limit = 100, cursor: str | None = None) -> PageView[AccountView]:
+    """Users, by name."""
+    found = accounts.everybody()
+    return part(found, lambda one: _view(accounts, one), by=lambda one: one.username, limit=limit, cursor=cursor)
 
 
 @get(USER, tags=["users"], summary="Show a user", responses=refusals(Code.USER_NOT_FOUND))
@@ -131,7 +135,12 @@ async def create(
     return _view(accounts, _found(accounts, command.user_id))
 
 
-@patch(USER, tags=["users"], summary="Change a user", responses=refusals(Code.USER_NOT_FOUND, Code.LAST_ADMIN))
+@patch(
+    USER,
+    tags=["users"],
+    summary="Change a user",
+    responses=refusals(Code.USER_NOT_FOUND, Code.LAST_ADMIN, Code.STATE_CHANGED),
+)
 async def change(accounts: Accounts, identity: Identity, request: By, user_id: str, data: UserChanges) -> AccountView:
     """Another role, other zones, or out of use for now. It counts from the next request on, whatever tokens are out."""
     if data == UserChanges():
@@ -145,7 +154,7 @@ async def change(accounts: Accounts, identity: Identity, request: By, user_id: s
         zones=None if data.zones is None else frozenset(data.zones),
         disabled=data.disabled,
     )
-    await identity.user(command)
+    await identity.user(command, known_seq=known())
     return _view(accounts, _found(accounts, user_id))
 
 
@@ -178,11 +187,11 @@ async def end_sessions(identity: Identity, request: By, user_id: str) -> None:
     status_code=204,
     tags=["users"],
     summary="Remove a user",
-    responses=refusals(Code.USER_NOT_FOUND, Code.LAST_ADMIN),
+    responses=refusals(Code.USER_NOT_FOUND, Code.LAST_ADMIN, Code.STATE_CHANGED),
 )
 async def remove(identity: Identity, request: By, user_id: str) -> None:
     """Remove an account for good, with its sessions. What the user did stays in the log, under their name."""
-    await identity.user(RemoveUser(user_id=user_id, by=who_asks(request), at=now_us()))
+    await identity.user(RemoveUser(user_id=user_id, by=who_asks(request), at=now_us()), known_seq=known())
 
 
 def _found(accounts: Accounts, user_id: str) -> User:

@@ -1,7 +1,7 @@
 """Users, sessions and keys in the log: loads an aggregate, lets it decide, and stores what it decided."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from kaiser.contracts import subjects
@@ -17,6 +17,7 @@ from kaiser.contracts.events.identity import (
     UserEvent,
 )
 from kaiser.contracts.queries import Problem
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import IDENTITY
 from kaiser.eventlog import Aggregate, Delivery, Event, EventLog, EventLogError, Executed, Repository
 from kaiser.gateway.accounts import Accounts
@@ -32,6 +33,7 @@ SEEN_WITHIN_S: Final = 4.0
 S = TypeVar("S")
 C = TypeVar("C")
 E = TypeVar("E")
+Admit = Callable[[int], Awaitable[None]]
 
 _decoder: Final = EventDecoder({event.TYPE: event for event in (*USER_EVENTS, *SESSION_EVENTS, *KEY_EVENTS)})
 
@@ -77,14 +79,28 @@ class Identity:
         self._sessions = _repository(log, None, sessions.decide, sessions.evolve, session_event)
         self._keys = _repository(log, None, keys.decide, keys.evolve, key_event)
 
-    async def user(self, command: users.Command) -> Executed[users.Users, UserEvent]:
+    async def user(self, command: users.Command, *, known_seq: int | None = None) -> Executed[users.Users, UserEvent]:
         """Decide about a user.
 
+        Args:
+            command: What is asked for.
+            known_seq: Sequence of the last event of the user that whoever asks has seen; None for whatever is there.
+
         Raises:
-            Refusal: As :func:`kaiser.gateway.identity.users.decide`.
+            Refusal: As :func:`kaiser.gateway.identity.users.decide`; STATE_CHANGED where there is a later event.
             ProblemError: The log is away or takes nothing; it is not known whether it was decided.
         """
-        return await self._execute(self._users, subjects.USERS, command)
+        if known_seq is None:
+            return await self._execute(self._users, subjects.USERS, command)
+
+        async def admit(position: int) -> None:
+            await self._accounts.reached(position, within_s=SEEN_WITHIN_S)
+            seq = self._accounts.seq_of(command.user_id)
+            if seq not in (0, known_seq):  # of nobody, there is a better answer
+                words = f"the user is at {seq}, and you saw {known_seq}"
+                raise Refusal(Code.STATE_CHANGED, words, "If-Match")
+
+        return await self._execute(self._users, subjects.USERS, command, admit)
 
     async def session(
         self, session_id: str, command: sessions.Command
@@ -96,10 +112,12 @@ class Identity:
         """Decide about a key; errors as :meth:`user`."""
         return await self._execute(self._keys, subjects.key_of(key_id), command)
 
-    async def _execute(self, repository: Repository[S, C, E], subject: str, command: C) -> Executed[S, E]:
+    async def _execute(
+        self, repository: Repository[S, C, E], subject: str, command: C, admit: Admit | None = None
+    ) -> Executed[S, E]:
         try:
             async with asyncio.timeout(STORED_WITHIN_S):
-                executed = await repository.execute(subject, command)
+                executed = await repository.execute(subject, command, admit=admit)
         except (EventLogError, TimeoutError) as error:
             words = "the event log did not take it in time; look before asking again"
             raise ProblemError(Problem(Code.SERVICE_ERROR, words)) from error

@@ -1,0 +1,92 @@
+"""The OpenAPI document says of every route what it is for, who may, what it answers, and how it refuses."""
+
+import warnings
+from types import SimpleNamespace
+from typing import Any
+
+import jsonschema
+import pytest
+from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
+
+from kaiser.gateway.api.authorisation import PREFIX, TABLE, route_of
+from kaiser.gateway.api.conditions import BY_SEQUENCE, BY_VERSION
+from kaiser.gateway.web import Who, application
+
+PROBLEM = "application/problem+json"
+NOTHING: Any = None
+
+
+def document() -> dict[str, Any]:
+    serving: Any = SimpleNamespace(tickets=None, places=None)
+    who = Who(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+    with warnings.catch_warnings():  # of litestar 3, which the gateway is not on
+        warnings.simplefilter("ignore", LitestarDeprecationWarning)
+        app = application(event_log=NOTHING, who=who, metrics=NOTHING, serving=serving, names=NOTHING, repeats=NOTHING)
+    plugin: Any = app.plugins.get("OpenAPIPlugin")
+    found: dict[str, Any] = plugin.provide_openapi_schema()
+    return found
+
+
+DOCUMENT = document()
+OPERATIONS = {
+    route_of(method.upper(), path): operation
+    for path, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+    if method in ("get", "post", "put", "patch", "delete") and path.startswith(PREFIX)
+}
+BODIES = [
+    (route, where, media_type, content)
+    for route, operation in OPERATIONS.items()
+    for where, part in [("asked", operation.get("requestBody", {})), *operation["responses"].items()]
+    for media_type, content in part.get("content", {}).items()
+]
+
+
+def test_every_route_is_in_it_and_its_version_is_3_1():
+    assert set(OPERATIONS) == set(TABLE)
+    assert DOCUMENT["openapi"].startswith("3.1")
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("route", OPERATIONS)
+def test_it_says_what_a_route_is_for_and_who_may(route):
+    operation, needs = OPERATIONS[route], TABLE[route]
+    assert operation["summary"]
+    assert operation["description"].strip()
+    assert operation["tags"]
+    assert operation["security"] == ([] if needs.role is None else [{"bearer": []}])
+    assert needs.role is None or f"the role {needs.role}" in operation["description"]
+
+
+@pytest.mark.parametrize("route", OPERATIONS)
+def test_every_refusal_is_a_problem_with_a_code(route):
+    refusals = {status: each for status, each in OPERATIONS[route]["responses"].items() if status >= "4"}
+    for status, response in refusals.items():
+        assert set(response["content"]) == {PROBLEM}
+        examples = response["content"][PROBLEM]["examples"].values()
+        assert examples
+        assert {example["value"]["status"] for example in examples} == {int(status)}
+    assert {"400", "503"} | ({"401", "403"} if TABLE[route].role else set()) <= set(refusals)
+
+
+@pytest.mark.parametrize("route", OPERATIONS)
+def test_conditions_and_keys_are_where_they_count(route):
+    operation = OPERATIONS[route]
+    headers = {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
+    reads, somebody = route.startswith("GET "), TABLE[route].role is not None
+    assert ("Idempotency-Key" in headers) == (somebody and not reads)
+    assert ("If-Match" in headers) == (route in BY_SEQUENCE | BY_VERSION)
+    assert ("412" in operation["responses"]) == (route in BY_SEQUENCE | BY_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("route", "where", "media_type", "content"), BODIES, ids=[f"{route} {where}" for route, where, *_ in BODIES]
+)
+def test_every_body_has_an_example_that_its_schema_takes(route, where, media_type, content):
+    given = [each["value"] for each in content.get("examples", {}).values()]
+    examples = given + ([content["example"]] if "example" in content else [])
+    assert examples
+    schema = content["schema"] | {"components": DOCUMENT["components"]}
+    for example in examples:
+        jsonschema.validate(example, schema, jsonschema.Draft202012Validator)
