@@ -2,12 +2,12 @@
 
 The streams refuse new messages when they are full, for JetStream's other choice (let the oldest go) loses readings that
 were not recorded yet. So somebody has to make room in time: here, from the oldest on, and only up to what every durable
-consumer has acknowledged. If a consumer is behind, the stream fills, the bridge holds back its PUBACKs, and the broker
-keeps the messages.
+consumer has acknowledged and, where a stream is archived, up to what is safe in the archive. If one of them is behind,
+the stream fills, the bridge holds back its PUBACKs, and the broker keeps the messages.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import nats.errors
@@ -17,6 +17,10 @@ from nats.js.errors import NotFoundError
 
 from kaiser.contracts.streams import StreamSpec
 from kaiser.eventlog import EventLog
+from kaiser.eventlog.archive import ArchiveError
+
+Safe = Callable[[], Awaitable[int]]
+"""Asked for the last sequence that is in the archive of a stream."""
 
 log = structlog.get_logger(__name__)
 
@@ -27,13 +31,16 @@ ROOMY: Final = 0.6
 """Share of the limit down to which."""
 
 
-def keep_from(state: StreamState, consumers: Sequence[ConsumerInfo], max_bytes: int) -> int:
+def keep_from(
+    state: StreamState, consumers: Sequence[ConsumerInfo], max_bytes: int, archived: int | None = None
+) -> int:
     """First sequence to keep; 0 to keep everything.
 
     Args:
         state: First and last sequence, and bytes.
         consumers: Every consumer of the stream; those without a durable name are readers that start where they like.
         max_bytes: Limit of the stream.
+        archived: Last sequence in the archive; None for a stream without one.
     """
     if max_bytes <= 0 or state.bytes < FULL * max_bytes:
         return 0
@@ -42,19 +49,23 @@ def keep_from(state: StreamState, consumers: Sequence[ConsumerInfo], max_bytes: 
     floors = [c.ack_floor.stream_seq if c.ack_floor else 0 for c in consumers if c.config.durable_name]
     if not floors:
         return 0
+    if archived is not None:
+        floors.append(archived)
     first = min(wanted, min(floors) + 1)
     return first if first > state.first_seq else 0
 
 
-async def trim(event_log: EventLog, stream: StreamSpec) -> int:
+async def trim(event_log: EventLog, stream: StreamSpec, safe: Safe | None = None) -> int:
     """Make room in one stream if it is nearly full; returns how many messages went.
 
     Raises:
         nats.errors.Error: JetStream is not ready.
+        ArchiveError: The archive cannot be read, so nothing goes.
     """
+    archived = await safe() if safe is not None else None
     info = await event_log.js.stream_info(stream.name)
     limit = int(info.config.max_bytes or 0)
-    first = keep_from(info.state, await event_log.js.consumers_info(stream.name), limit)
+    first = keep_from(info.state, await event_log.js.consumers_info(stream.name), limit, archived)
     if not first:
         return 0
     await event_log.js.purge_stream(stream.name, seq=first)
@@ -63,12 +74,14 @@ async def trim(event_log: EventLog, stream: StreamSpec) -> int:
     return gone
 
 
-async def keep_trimmed(event_log: EventLog, streams: Sequence[StreamSpec]) -> None:
-    """Look at the streams every few seconds, until cancelled."""
+async def keep_trimmed(event_log: EventLog, streams: Sequence[StreamSpec], safe: Mapping[str, Safe]) -> None:
+    """Look at the streams every few seconds, until cancelled; ``safe`` has those that are archived, by name."""
     while True:
         await asyncio.sleep(EVERY_S)
         for stream in streams:
             try:
-                await trim(event_log, stream)
+                await trim(event_log, stream, safe.get(stream.name))
+            except ArchiveError as error:
+                log.error("no room is made", stream=stream.name, reason=str(error))
             except (nats.errors.Error, NotFoundError, TimeoutError) as error:
                 log.debug("stream not looked at", stream=stream.name, reason=str(error))

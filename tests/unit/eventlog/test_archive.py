@@ -1,0 +1,69 @@
+"""An archive holds what it was given, in order, and says so when it does not."""
+
+import pytest
+
+from kaiser.eventlog.archive import ArchiveError, Folder, Record
+
+
+def _records(first: int, last: int) -> list[Record]:
+    return [Record(seq, seq * 10, "telemetry.reading.k.1", b"", b"body %d" % seq) for seq in range(first, last + 1)]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Folder:
+    return Folder(tmp_path, "TELEMETRY", 1)
+
+
+def test_what_was_archived_is_read_again_from_any_sequence(folder) -> None:
+    folder.append(_records(5, 9))
+    folder.append(_records(10, 12))
+    assert [record for part in folder.read() for record in part] == _records(5, 12)
+    assert [record for part in folder.read(8) for record in part] == _records(8, 12)
+    assert folder.last_seq() == 12
+    assert folder.verify().problems == ()
+
+
+def test_nothing_is_archived_twice(folder) -> None:
+    folder.append(_records(1, 5))
+    with pytest.raises(ArchiveError, match="archived up to 5"):
+        folder.append(_records(5, 6))
+
+
+def test_messages_that_do_not_follow_each_other_are_no_segment(folder) -> None:
+    with pytest.raises(ValueError, match="not consecutive"):
+        folder.append([*_records(1, 2), *_records(4, 4)])
+
+
+def test_a_gap_is_named_and_not_read_over(folder) -> None:
+    folder.append(_records(1, 5))
+    folder.append(_records(8, 9))
+    assert folder.verify().problems == ("gap: after 5 comes 8",)
+    with pytest.raises(ArchiveError, match="after 5 the next archived is 8"):
+        list(folder.read())
+
+
+def test_one_changed_byte_is_found(folder) -> None:
+    manifest = folder.append(_records(1, 5))
+    path = folder.path / manifest.file
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+    assert "another size or digest" in folder.verify().problems[0]
+    with pytest.raises(ArchiveError):
+        list(folder.read())
+
+
+def test_data_without_a_manifest_are_the_rest_of_a_crash(folder) -> None:
+    manifest = folder.append(_records(1, 5))
+    next(folder.path.glob("*.manifest")).unlink()
+    assert (folder.path / manifest.file).exists()
+    assert folder.last_seq() == 0
+    folder.append(_records(1, 7))
+    assert folder.verify().messages == 7
+
+
+def test_a_stream_made_anew_has_a_life_of_its_own(folder, tmp_path) -> None:
+    folder.append(_records(1, 5))
+    anew = Folder(tmp_path, "TELEMETRY", 2)
+    anew.append(_records(1, 3))
+    assert [life.last_seq() for life in Folder.lives(tmp_path)] == [5, 3]
