@@ -11,7 +11,7 @@ ARGS ?=
 MINUTES ?=
 KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo rules test test-containers lint bench chaos ledger audit contracts clean lock
+.PHONY: help venv setup up down status logs ctl demo rules test test-containers lint bench chaos ledger audit contracts clean lock
 
 help: ## These lines
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ status: venv ## What runs, and whether it is ready
 
 logs: venv ## Follow the logs; SERVICE=bridge for one of them
 	@$(LOCAL) logs $(SERVICE)
+
+ctl: venv ## kaiserctl, for those who operate Kaiser; ARGS="status", ARGS="archive verify"
+	@$(BIN)/python -m kaiser.local.ctl $(or $(ARGS),--help)
 
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
