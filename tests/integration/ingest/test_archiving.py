@@ -57,15 +57,23 @@ async def _archive_up_to(log, root, seq: int) -> Archiver:
 async def test_a_full_stream_lets_nothing_go_that_is_not_archived(log, tmp_path) -> None:
     await _fill(log, 110)
     lease = Lease(log, "test", "archiving", holder="test", ttl_s=5)
-    assert await trim(log, STREAM, Archiver(log, tmp_path, "ARCHIVED", lease).safe_seq) == 0
+    assert await trim(log, STREAM, Archiver(log, tmp_path, "ARCHIVED", lease)) == 0
     archiver = await _archive_up_to(log, tmp_path, 110)
-    assert await trim(log, STREAM, archiver.safe_seq) > 0
+    assert await trim(log, STREAM, archiver) > 0
+
+
+async def test_what_is_archived_and_old_goes_although_there_is_room(log, tmp_path) -> None:
+    await _fill(log, 20)
+    archiver = await _archive_up_to(log, tmp_path, 20)
+    await _fill(log, 5, first=21)
+    assert await trim(log, STREAM, archiver) == 0
+    assert await trim(log, STREAM, archiver, kept_s=0) == 20
 
 
 async def test_history_is_whole_after_the_stream_has_let_go(log, tmp_path) -> None:
     await _fill(log, 110)
     archiver = await _archive_up_to(log, tmp_path, 110)
-    gone = await trim(log, STREAM, archiver.safe_seq)
+    gone = await trim(log, STREAM, archiver)
     await _fill(log, 10, first=111)
     folder = await folder_of(log, tmp_path, "ARCHIVED")
     read = [delivery async for batch in history(log, folder, from_seq=1) for delivery in batch]

@@ -1,5 +1,9 @@
 """An archive holds what it was given, in order, and says so when it does not."""
 
+import subprocess
+import sys
+from itertools import pairwise
+
 import pytest
 
 from kaiser.eventlog.archive import ArchiveError, Folder, Record
@@ -67,3 +71,38 @@ def test_a_stream_made_anew_has_a_life_of_its_own(folder, tmp_path) -> None:
     anew = Folder(tmp_path, "TELEMETRY", 2)
     anew.append(_records(1, 3))
     assert [life.last_seq() for life in Folder.lives(tmp_path)] == [5, 3]
+
+
+def test_segments_are_as_old_as_their_last_message(folder) -> None:
+    folder.append(_records(1, 5))
+    folder.append(_records(6, 9))
+    assert [folder.aged_seq(before) for before in (50, 51, 90, 91)] == [0, 5, 5, 9]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from kaiser.eventlog.archive import Folder, Record
+
+folder = Folder(Path(sys.argv[1]), "TELEMETRY", 1)
+while True:
+    first = folder.last_seq() + 1
+    folder.append([Record(seq, seq * 10, "s", b"", b"x" * 1000) for seq in range(first, first + 200)])
+    print(first + 199, flush=True)
+"""
+
+
+def test_what_was_said_to_be_safe_is_there_after_kill_9(folder, tmp_path) -> None:
+    said = [0]
+    for _ in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as writer:
+            said.extend(int(writer.stdout.readline()) for _ in range(5))
+            writer.kill()
+            said.extend(int(line) for line in writer.stdout.read().splitlines())
+    verdict = folder.verify()
+    assert verdict.problems == ()
+    assert (verdict.first, verdict.messages) == (1, verdict.last)
+    assert verdict.last >= said[-1] > 0
+    assert all(later > earlier for earlier, later in pairwise(said))

@@ -35,7 +35,7 @@ from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
-from kaiser.ingest.trimming import Safe, keep_trimmed
+from kaiser.ingest.trimming import Archive, keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
 from kaiser.physics import families
 from kaiser.service import Frame, State
@@ -80,7 +80,9 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         api = answerer(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
-        await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
+        archived = settings.archive.folder is not None  # its age limit would ask the archive as little as anybody else
+        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if archived else TELEMETRY
+        await ensure_streams(log, (telemetry, DEVICES, DOWNLINK))
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
@@ -154,8 +156,10 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     wiring.frame.spawn("retention", retention.run())
 
 
-def _archive(frame: Frame, log: EventLog, settings: IngestSettings, lease: Callable[[str], Lease]) -> dict[str, Safe]:
-    """Start the archive if there is to be one; returns what says how far it has come, by stream."""
+def _archive(
+    frame: Frame, log: EventLog, settings: IngestSettings, lease: Callable[[str], Lease]
+) -> dict[str, Archive]:
+    """Start the archive if there is to be one; returns it by stream."""
     folder = settings.archive.folder
     if folder is None:
         return {}
@@ -167,7 +171,7 @@ def _archive(frame: Frame, log: EventLog, settings: IngestSettings, lease: Calla
 
     frame.health.add("archive", finding)
     frame.spawn("archiving", archiver.run())
-    return {TELEMETRY.name: archiver.safe_seq}
+    return {TELEMETRY.name: archiver}
 
 
 async def _remembered(log: EventLog) -> Window:

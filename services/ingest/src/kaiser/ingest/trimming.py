@@ -7,8 +7,8 @@ the stream fills, the bridge holds back its PUBACKs, and the broker keeps the me
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import nats.errors
 import structlog
@@ -16,11 +16,24 @@ from nats.js.api import ConsumerInfo, StreamState
 from nats.js.errors import NotFoundError
 
 from kaiser.contracts.streams import StreamSpec
-from kaiser.eventlog import EventLog
+from kaiser.eventlog import EventLog, now_us
 from kaiser.eventlog.archive import ArchiveError
 
-Safe = Callable[[], Awaitable[int]]
-"""Asked for the last sequence that is in the archive of a stream."""
+KEPT_S: Final = 7 * 86_400
+"""How long an archived stream keeps what is safe elsewhere. JetStream's own age limit asks nobody: it is off then."""
+
+
+class Archive(Protocol):
+    """What is asked of the archive of a stream."""
+
+    async def safe_seq(self) -> int:
+        """Last sequence that is in it."""
+        ...
+
+    async def aged_seq(self, before_us: int) -> int:
+        """Last sequence that is in it and was stored before a time."""
+        ...
+
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +45,7 @@ ROOMY: Final = 0.6
 
 
 def keep_from(
-    state: StreamState, consumers: Sequence[ConsumerInfo], max_bytes: int, archived: int | None = None
+    state: StreamState, consumers: Sequence[ConsumerInfo], max_bytes: int, archived: int | None = None, aged: int = 0
 ) -> int:
     """First sequence to keep; 0 to keep everything.
 
@@ -41,11 +54,12 @@ def keep_from(
         consumers: Every consumer of the stream; those without a durable name are readers that start where they like.
         max_bytes: Limit of the stream.
         archived: Last sequence in the archive; None for a stream without one.
+        aged: Last sequence that is old enough to go even if there is room.
     """
-    if max_bytes <= 0 or state.bytes < FULL * max_bytes:
-        return 0
-    messages = state.last_seq - state.first_seq + 1
-    wanted = state.first_seq + int(messages * (1 - ROOMY * max_bytes / state.bytes))
+    wanted = aged + 1
+    if max_bytes > 0 and state.bytes >= FULL * max_bytes:
+        messages = state.last_seq - state.first_seq + 1
+        wanted = max(wanted, state.first_seq + int(messages * (1 - ROOMY * max_bytes / state.bytes)))
     floors = [c.ack_floor.stream_seq if c.ack_floor else 0 for c in consumers if c.config.durable_name]
     if not floors:
         return 0
@@ -55,17 +69,21 @@ def keep_from(
     return first if first > state.first_seq else 0
 
 
-async def trim(event_log: EventLog, stream: StreamSpec, safe: Safe | None = None) -> int:
+async def trim(
+    event_log: EventLog, stream: StreamSpec, archive: Archive | None = None, *, kept_s: float = KEPT_S
+) -> int:
     """Make room in one stream if it is nearly full; returns how many messages went.
 
     Raises:
         nats.errors.Error: JetStream is not ready.
         ArchiveError: The archive cannot be read, so nothing goes.
     """
-    archived = await safe() if safe is not None else None
+    archived, aged = None, 0
+    if archive is not None:
+        archived, aged = await archive.safe_seq(), await archive.aged_seq(now_us() - int(kept_s * 1e6))
     info = await event_log.js.stream_info(stream.name)
     limit = int(info.config.max_bytes or 0)
-    first = keep_from(info.state, await event_log.js.consumers_info(stream.name), limit, archived)
+    first = keep_from(info.state, await event_log.js.consumers_info(stream.name), limit, archived, aged)
     if not first:
         return 0
     await event_log.js.purge_stream(stream.name, seq=first)
@@ -74,13 +92,13 @@ async def trim(event_log: EventLog, stream: StreamSpec, safe: Safe | None = None
     return gone
 
 
-async def keep_trimmed(event_log: EventLog, streams: Sequence[StreamSpec], safe: Mapping[str, Safe]) -> None:
-    """Look at the streams every few seconds, until cancelled; ``safe`` has those that are archived, by name."""
+async def keep_trimmed(event_log: EventLog, streams: Sequence[StreamSpec], archives: Mapping[str, Archive]) -> None:
+    """Look at the streams every few seconds, until cancelled; ``archives`` has those that are archived, by name."""
     while True:
         await asyncio.sleep(EVERY_S)
         for stream in streams:
             try:
-                await trim(event_log, stream, safe.get(stream.name))
+                await trim(event_log, stream, archives.get(stream.name))
             except ArchiveError as error:
                 log.error("no room is made", stream=stream.name, reason=str(error))
             except (nats.errors.Error, NotFoundError, TimeoutError) as error:

@@ -85,6 +85,16 @@ class Archiver:
         folder = await folder_of(self._log, self._root, self._stream)
         return await asyncio.to_thread(folder.last_seq)
 
+    async def aged_seq(self, before_us: int) -> int:
+        """Last sequence that is archived and was stored before a time, unix microseconds.
+
+        Raises:
+            ArchiveError: The archive cannot be read.
+            nats.errors.Error: JetStream is not ready.
+        """
+        folder = await folder_of(self._log, self._root, self._stream)
+        return await asyncio.to_thread(folder.aged_seq, before_us)
+
     async def run(self) -> None:
         """Archive until cancelled; what was in hand then is read again after the next start."""
         while True:

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -76,6 +77,19 @@ class Folder:
         """
         paths = self._paths()
         return self._manifest(paths[-1]).last if paths else 0
+
+    def aged_seq(self, before_us: int) -> int:
+        """Last sequence of the segments that were stored before a time; 0 for none.
+
+        Args:
+            before_us: Unix microseconds.
+
+        Raises:
+            ArchiveError: A manifest cannot be read.
+        """
+        paths = self._paths()
+        aged = bisect_left(paths, before_us, key=lambda path: self._manifest(path).last_stored_at)
+        return self._manifest(paths[aged - 1]).last if aged else 0
 
     def append(self, records: Sequence[Record]) -> Manifest:
         """Store consecutive messages as a segment; they are on disk when this returns.
