@@ -12,7 +12,8 @@ ARGS ?=
 MINUTES ?=
 KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo fleet rules test test-containers lint bench chaos ledger audit contracts clean lock
+.PHONY: help venv setup up down status logs demo fleet ctl rules test test-containers lint bench chaos ledger audit
+.PHONY: contracts clean lock
 
 help: ## These lines
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +40,9 @@ status: venv ## What runs, and whether it is ready
 
 logs: venv ## Follow the logs; SERVICE=bridge for one of them
 	@$(LOCAL) logs $(SERVICE)
+
+ctl: venv ## kaiserctl, for those who operate Kaiser; ARGS="status", ARGS="archive verify"
+	@$(BIN)/python -m kaiser.local.ctl $(or $(ARGS),--help)
 
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))

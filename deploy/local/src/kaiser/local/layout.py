@@ -31,6 +31,7 @@ class Layout:
         self.mosquitto = root / "data" / "mosquitto"
         self.nats = root / "data" / "nats"
         self.bridge_state = root / "data" / "bridge"
+        self.archive = root / "data" / "archive"
         self.run = root / "run"
         self.logs = root / "log"
 

@@ -69,6 +69,7 @@ def _services(layout: Layout) -> list[Program]:
         "KAISER_ACCESS_PASSWORD_FILE": str(secret("mqtt-access")),
     }
     device_keys = {"KAISER_DEVICE_KEY_SECRET_FILE": str(secret("device-key"))}
+    archive = {"KAISER_ARCHIVE_FOLDER": str(layout.archive)}
     gateway = {
         "KAISER_GATEWAY_HOST": LOOPBACK,
         "KAISER_GATEWAY_PORT": str(ports.gateway),
@@ -77,7 +78,7 @@ def _services(layout: Layout) -> list[Program]:
     }
     return [
         _service("bridge", layout, ports.bridge_health, device_keys | bridge),
-        _service("ingest", layout, ports.ingest_health, device_keys | _database(layout, "ingest")),
+        _service("ingest", layout, ports.ingest_health, device_keys | archive | _database(layout, "ingest")),
         _service("actuator", layout, ports.actuator_health, _database(layout, "actuator")),
         _service("safety", layout, ports.safety_health, _database(layout, "safety")),
         _service("logic", layout, ports.logic_health, _database(layout, "logic")),

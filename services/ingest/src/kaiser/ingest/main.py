@@ -18,6 +18,7 @@ from kaiser.eventlog import (
     ensure_streams,
     replay_batches,
 )
+from kaiser.eventlog.archive import Archiver
 from kaiser.ingest import consumers, zoning
 from kaiser.ingest.api import answerer, calibrated, commanded, questions
 from kaiser.ingest.calibrations import Calibrations
@@ -34,7 +35,7 @@ from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
-from kaiser.ingest.trimming import keep_trimmed
+from kaiser.ingest.trimming import Archive, keep_trimmed
 from kaiser.ingest.window import SPAN_US, Window
 from kaiser.physics import families
 from kaiser.service import Frame, State
@@ -79,12 +80,14 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         api = answerer(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
-        await ensure_streams(log, (TELEMETRY, DEVICES, DOWNLINK))
+        archived = settings.archive.folder is not None  # its age limit would ask the archive as little as anybody else
+        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if archived else TELEMETRY
+        await ensure_streams(log, (telemetry, DEVICES, DOWNLINK))
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
-        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY)))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
+        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
         again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
         frame.spawn("recomputing", again.run())
         await _convert(wiring, directory, orders, lease, settings.processing)
@@ -151,6 +154,24 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
     wiring.frame.spawn("retention", retention.run())
+
+
+def _archive(
+    frame: Frame, log: EventLog, settings: IngestSettings, lease: Callable[[str], Lease]
+) -> dict[str, Archive]:
+    """Start the archive if there is to be one; returns it by stream."""
+    folder = settings.archive.folder
+    if folder is None:
+        return {}
+    archiver = Archiver(log, folder, TELEMETRY.name, lease("archiving"), segment_s=settings.archive.segment_s)
+
+    def finding() -> Finding:
+        # Readings go on without it: what is not archived stays in the stream
+        return Finding(State.OK, f"not archived now: {archiver.problem}" if archiver.problem else "")
+
+    frame.health.add("archive", finding)
+    frame.spawn("archiving", archiver.run())
+    return {TELEMETRY.name: archiver}
 
 
 async def _remembered(log: EventLog) -> Window:

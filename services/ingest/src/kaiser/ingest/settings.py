@@ -1,5 +1,6 @@
 """Settings of ingest, from the environment."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -73,6 +74,18 @@ class ProcessingSettings(Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
 
 
+class ArchiveSettings(Struct, frozen=True, kw_only=True):
+    """Where finished readings go before their stream lets them go.
+
+    Attributes:
+        folder: Shared by all instances; none for no archive, and the stream then makes room without one.
+        segment_s: Seconds after which a segment is written even if it is small.
+    """
+
+    folder: Path | None = None
+    segment_s: Annotated[float, Meta(gt=0)] = 60.0
+
+
 class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     """Everything that ingest can be told."""
 
@@ -80,6 +93,7 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
     retention: RetentionSettings
     device_key: DeviceKeySettings
     processing: ProcessingSettings
+    archive: ArchiveSettings
 
     def database(self) -> Database:
         """Where its tables are."""
