@@ -1,10 +1,12 @@
 """The HTTP application: routes, what they are given, and how errors look."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway import places
@@ -36,14 +38,14 @@ from kaiser.gateway.api import (
     tickets,
     users,
 )
+from kaiser.gateway.edge import origins
+from kaiser.gateway.edge.limiting import Limits
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
-
-LARGEST_BODY: Final = 1024 * 1024
 
 
 class Who(NamedTuple):
@@ -73,8 +75,14 @@ def application(
     names: RuleNames,
 ) -> Litestar:
     """The application over what the gateway has."""
+    options = serving.options
 
-    @websocket("/ws")
+    limits = Limits(user_per_s=options.user_per_s, address_per_s=options.address_per_s, metrics=metrics)
+
+    def held_back(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        limits.address(connection)
+
+    @websocket("/ws", guards=[held_back])
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
         await Connection(socket, serving).serve()
 
@@ -192,8 +200,9 @@ def application(
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
-        state=State({"admission": who.admission, "places": serving.places}),
-        request_max_body_size=LARGEST_BODY,
+        state=State({"admission": who.admission, "places": serving.places, "limits": limits}),
+        request_max_body_size=options.body_bytes,
+        cors_config=origins.allowed(options.origins),
         logging_config=None,
     )
     authorisation.check_table(app.routes)

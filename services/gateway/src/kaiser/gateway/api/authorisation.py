@@ -17,6 +17,7 @@ from kaiser.contracts.events.identity import Role, Scope
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway import places
 from kaiser.gateway.admission import Admission
+from kaiser.gateway.edge.limiting import Limits
 from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 PREFIX: Final = "/api/v1"
@@ -205,14 +206,20 @@ async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRout
     Raises:
         NotAuthorizedException: No token, or not a valid one.
         PermissionDeniedException: Not with this role, or this key.
+        TooManyRequestsException: Whoever asks has asked too much; never for an emergency stop.
     """
     method = str(connection.scope.get("method", "GET"))
     if method == "OPTIONS":  # litestar answers with the methods that there are
         return
     needs = TABLE[route_of(method, connection.scope["path_template"])]
+    limits: Limits | None = None if needs.scope == "stop" else connection.app.state.limits
+    if limits is not None:
+        limits.address(connection)
     if needs.role is None:
         return
     principal = connection.scope["user"] = await _admitted(connection)
+    if limits is not None:
+        limits.user(connection, principal.user_id)
     if not allows(needs, principal):
         if principal.role:
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")
