@@ -14,6 +14,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    answers,
     audit,
     auth,
     authorisation,
@@ -206,6 +207,7 @@ def application(
         logging_config=None,
     )
     authorisation.check_table(app.routes)
+    answers.complete(app)
     return app
 
 

@@ -22,6 +22,7 @@ from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 PREFIX: Final = "/api/v1"
 SCHEME: Final = "Bearer "
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "engineer", "admin")
 """Each may do what those before it may."""
@@ -198,6 +199,16 @@ def route_of(method: str, path: str) -> str:
         path: Path with its parameters in braces.
     """
     return f"{'GET' if method == 'HEAD' else method} {path.removeprefix(PREFIX)}"
+
+
+def methods_of(path: str) -> str:
+    """What may be done with a path, as the header ``Allow`` says it; empty for what is no route of the API.
+
+    Args:
+        path: With its parameters in braces.
+    """
+    found = [method for method in METHODS if route_of(method, path) in TABLE]
+    return ", ".join([*found, "OPTIONS"]) if found else ""
 
 
 async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from kaiser.eventlog import new_id
-from kaiser.gateway.api.authorisation import PREFIX
+from kaiser.gateway.api.authorisation import PREFIX, methods_of
 from kaiser.gateway.edge.limiting import TAKEN, headers
 from kaiser.gateway.tokens import Principal
 
@@ -100,6 +100,8 @@ def _dress(message: Any, scope: Any, request_id: str) -> None:  # as above
         answer.setdefault("Cache-Control", "no-store")
     else:
         answer["Content-Security-Policy"] = DOCS if path.startswith("/schema/") else PAGES
+    if scope["method"] == "OPTIONS" and (methods := methods_of(scope.get("path_template", ""))):
+        answer["Allow"] = methods  # litestar's has those of one of the path's handlers
     if (taken := scope["state"].get(TAKEN)) is not None:
         for name, value in headers(taken).items():
             answer[name] = value
