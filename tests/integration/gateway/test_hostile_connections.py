@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from litestar import Litestar, get, post
+from litestar import Litestar, Request, get, post
 from litestar.response import Stream
 
 from kaiser.gateway.api import problems
@@ -28,8 +28,8 @@ class Impatient(PatientProtocol):
 
 
 @post("/taken")
-async def taken(data: dict[str, Any]) -> dict[str, Any]:
-    return data
+async def taken(request: Request[Any, Any, Any]) -> int:
+    return len(await request.body())
 
 
 @get("/never")
@@ -48,6 +48,7 @@ async def endless() -> Stream:
         try:
             while True:
                 yield b"x" * 65536
+                await asyncio.sleep(0)  # as whoever reads the next page would
         finally:
             ended.set()
 
@@ -61,7 +62,7 @@ ended = asyncio.Event()
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     app = Litestar([taken, never, fault, endless], exception_handlers=problems.HANDLERS, openapi_config=None)
-    bounded = Front(Deadlines(app, body_s=0.3, answer_s=0.3), access_log=True)
+    bounded = Front(Deadlines(app, body_s=0.3, answer_s=1), access_log=True)
     config = uvicorn.Config(bounded, port=0, http=Impatient, log_config=None, loop="none", lifespan="off")  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
