@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
 
-from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import PASSWORD
 from kaiser.local.ephemeral_services import Service
 
@@ -30,17 +28,6 @@ ENDS_THE_SESSION: Final = "^/api/v1/(auth/(logout|password)|users/.*)$"
 OWN_PASSWORD: Final = "walks over every route"
 ROOT: Final = Path(__file__).parents[2]
 SEED: Final = "6"
-
-
-@pytest.fixture(scope="module")
-def generous(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Another gateway of the suite, which holds back nobody who asks a lot."""
-    folder = tmp_path_factory.mktemp("generous")
-    service = ephemeral_services.gateway(folder, suite.nats, suite.postgres, user_per_s="0", address_per_s="0")
-    try:
-        yield service.start()
-    finally:
-        service.kill()
 
 
 def token_of_walker(base: str) -> str:
@@ -80,11 +67,11 @@ def ask(gateway: Service, folder: Path, *options: str) -> None:
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
 
 
-def test_no_request_finds_a_fault_or_an_answer_that_is_not_in_the_document(generous: Service, tmp_path: Path) -> None:
-    ask_everything(generous, tmp_path, examples=3)
+def test_no_request_finds_a_fault_or_an_answer_that_is_not_in_the_document(suite: Suite, tmp_path: Path) -> None:
+    ask_everything(suite.gateway, tmp_path, examples=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_nor_do_many_requests(generous: Service, tmp_path: Path) -> None:
-    ask_everything(generous, tmp_path, examples=100)
+def test_nor_do_many_requests(suite: Suite, tmp_path: Path) -> None:
+    ask_everything(suite.gateway, tmp_path, examples=100)
