@@ -57,7 +57,7 @@ def ask(gateway: Service, folder: Path, *options: str) -> None:
         *("--phases", "examples,coverage,fuzzing"),
         *options,
         *("--seed", SEED, "--generation-deterministic", "--no-shrink"),
-        *("--request-timeout", "70", "--suppress-health-check", "all", "--workers", "2", "--no-color"),
+        *("--request-timeout", "70", "--suppress-health-check", "all", "--no-color"),
         "--continue-on-failure",
     ]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "tests.e2e.api_checks", "PYTHONPATH": str(ROOT)}
@@ -67,6 +67,7 @@ def ask(gateway: Service, folder: Path, *options: str) -> None:
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
 
 
+@pytest.mark.timeout(300)
 def test_no_request_finds_a_fault_or_an_answer_that_is_not_in_the_document(suite: Suite, tmp_path: Path) -> None:
     ask_everything(suite.gateway, tmp_path, examples=3)
 
