@@ -171,9 +171,9 @@ async def test_who_waits_at_one_gateway_waits_at_all_of_them(standing: Standing,
         ]
         assert statuses[-1] == 429
         login = f"{base_url(strict)}/api/v1/auth/login"
-        async with asyncio.timeout(10):
-            while (answer := await http.post(login, json=guess)).status_code != 429:
-                assert answer.status_code == 401
+        # Fewer than it grants to those of whom it has counted every failure itself
+        answers = [await http.post(login, json=guess) for _ in range(4)]
+        answer = next(each for each in answers if each.status_code == 429)
         assert answer.json()["detail"].startswith("too many failed logins")
         right = {"username": "admin", "password": PASSWORD}
         assert (await http.post(login, json=right)).status_code == 200

@@ -159,7 +159,7 @@ async def test_a_message_that_is_too_large_ends_its_socket(standing: Standing) -
         assert ws.close_code == 1009
 
 
-async def test_a_thousand_subscriptions_leave_one(standing: Standing) -> None:
+async def test_each_of_many_subscriptions_is_answered_and_one_word_ends_them(standing: Standing) -> None:
     """Each replaces the one before; a client may say some of it at once, and waits for the rest."""
     async with client_of(standing.gateway, "viewer") as client, socket_of(client) as ws:
         await subscribe(ws, client)
