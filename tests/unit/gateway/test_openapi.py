@@ -10,6 +10,7 @@ from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
 
 from kaiser.gateway.api.authorisation import PREFIX, TABLE, route_of
 from kaiser.gateway.api.conditions import BY_SEQUENCE, BY_VERSION
+from kaiser.gateway.settings import GatewayOptions
 from kaiser.gateway.web import Who, application
 
 PROBLEM = "application/problem+json"
@@ -17,7 +18,7 @@ NOTHING: Any = None
 
 
 def document() -> dict[str, Any]:
-    serving: Any = SimpleNamespace(tickets=None, places=None)
+    serving: Any = SimpleNamespace(tickets=None, places=None, options=GatewayOptions())
     who = Who(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
     with warnings.catch_warnings():  # of litestar 3, which the gateway is not on
         warnings.simplefilter("ignore", LitestarDeprecationWarning)

@@ -89,9 +89,11 @@ def logic(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Servi
 def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
     """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password.
 
-    ``options`` as :func:`actuator` has them.
+    ``options`` as :func:`actuator` has them. Nobody is held back for asking a lot unless they say so: whoever waits for
+    something in a test asks more often than people do.
     """
-    environment = {f"KAISER_GATEWAY_{key.upper()}": value for key, value in options.items()} | {
+    unlimited = {"user_per_s": "0", "address_per_s": "0"}
+    environment = {f"KAISER_GATEWAY_{key.upper()}": value for key, value in (unlimited | options).items()} | {
         "KAISER_GATEWAY_PORT": str(free_port()),
         "KAISER_JWT_SECRET": JWT_SECRET,
         "KAISER_ADMIN_PASSWORD": PASSWORD,

@@ -154,6 +154,9 @@ SAFETY_ALIVE: Final = "alive.safety"
 LOGIC_MARKS: Final = "alive.logic"
 """The instance of logic that decides says here how far it is, for those that stand by."""
 
+LOGINS_TRIED: Final = "gateway.logins"
+"""Attempts to log in, which gateways tell each other; nobody keeps them."""
+
 EMERGENCY_REQUESTED: Final = "safety.emergency.requested"
 """The one subject of SAFETY that the gateway writes to: a stop waits for nobody."""
 
@@ -229,6 +232,8 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         # LOGIC too, though it only reads it: its live stream is not to wait until logic runs for the first time
         owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
         reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
+        says=(LOGINS_TRIED,),
+        hears=(LOGINS_TRIED,),
         asks=("query.>", "command.>"),
         buckets=("gateway",),
     ),

@@ -19,9 +19,14 @@ from kaiser.gateway.audit.recording import Recording
 from kaiser.gateway.audit.trail import Trail
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
+from kaiser.gateway.edge import origins
+from kaiser.gateway.edge.deadlines import Deadlines
+from kaiser.gateway.edge.front import Front
+from kaiser.gateway.edge.protocol import PatientProtocol
 from kaiser.gateway.hub import Hub
 from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity import openid
+from kaiser.gateway.identity.failures import Failures
 from kaiser.gateway.identity.first import ensure_first_admin, faults
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
@@ -117,7 +122,8 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
         repeats = Repeats(event_log, settings.jwt.secret)
         app = application(event_log=event_log, who=who, metrics=metrics, names=names, serving=serving, repeats=repeats)
         frame.on_stop(trail.written)
-        web = _web_server(Recording(app, trail), options)
+        bounded = Front(Recording(Deadlines(app), trail), access_log=options.access_log)
+        web = _web_server(bounded, options)
         frame.spawn("web", web.serve_on(listening))
         frame.on_stop(web.leave)
         frame.on_stop(sessions.drained)
@@ -126,12 +132,14 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
 
 
 def check_secrets(settings: GatewaySettings) -> None:
-    """Refuse to start with secrets that could be guessed, but for a demo, and with half a provider.
+    """Refuse to start with secrets that could be guessed, but for a demo, half a provider, and origins that are none.
 
     Raises:
         CannotStartError: There is one, and this is no demo; or the settings of the provider make no sense.
     """
     if words := openid.fault(settings.oidc):
+        raise CannotStartError(words)
+    if words := origins.fault(settings.gateway.origins):
         raise CannotStartError(words)
     found = faults(settings.jwt.secret, settings.admin.password)
     if found and not settings.gateway.demo:
@@ -150,12 +158,13 @@ async def _identity(frame: Frame, event_log: EventLog, settings: GatewaySettings
     following = users.follower(event_log, accounts)
     frame.spawn("accounts", following.follow(accounts.take, asyncio.Event()))
     frame.health.add("identity", lambda: users.finding(following))
-    identity = Identity(event_log, accounts)
+    identity, failures = Identity(event_log, accounts), Failures(event_log)
+    await failures.listen()
     await ensure_first_admin(identity, accounts, hashing, settings.admin)
     return Who(
         accounts,
         identity,
-        Logins(identity, accounts, tokens, hashing),
+        Logins(identity, accounts, tokens, hashing, failures),
         Admission(tokens, accounts),
         OpenId(settings.oidc, jwt.secret),
     )
@@ -164,7 +173,8 @@ async def _identity(frame: Frame, event_log: EventLog, settings: GatewaySettings
 def _web_server(app: object, options: GatewayOptions) -> WebServer:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # litestar's types of ASGI and uvicorn's are not the same names
-        http="httptools",
+        http=PatientProtocol,
+        server_header=False,
         ws=WireProtocol,
         ws_max_size=256 * 1024,
         ws_ping_interval=20.0,

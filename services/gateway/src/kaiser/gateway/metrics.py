@@ -28,6 +28,9 @@ class GatewayMetrics:
             registry=registry,
         )
         self.logins = Counter("kaiser_gateway_logins", "Attempts to log in", ["outcome"], registry=registry)
+        self.limited = Counter(
+            "kaiser_gateway_limited", "Requests refused, for there were too many", ["whose"], registry=registry
+        )
         self.unaudited = Counter(
             "kaiser_gateway_unaudited",
             "Changes in no audit, for the event log took nothing",

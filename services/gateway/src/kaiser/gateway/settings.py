@@ -27,6 +27,11 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
         cert_file: Certificate for HTTPS, with its chain; without it the API is plain HTTP, for a proxy in front.
         key_file: The certificate's key.
         proxies: Addresses of proxies that are believed for whom they ask (``X-Forwarded-For``), separated by commas.
+        user_per_s: Requests a second that a user or a key may make for long, and ten times as many at once; 0 for any.
+        address_per_s: The same of an address, whoever asks from there.
+        body_bytes: What the body of a request may have at most.
+        origins: Origins (``https://host``) whose pages may use the API in a browser, separated by commas.
+        access_log: Whether each request is a line in the log.
         demo: Whether secrets that could be guessed are good enough.
     """
 
@@ -42,6 +47,11 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
     cert_file: Path | None = None
     key_file: Path | None = None
     proxies: str = ""
+    user_per_s: Annotated[float, Meta(ge=0, le=1_000_000)] = 100.0
+    address_per_s: Annotated[float, Meta(ge=0, le=1_000_000)] = 500.0
+    body_bytes: Annotated[int, Meta(ge=1024, le=64 * MIB)] = MIB
+    origins: str = ""
+    access_log: bool = True
     demo: bool = False
 
 

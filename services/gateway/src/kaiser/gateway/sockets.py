@@ -132,7 +132,7 @@ class Connection:
                 await self._socket.close(Close.TOO_MANY, "too many clients")
                 return
             try:
-                self.principal = await self._authenticate()
+                self.principal = self._socket.scope["user"] = await self._authenticate()
                 async with asyncio.timeout(CATCH_UP_WITHIN_S):
                     await self._on.readers.wait_caught_up()
             except InvalidTokenError as error:

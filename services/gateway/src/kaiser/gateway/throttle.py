@@ -66,12 +66,13 @@ class Attempt:
     Args:
         username: As typed.
         address: Where from.
-        device: Proven user of the client; empty where it has none, or another's.
+        device: What stands for the token that proves the user of the client; empty where it has none, or another's.
         known: Whether that user has logged in from the address before.
     """
 
     def __init__(self, username: str, address: str, *, device: str, known: bool) -> None:
-        self.device = f"device {device}" if device else ""
+        self.device = device
+        self.username = username
         self.pair = f"{address} {username}"
         self.address = address
         self.name = "" if known else username

@@ -3,8 +3,10 @@
 from typing import Any, NamedTuple
 
 from litestar import Litestar, Router, WebSocket, websocket
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.handlers import BaseRouteHandler
 
 from kaiser.eventlog import EventLog
 from kaiser.gateway import places
@@ -12,6 +14,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    answers,
     audit,
     auth,
     authorisation,
@@ -40,6 +43,8 @@ from kaiser.gateway.api import (
     tickets,
     users,
 )
+from kaiser.gateway.edge import origins
+from kaiser.gateway.edge.limiting import Limits
 from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
@@ -79,14 +84,20 @@ def application(
     repeats: Repeats,
 ) -> Litestar:
     """The application over what the gateway has."""
+    options = serving.options
 
-    @websocket("/ws")
+    limits = Limits(user_per_s=options.user_per_s, address_per_s=options.address_per_s, metrics=metrics)
+
+    def held_back(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        limits.address(connection)
+
+    @websocket("/ws", guards=[held_back])
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
         await Connection(socket, serving).serve()
 
     clients: dict[tuple[str, str], MonolithConnection] = {}
 
-    @websocket(MONOLITH_PATH)
+    @websocket(MONOLITH_PATH, guards=[held_back])
     async def live_as_monolith(socket: WebSocket[Any, Any, Any]) -> None:
         await MonolithConnection(socket, serving, clients).serve()
 
@@ -216,12 +227,21 @@ def application(
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
         state=State(
-            {"admission": who.admission, "places": serving.places, "repeats": repeats, "flights": sharing.Flights()}
+            {
+                "admission": who.admission,
+                "places": serving.places,
+                "limits": limits,
+                "repeats": repeats,
+                "flights": sharing.Flights(),
+                "largest_body": options.body_bytes,
+            }
         ),
-        request_max_body_size=repeating.LARGEST_BODY,
+        request_max_body_size=options.body_bytes,
+        cors_config=origins.allowed(options.origins),
         logging_config=None,
     )
     authorisation.check_table(app.routes)
+    answers.complete(app)
     docs.complete(app)
     return app
 

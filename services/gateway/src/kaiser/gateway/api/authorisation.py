@@ -18,10 +18,12 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.gateway import places
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import conditions
+from kaiser.gateway.edge.limiting import Limits
 from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 PREFIX: Final = "/api/v1"
 SCHEME: Final = "Bearer "
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 
 ROLES: Final[tuple[Role, ...]] = ("viewer", "operator", "engineer", "admin")
 """Each may do what those before it may."""
@@ -216,21 +218,37 @@ def route_of(method: str, path: str) -> str:
     return f"{'GET' if method == 'HEAD' else method} {path.removeprefix(PREFIX)}"
 
 
+def methods_of(path: str) -> str:
+    """What may be done with a path, as the header ``Allow`` says it; empty for what is no route of the API.
+
+    Args:
+        path: With its parameters in braces.
+    """
+    found = [method for method in METHODS if route_of(method, path) in TABLE]
+    return ", ".join([*found, "OPTIONS"]) if found else ""
+
+
 async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """Let only those in who may do what they ask for; leaves the principal in the connection's scope.
 
     Raises:
         NotAuthorizedException: No token, or not a valid one.
         PermissionDeniedException: Not with this role, or this key.
+        TooManyRequestsException: Whoever asks has asked too much; never for an emergency stop.
     """
     method = str(connection.scope.get("method", "GET"))
     if method == "OPTIONS":  # litestar answers with the methods that there are
         return
     route = route_of(method, connection.scope["path_template"])
     needs = TABLE[route]
+    limits: Limits | None = None if needs.scope == "stop" else connection.app.state.limits
+    if limits is not None:
+        limits.address(connection)
     if needs.role is None:
         return
     principal = connection.scope["user"] = await _admitted(connection)
+    if limits is not None:
+        limits.user(connection, principal.user_id)
     if not allows(needs, principal):
         if principal.role:
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")

@@ -1,6 +1,7 @@
 """Completes the OpenAPI document with what holds for every route: who may, refusals, conditions and examples."""
 
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from kaiser.contracts.codes import MEANINGS, Code
@@ -41,10 +42,6 @@ ETAG: Final = {
     "description": "Sequence of the last event of what is shown, where it is one thing, and a digest of the answer.",
     "schema": {"type": "string"},
     "example": '"4711-9f1c2ab4d03e77aa"',
-}
-TITLES: Final = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"} | {
-    412: "Precondition Failed",
-    503: "Service Unavailable",
 }
 GENERAL: Final = {
     "NOT_AUTHENTICATED": "Send 'Authorization: Bearer TOKEN'; log in for a token.",
@@ -152,7 +149,7 @@ def _refuse(responses: Document, status: int, codes: tuple[str, ...]) -> None:
 
 def _problem(status: int, code: str) -> Document:
     detail = GENERAL.get(code) or MEANINGS[Code(code)]
-    kind = {"type": f"urn:kaiser:problem:{code}", "title": TITLES[status], "status": status, "code": code}
+    kind = {"type": f"urn:kaiser:problem:{code}", "title": HTTPStatus(status).phrase, "status": status, "code": code}
     return {"summary": detail, "value": kind | {"detail": detail}}
 
 
@@ -170,7 +167,7 @@ def _contents(operation: Document) -> Iterator[tuple[str, Document]]:
 def _title(content: Document, status: int) -> None:
     for example in content.get("examples", {}).values():
         example.pop("id", None)
-        example["value"].setdefault("title", TITLES.get(status, ""))
+        example["value"].setdefault("title", HTTPStatus(status).phrase)
 
 
 def _exemplify(media_type: str, content: Document, components: Mapping[str, Document]) -> None:

@@ -34,6 +34,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         saw: The values that it saw, by name.
         command_id: The command that came to this end.
         faults: Everything that is wrong with a rule, each with the path of the part that it is about.
+        request_id: What the gateway's log has it under, where the fault is its own.
     """
 
     type: str
@@ -46,6 +47,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     saw: dict[str, Any] = {}
     command_id: str = ""
     faults: tuple[Fault, ...] = ()
+    request_id: str = ""
 
 
 NOT_THERE: Final = (
@@ -113,6 +115,7 @@ CODE_OF: Final[dict[int, str]] = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: Code.OPERATION_TIMEOUT,
     413: Code.PAYLOAD_TOO_LARGE,
     429: "TOO_MANY_REQUESTS",
 }
@@ -128,9 +131,13 @@ def problem(
     **more: Any,  # further members of the document
 ) -> Response[Any]:
     """A problem as a response."""
-    title = HTTPStatus(status).phrase
-    document = ProblemDocument(f"urn:kaiser:problem:{code}", title, status, code, detail, where, **more)
-    return Response(content=document, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+    content = document(status, code, detail, where=where, **more)
+    return Response(content=content, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def document(status: int, code: str, detail: str, *, where: str = "", **more: Any) -> ProblemDocument:  # as above
+    """A problem, to be sent by whoever has no response."""
+    return ProblemDocument(f"urn:kaiser:problem:{code}", HTTPStatus(status).phrase, status, code, detail, where, **more)
 
 
 def refused(code: str, detail: str, *, where: str = "", **more: Any) -> Response[Any]:  # as :func:`problem`
@@ -159,18 +166,20 @@ def from_validation(_: AnyRequest, error: ValidationException) -> Response[Any]:
     return problem(400, Code.INVALID_PAYLOAD_FORMAT, words, where=where)
 
 
-def from_http(_: AnyRequest, error: HTTPException) -> Response[Any]:
-    """Anything that litestar itself refuses."""
-    code = CODE_OF.get(
-        error.status_code, Code.INVALID_PAYLOAD_FORMAT if error.status_code < 500 else Code.SERVICE_ERROR
-    )
+def from_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    """Anything that litestar itself refuses; what it says of its own faults is for the log."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return from_bug(request, error)
+    code = CODE_OF.get(error.status_code, Code.INVALID_PAYLOAD_FORMAT)
     return problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
 
 
 def from_bug(request: AnyRequest, error: Exception) -> Response[Any]:
     """What nobody expected; the words go to the log and not to the client."""
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
-    return problem(500, Code.SERVICE_ERROR, "something went wrong here; it is in the gateway's log")
+    request_id = str(request.scope["state"].get("request_id", ""))
+    words = "something went wrong here; it is in the gateway's log"
+    return problem(500, Code.SERVICE_ERROR, words, request_id=request_id)
 
 
 HANDLERS: Final[dict[Any, Any]] = {  # as litestar declares them

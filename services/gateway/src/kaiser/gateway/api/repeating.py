@@ -15,7 +15,6 @@ from kaiser.gateway.tokens import InvalidTokenError, Principal
 
 log = structlog.get_logger(__name__)
 
-LARGEST_BODY: Final = 1024 * 1024
 LOOKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWNER_KNOWS: Final = frozenset({"POST /actuators/{esp_id}/{gpio}/command"})
 """Routes whose owner has the key in its own events, for longer than it would be kept here."""
@@ -42,7 +41,7 @@ class Repeating:
         if HEADER not in headers or route is None or (who := await who_asks(asked, headers)) is None:
             await self._app(scope, receive, send)
             return
-        body = await _body(receive)
+        body = await _body(receive, asked["litestar_app"].state.largest_body)
         asked["user"] = who
         given = [headers.get(name, b"") for name in TOLD_APART_BY]
         digest = request_digest(asked["method"].encode(), asked["path"].encode(), asked["query_string"], *given, body)
@@ -93,15 +92,15 @@ async def who_asks(scope: Any, headers: dict[bytes, bytes]) -> Principal | None:
     return who
 
 
-async def _body(receive: Receive) -> bytes:
+async def _body(receive: Receive, largest: int) -> bytes:
     found = bytearray()
     while True:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
             raise ClientException("the request ended before its body did")
         found += message.get("body", b"")
-        if len(found) > LARGEST_BODY:
-            raise ClientException(f"a body has at most {LARGEST_BODY} bytes", status_code=413)
+        if len(found) > largest:
+            raise ClientException(f"a body has at most {largest} bytes", status_code=413)
         if not message.get("more_body", False):
             return bytes(found)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import delete, get, post, put
+from litestar.exceptions import NotFoundException
 from litestar.params import Body, Parameter
 
 from kaiser.contracts import safeguarding
@@ -30,6 +31,7 @@ from kaiser.gateway.places import ASKING, Confined
 
 INTERLOCK: Final = "/interlocks/{interlock_id:str}"
 
+LARGEST_SEQ: Final = 2**63 - 1
 Why = Annotated[str, Parameter(min_length=1, max_length=500, description="why")]
 
 
@@ -186,6 +188,8 @@ async def violations(
 @get("/safety/decisions/{seq:int}", tags=["safety"], summary="Show a decision")
 async def decision(event_log: EventLog, seq: int) -> views.DecisionView:
     """What was decided on a command, by its ``decision_seq``; kept for ever."""
+    if not 0 < seq <= LARGEST_SEQ:
+        raise NotFoundException("no event has this sequence")
     query = safeguarding.DecisionQuery(seq=seq)
     return views.decision(await ask(event_log, "safety", "decision", query, safeguarding.DecisionView))
 

@@ -61,7 +61,8 @@ class Recording:
     """The application, with an entry in the audit for whatever asks for a change.
 
     The answer is held back until the entry is in the log, so that nobody has an answer to what is not noted. Requests
-    of nobody in particular are none: they came to nothing, and would fill the log for whoever sends many.
+    of nobody in particular are none, nor are those of who asks too much: they came to nothing, and would fill the log
+    for whoever sends many.
 
     Args:
         app: The application.
@@ -98,7 +99,7 @@ def _entry(scope: Any, answer: list[Message]) -> Audited | None:  # litestar's s
     who = _who(scope)
     status = next((message["status"] for message in answer if message["type"] == "http.response.start"), 500)
     route = route_of(scope["method"], scope.get("path_template", ""))
-    if who is None or route in CHANGES_NOTHING or (status in (429, 503) and isinstance(who, Claimed)):
+    if who is None or status == 429 or route in CHANGES_NOTHING or (status == 503 and isinstance(who, Claimed)):
         return None
     told = _told(b"".join(message.get("body", b"") for message in answer if message["type"] == "http.response.body"))
     client = scope.get("client")

@@ -1,5 +1,6 @@
 """Logging in, refreshing and leaving: what the routes of ``auth`` do."""
 
+import hashlib
 import time
 from typing import Final
 
@@ -12,12 +13,13 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import new_id, now_us
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.identity import passwords, sessions
+from kaiser.gateway.identity.failures import Failures
 from kaiser.gateway.identity.openid import Identified
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.sessions import Session
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.identity.users import ChangeUser, CreateUser, SetPassword, User
-from kaiser.gateway.throttle import Attempt, Guessing
+from kaiser.gateway.throttle import Attempt
 from kaiser.gateway.tokens import InvalidTokenError, Principal, Tokens
 
 log = structlog.get_logger(__name__)
@@ -63,14 +65,17 @@ class Logins:
         accounts: What the log has.
         tokens: Signs.
         hashing: Verifies passwords.
+        failures: Knows who guesses, at whatever gateway.
     """
 
-    def __init__(self, identity: Identity, accounts: Accounts, tokens: Tokens, hashing: Hashing) -> None:
+    def __init__(
+        self, identity: Identity, accounts: Accounts, tokens: Tokens, hashing: Hashing, failures: Failures
+    ) -> None:
         self._identity = identity
         self._accounts = accounts
         self._tokens = tokens
         self._hashing = hashing
-        self._guessing = Guessing()
+        self._failures = failures
 
     async def log_in(self, username: str, password: str, *, address: str, device: str) -> Granted | None:
         """Tokens for a user name and a password; None where they are wrong.
@@ -212,13 +217,13 @@ class Logins:
         self, user: User | None, username: str, password: str, *, address: str, device: str
     ) -> User | None:
         attempt = self._attempt(user, username, address, device)
-        if wait := self._guessing.wait_s(attempt, now=time.monotonic()):
+        if wait := self._failures.wait_s(attempt):
             raise ThrottledError(wait)
-        self._guessing.failed(attempt, now=time.monotonic())  # until it is proved otherwise
+        await self._failures.failed(attempt)  # until it is proved otherwise
         known_hash = user.password_hash if user else passwords.NOBODY
         if not await self._hashing.matches(known_hash, password) or user is None or not user.active:
             return None
-        self._guessing.succeeded(attempt)
+        await self._failures.succeeded(attempt)
         return user
 
     def _attempt(self, user: User | None, username: str, address: str, device: str) -> Attempt:
@@ -230,7 +235,9 @@ class Logins:
                 owner = ""
         mine = user is not None and owner == user.user_id
         known = user is not None and self._accounts.knows(user.user_id, address)
-        return Attempt(username[:128], address, device=device[-43:] if mine else "", known=known)
+        return Attempt(
+            username[:128], address, device=hashlib.sha256(device.encode()).hexdigest() if mine else "", known=known
+        )
 
     async def _start(self, user: User, user_seq: int, address: str) -> Granted:
         now = now_us()
