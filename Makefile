@@ -6,6 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m kaiser.local
 DURATION ?=
+WORKERS ?=
 SERVICE ?=
 DEVICES ?=
 ARGS ?=
@@ -60,8 +61,9 @@ ledger: venv ## Balance what was handed over, stored and dead-lettered in the la
 audit: venv ## Verify that nobody changed the list of what was done; KNOWN=NUMBER:HASH for a head that was printed before
 	@$(LOCAL) audit $(if $(KNOWN),--known $(KNOWN))
 
-test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones
-	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long"
+test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones; WORKERS=1 for one file at a time
+	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long" \
+	  -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations=25
 
 test-containers: setup ## The image, compose, and tests against servers in containers; skipped where no Docker daemon can run
 	@tests/containers/run.sh $(ARGS)

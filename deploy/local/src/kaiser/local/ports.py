@@ -16,6 +16,7 @@ LOOPBACK: Final = "127.0.0.1"
 OWN: Final = range(12_000, 32_000)
 """Below what systems give to outgoing connections: from 32768 on Linux, from 49152 on others."""
 TRIES: Final = 100
+_chance = random.SystemRandom()  # the other one is seeded alike in processes that run tests side by side
 
 
 class Ports(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ def free_port() -> int:
 
     One of those would be taken as soon as whoever listens is killed, and not be free when it is started again.
     """
-    for port in random.sample(OWN, TRIES):
+    for port in _chance.sample(OWN, TRIES):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
             return port
