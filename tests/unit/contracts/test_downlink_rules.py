@@ -9,7 +9,7 @@ from kaiser.contracts.downlink import check_downlink
 HERE = "kaiser/god/esp/ESP_0A1B2C/"
 BROADCAST = "kaiser/broadcast/emergency"
 STATUS = "kaiser/god/server/status"
-LEFT_OUT = object()
+LEFT_OUT = ...
 
 SENSOR = {"gpio": 33, "sensor_type": "ph", "sensor_name": "Tank pH", "subzone_id": "", "active": True, "raw_mode": True}
 PUMP = {"gpio": 25, "actuator_type": "pump", "actuator_name": "Pump", "active": True, "aux_gpio": 255}

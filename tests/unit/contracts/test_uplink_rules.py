@@ -14,7 +14,7 @@ FORMAT, MISSING, TYPE, RANGE = (
     Code.TYPE_MISMATCH,
     Code.VALUE_OUT_OF_RANGE,
 )
-LEFT_OUT = object()
+LEFT_OUT = ...
 
 
 def message(base, **changed):
