@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
 DOCUMENT = document()
 OPERATIONS = {
     route_of(method.upper(), path): operation
-    for path, item in DOCUMENT["paths"].items()
+    for path, item in sorted(DOCUMENT["paths"].items())
     for method, operation in item.items()
     if method in ("get", "post", "put", "patch", "delete") and path.startswith(PREFIX)
 }
