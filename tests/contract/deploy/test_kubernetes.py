@@ -20,7 +20,7 @@ from kaiser.local.site.kubernetes import SUPERUSER_SECRET, secrets
 from .conftest import DEPLOY, Manifests
 from .services import WITH_DATABASE, check, talks_to
 
-OPERATORS: Final = {"ScaledObject", "ServiceMonitor", "Cluster"}
+OPERATORS: Final = {"ScaledObject", "PrometheusRule", "ServiceMonitor", "Cluster"}
 """Kinds that operators bring; their schemas are not Kubernetes'."""
 MADE_ELSEWHERE: Final = {"kaiser-ingress"}
 """Secrets that are not the site's: the certificate under the public name."""
