@@ -13,7 +13,7 @@ ARGS ?=
 MINUTES ?=
 KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo fleet ctl rules test test-containers lint bench chaos ledger audit
+.PHONY: help venv setup up down status logs demo fleet ctl rules test test-containers lint bench chaos ledger audit alerts
 .PHONY: contracts clean lock
 
 help: ## These lines
@@ -88,6 +88,9 @@ endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
 	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py -m ""
+
+alerts: venv ## Hold the alert rules to examples, with promtool out of Debian's package
+	@deploy/local/promtool.sh $${KAISER_HOME:-.kaiser}/promtool
 
 contracts: venv ## Write contracts/ anew from the types
 	$(BIN)/python -m kaiser.contracts generate
