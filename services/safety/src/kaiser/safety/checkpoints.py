@@ -17,7 +17,7 @@ from kaiser.safety.emergencies import Released
 from kaiser.safety.events import Fact, decoder
 from kaiser.safety.state import Guard, Output
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raise it when events are folded differently, so that no instance goes on from what another code made of them."""
 
 Packed = tuple[int, str, msgspec.Raw]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.catalogue import SAID
@@ -14,7 +15,7 @@ from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.contracts.streams import ACTUATORS, SAFETY
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
 from kaiser.contracts.wire import ActuatorAlert
-from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, Retry, Unprocessable, now_us
+from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, EventLogError, Retry, Unprocessable, now_us
 from kaiser.safety.acting import Alarm, Situation
 from kaiser.safety.alerts import Answer, device_alert_id
 from kaiser.safety.clearing import still_stopped
@@ -24,6 +25,8 @@ from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
 from kaiser.safety.writing import Writer
 from kaiser.service.recording import record
+
+_log = structlog.get_logger(__name__)
 
 ALERTS: Final = ConsumerSpec(
     stream=ACTUATORS.name, durable="safety-alerts", subjects=("actuator.*.*.*.alert",), start="new"
@@ -85,7 +88,10 @@ class ActAtAlerts:
         """Say now and then how often open alerts were repeated, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            await self._writer.write(lambda: self._followed.alerts.overdue(now_us()))
+            try:
+                await self._writer.write(lambda: self._followed.alerts.overdue(now_us()))
+            except EventLogError as error:  # said the next time: nothing else may end for that
+                _log.warning("counts of alerts wait for the log", reason=repr(error))
 
     def _situation(self, now: int) -> Situation:
         followed, state = self._followed, self._followed.state
