@@ -607,7 +607,9 @@ def test_one_that_is_refused_leaves_the_duration_of_the_one_before(world):
 
 
 def timers_offs(world: World) -> int:
-    return len([request for request in world.requested.values() if (request.source, request.action) == ("timer", "OFF")])
+    return len(
+        [request for request in world.requested.values() if (request.source, request.action) == ("timer", "OFF")]
+    )
 
 
 def test_a_run_ends_in_time_although_the_last_of_several_tries_was_refused_for_an_earlier_one_may_have_worked(world):
