@@ -23,7 +23,7 @@ from kaiser.safety.events import Fact, fact_of
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
-from kaiser.safety.writing import Writer
+from kaiser.safety.writing import MOST_AT_ONCE, Writer
 from kaiser.service.recording import record
 
 _log = structlog.get_logger(__name__)
@@ -69,12 +69,17 @@ class ActAtAlerts:
             Unprocessable: A delivery is no alert.
         """
         alarms = [_alarm(delivery.seq, decode(delivery)) for delivery in deliveries]
-        answer = Answer((), {})
+        while alarms:
+            alarms = alarms[await self._act(alarms) :]
+
+    async def _act(self, alarms: Sequence[Alarm]) -> int:
+        """Act at the first of some alarms, as many as one batch has room for; returns how many."""
+        answer, taken = Answer((), {}), 0
 
         def decide() -> Sequence[Fact]:
-            nonlocal answer
+            nonlocal answer, taken
             now = now_us()
-            answer = self._followed.alerts.answer(alarms, self._situation(now), now)
+            answer, taken = self._followed.alerts.fitting(alarms, self._situation(now), now, most=MOST_AT_ONCE)
             return answer.facts
 
         try:
@@ -83,6 +88,7 @@ class ActAtAlerts:
             raise Retry(str(conflict)) from conflict
         self._followed.alerts.keep(answer.counted)
         self._metrics.wrote(written)
+        return taken
 
     async def tell_counts(self, every_s: float) -> None:
         """Say now and then how often open alerts were repeated, until cancelled."""
