@@ -59,7 +59,7 @@ def test_it_has_to_be_told_when_it_begins() -> None:
         DeadMansSwitch(10.0).silent(0.0)
 
 
-def test_whether_it_was_heard_lately_is_known_without_listening_for_it_and_whoever_never_heard_it_says_nothing() -> None:
+def test_whether_it_was_heard_lately_is_known_without_listening_and_who_never_heard_it_says_nothing() -> None:
     switch = DeadMansSwitch(5.0)
     assert not switch.unheard(1000.0)
     switch.hear(1000.0)

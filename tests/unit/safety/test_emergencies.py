@@ -110,6 +110,9 @@ def test_a_device_that_was_stopped_and_is_in_another_zone_by_now_is_cleared_afte
     anew.remember(made.released(), made.covered())
     devices = [actuator(pin, esp_id=esp, zones={"south"}, emergency="active") for pin, esp in ((25, ESP), (26, OTHER))]
     for instance in (made, anew):
+        assert [instance.clearing(device, NOW) for device in devices] == [True, False], "its alerts are no news"
+        assert not instance.clearing(actuator(25, zones={"south"}), NOW)
+        assert not instance.to_clear(devices, NOW + 2 * HOLD_US)
         instance.fold(release(instance.get("e1"), [], asked(), NOW + 1), 2)
         assert set(instance.to_clear(devices, NOW + 2 * HOLD_US)) == {ESP}, "nobody stopped the other one"
         assert [instance.clearing(device, NOW + 2 * HOLD_US) for device in devices] == [True, False]

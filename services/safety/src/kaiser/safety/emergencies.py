@@ -157,9 +157,15 @@ class Latches:
         return {esp_id: known for esp_id, known in found.items() if esp_id not in held}
 
     def clearing(self, known: Known, now: int) -> bool:
-        """Whether an actuator is still stopped by its device although the stop was released."""
-        lately = (one for one in self._released if now - one.at < REMEMBERED_US)
-        return known.emergency != "normal" and any(one.has_left(known) for one in lately)
+        """Whether an actuator is still stopped by its device although the stop was released, or does not cover it now.
+
+        What its device raises alerts about then, such as a command that it refuses, is no news.
+        """
+        if known.emergency == "normal":
+            return False
+        if any(known.esp_id in devices for devices in self._covered.values()):
+            return True
+        return any(one.has_left(known) for one in self._released if now - one.at < REMEMBERED_US)
 
 
 _HELD: Final = HOLD_US + MARGIN_US
