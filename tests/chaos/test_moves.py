@@ -84,3 +84,6 @@ async def test_a_device_that_moves_into_a_stop_is_stopped_and_nothing_switches_i
         await until(partial(on, api, dec))
         refused = await command(api, head, "ON")
         assert refused["code"] == "COMMAND_REFUSED", "it is in its own emergency until that is cleared"
+        over = f"/emergency-stops/{emergency_id}/release"
+        (await api.post(over, json={"reason": "the drill is over", "unconfirmed": True})).raise_for_status()
+        await until(partial(on, api, head))

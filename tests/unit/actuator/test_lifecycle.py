@@ -606,6 +606,90 @@ def test_one_that_is_refused_leaves_the_duration_of_the_one_before(world):
     assert [request.source for request in world.requested.values()] == ["user", "user", "timer"]
 
 
+def timers_offs(world: World) -> int:
+    return len(
+        [request for request in world.requested.values() if (request.source, request.action) == ("timer", "OFF")]
+    )
+
+
+def test_a_run_ends_in_time_although_the_last_of_several_tries_was_refused_for_an_earlier_one_may_have_worked(world):
+    command_id = world.ask("ON", duration_s=60)
+    world.approve(command_id, valid_s=30)
+    world.wait(11)
+    assert world.tries[command_id][-1].attempt == 2
+    world.refuse_downlink(command_id)
+    assert world.ends[command_id].outcome == "failed"
+    world.status(1.0)
+    world.wait(50)
+    assert timers_offs(world) == 1
+
+
+def test_a_run_ends_in_time_although_somebodys_off_before_that_was_lost(world):
+    running(world, duration_s=60)
+    world.wait(5)
+    off = world.ask("OFF", timeout_s=10)
+    world.wait(11)
+    assert world.ends[off].outcome == "expired"
+    world.wait(45)
+    assert timers_offs(world) == 1
+    world.respond("OFF")
+    world.status(0.0)
+    world.wait(600)
+    assert timers_offs(world) == 1
+
+
+def test_a_run_ends_in_time_although_two_offs_before_that_were_lost_one_behind_the_other(world):
+    running(world, duration_s=60)
+    world.ask("OFF")
+    world.wait(5)
+    world.ask("OFF", timeout_s=10)
+    world.wait(56)
+    assert timers_offs(world) == 1
+
+
+def test_an_off_that_worked_needs_no_other_at_the_end_of_the_duration(world):
+    running(world, duration_s=60)
+    world.ask("OFF")
+    world.status(0.0)
+    assert (world.state.wanted.off_at, world.state.wanted.run_s) == (0, 0)
+    world.wait(600)
+    assert timers_offs(world) == 0
+
+
+def test_an_off_that_is_told_until_it_is_seen_is_so_although_somebodys_own_was_lost_as_well(world):
+    running(world, duration_s=10)
+    world.wait(41)
+    assert timers_offs(world) == 1
+    world.ask("OFF", timeout_s=10)
+    world.wait(11)
+    world.wait(16)
+    assert timers_offs(world) == 2
+
+
+def test_the_end_of_a_run_is_not_taken_back_by_a_policy_that_accepts_what_the_device_does(world):
+    world.policy("accept")
+    running(world, duration_s=10)
+    world.wait(41)
+    world.status(1.0)
+    world.wait(16)
+    assert timers_offs(world) == 2
+    assert world.state.wanted.level == 0.0
+
+
+def test_a_level_that_is_accepted_keeps_the_end_of_the_duration():
+    world = World("pwm")
+    world.policy("accept")
+    command_id = world.ask("PWM", level=0.5, duration_s=60)
+    world.approve(command_id)
+    world.respond("PWM")
+    world.status(0.5)
+    world.status(0.8)
+    world.wait(5)
+    assert world.state.wanted.level == 0.8
+    world.wait(56)
+    assert timers_offs(world) == 1
+
+
 # drift
 
 

@@ -57,3 +57,12 @@ def test_a_sign_of_life_right_after_a_freeze_counts_from_its_own_moment() -> Non
 def test_it_has_to_be_told_when_it_begins() -> None:
     with pytest.raises(RuntimeError, match="nobody listens"):
         DeadMansSwitch(10.0).silent(0.0)
+
+
+def test_whether_it_was_heard_lately_is_known_without_listening_and_who_never_heard_it_says_nothing() -> None:
+    switch = DeadMansSwitch(5.0)
+    assert not switch.unheard(1000.0)
+    switch.hear(1000.0)
+    assert [switch.unheard(now) for now in (1004.9, 1005.0, 2000.0)] == [False, True, True]
+    switch.hear(2000.0)
+    assert not switch.unheard(2001.0)

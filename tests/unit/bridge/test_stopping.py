@@ -280,6 +280,8 @@ def test_nothing_is_switched_on_while_safety_is_silent_but_what_holds() -> None:
     assert stopping.forbids(OTHER, 25) == ""
     stopping.safety_is(silent=False, now=2.0)
     assert stopping.forbids(ESP, 25) == ""
+    assert stopping.forbids(ESP, 25, unheard=True) == "SAFETY_UNAVAILABLE", "by a bridge without the role, too"
+    assert stopping.forbids(OTHER, 25, unheard=True) == ""
 
 
 @pytest.mark.parametrize(("scope", "stops"), [("device", True), ("site", True), ("actuator", False)])

@@ -7,7 +7,7 @@ from kaiser.safety import checkpoints
 from kaiser.safety.checkpoints import Checkpoint
 
 LIMITS = LimitsSet(at=1, by="eva", esp_id="ESP_0A1B2C", gpio=25, limits=None, reason="r")
-NOTHING = {name: [] for name in ("outputs", "guards", "emergency", "released", "undecided", "decided")}
+NOTHING = {name: [] for name in ("outputs", "guards", "emergency", "released", "covered", "undecided", "decided")}
 
 
 def checkpoint() -> Checkpoint:

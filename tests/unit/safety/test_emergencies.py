@@ -96,3 +96,34 @@ def test_a_device_under_another_stop_waits_for_the_release_of_that_one():
 
 def test_an_emergency_that_nobody_ordered_is_not_cleared_by_itself():
     assert not latches().to_clear([actuator(25, emergency="active")], NOW + 2 * HOLD_US)
+
+
+NORTH = Scope(kind="zone", zone_id="north")
+
+
+def test_a_device_that_was_stopped_and_is_in_another_zone_by_now_is_cleared_after_the_release():
+    made = latches(requested(scope=NORTH))
+    made.note([actuator(25), actuator(26, esp_id=OTHER, zones={"south"})])
+    made.note([actuator(25, zones={"south"})])
+    anew = Latches()
+    anew.fold(requested(scope=NORTH), 1)
+    anew.remember(made.released(), made.covered())
+    devices = [actuator(pin, esp_id=esp, zones={"south"}, emergency="active") for pin, esp in ((25, ESP), (26, OTHER))]
+    for instance in (made, anew):
+        assert [instance.clearing(device, NOW) for device in devices] == [True, False], "its alerts are no news"
+        assert not instance.clearing(actuator(25, zones={"south"}), NOW)
+        assert not instance.to_clear(devices, NOW + 2 * HOLD_US)
+        instance.fold(release(instance.get("e1"), [], asked(), NOW + 1), 2)
+        assert set(instance.to_clear(devices, NOW + 2 * HOLD_US)) == {ESP}, "nobody stopped the other one"
+        assert [instance.clearing(device, NOW + 2 * HOLD_US) for device in devices] == [True, False]
+        assert instance.covered() == []
+
+
+def test_an_emergency_that_begins_after_the_one_of_a_stop_is_over_is_not_cleared_by_itself():
+    made = latches(requested())
+    made.fold(release(made.get("e1"), [], asked(), NOW + 1), 2)
+    again = actuator(25, emergency="active", calm_at=NOW + 3 * HOLD_US)
+    assert not made.to_clear([again], NOW + 4 * HOLD_US)
+    assert not made.clearing(again, NOW + 4 * HOLD_US), "or the alert of who pressed the button there would be nothing"
+    before = actuator(25, emergency="active", calm_at=NOW)
+    assert set(made.to_clear([before], NOW + 4 * HOLD_US)) == {ESP}

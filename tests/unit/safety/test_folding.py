@@ -5,6 +5,7 @@ import random
 import msgspec
 import pytest
 
+from kaiser.contracts.codes import Code
 from kaiser.contracts.events.actuation import CommandDispatched, CommandEnded
 from kaiser.contracts.events.safeguards import AtMost, OnlyWhile, PowerBudget, SensorBand, StopConfirmed
 from kaiser.contracts.wire import ActuatorStatus
@@ -71,6 +72,22 @@ def test_an_off_that_the_device_said_before_it_went_on_and_that_came_later_prove
     assert site.view(PUMP).possible, "a late on does not make an off of before it true"
     site.after(1).status(PUMP, 0.0, ts=1001)
     assert not site.view(PUMP).possible
+
+
+def test_nothing_rests_on_an_on_that_the_device_said_before_it_went_off_and_that_came_later():
+    site = Site()
+    site.interlock(OnlyWhile(LAMP, PUMP), "lamp needs pump")
+    site.status(PUMP, 1.0, ts=1000)
+    assert site.view(PUMP).sure
+    site.after(1).status(PUMP, 0.0, ts=1002)
+    site.after(1).status(PUMP, 1.0, ts=1001)
+    assert (site.view(PUMP).possible, site.view(PUMP).sure) == (True, False)
+    assert site.ask(LAMP, "PWM", 0.5).code == Code.INTERLOCKED
+    site.after(1).status(PUMP, 1.0, ts=1003)
+    assert site.view(PUMP).sure
+    assert site.view(PUMP).sure_since == site.now
+    site.after(1).status(PUMP, 1.0, ts=1001)
+    assert site.view(PUMP).sure, "what it said since holds"
 
 
 @pytest.mark.parametrize("ts", [0, 939, 1], ids=["not-set", "set-back", "set-back-far"])

@@ -18,6 +18,7 @@ from kaiser.actuator.commands import (
     HearStatus,
     Intent,
     Pass,
+    Stop,
     stop_for_whatever_was_approved,
 )
 from kaiser.actuator.state import Fact
@@ -32,6 +33,8 @@ _log = structlog.get_logger(__name__)
 AT_ONCE: Final = 64
 LONGEST_SLEEP_S: Final = 1.0
 RENEW_S: Final = 0.7
+AGAIN_S: Final = 1.0
+"""What could not be stored is tried again after so long."""
 
 
 class Clockwork:
@@ -147,8 +150,23 @@ class Clockwork:
         except (Refusal, EventLogError, nats.errors.Error, TimeoutError, OSError) as error:
             _log.warning("what is due has to wait", esp_id=key.esp_id, gpio=key.gpio, reason=repr(error))
             self._plan(key)
+        else:
+            return
         finally:
             slots.release()
+        await asyncio.sleep(AGAIN_S)
+        self._again(key, intent)
+
+    def _again(self, key: Key, intent: Intent) -> None:
+        """What no timer brings back: an arrival, a move into a stop, a status that nobody has looked at."""
+        match intent:
+            case HearStatus():
+                self._looks[key] = None
+            case Arrive():
+                self._arrivals[key.esp_id] = None
+            case Stop():
+                self._moves[key.esp_id] = None
+        self._wake.set()
 
     async def _begin(self) -> None:
         """Take over: what the one before may have left undone."""

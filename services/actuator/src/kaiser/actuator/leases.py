@@ -9,8 +9,9 @@ from kaiser.actuator.book import Key
 from kaiser.actuator.commands import stop_for_whatever_was_approved
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import LeaseLost
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import ACTUATORS
-from kaiser.eventlog import ConsumerSpec, Delivery, Unprocessable, now_us
+from kaiser.eventlog import ConsumerSpec, Delivery, Retry, Unprocessable, now_us
 
 LEASES: Final = ConsumerSpec(
     stream=ACTUATORS.name, durable="actuator-leases", subjects=("actuator.*.*.*.lease_lost",), start="new"
@@ -30,6 +31,7 @@ class Leases:
 
         Raises:
             LogFull: The log takes no more.
+            Retry: Others decide about the actuator all the time.
             Unprocessable: A delivery is not what its type says.
         """
         for delivery in deliveries:
@@ -47,4 +49,7 @@ class Leases:
         words = "safety was silent for too long, so the bridge switched it off"
         around = self._acting.surroundings.around(key)
         stop = stop_for_whatever_was_approved(around, now_us(), Code.SAFETY_UNAVAILABLE, words)
-        await self._acting.put(key, stop)
+        try:
+            await self._acting.put(key, stop)
+        except Refusal as refusal:
+            raise Retry(str(refusal)) from refusal

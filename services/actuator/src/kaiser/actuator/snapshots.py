@@ -13,7 +13,7 @@ import xxhash
 from kaiser.actuator.state import ActuatorState
 from kaiser.contracts.actuation import Command
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raise it when events are taken in differently, so that no instance goes on from what another code made of them."""
 
 

@@ -124,7 +124,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         decision_seq: Sequence in SAFETY of that command's approval; 0 for none.
         off_at: End of a duration; 0 for none.
         run_s: The duration.
-        insist: Whether it is an OFF at the end of a duration, which is told until it is seen.
+        insist: Whether it is an OFF at or after the end of a duration, which is told until it is seen.
     """
 
     level: float
@@ -266,7 +266,7 @@ def _dispatched(state: ActuatorState, event: CommandDispatched) -> ActuatorState
         before=before,
         deadline_at=deadline(request, event.at),
     )
-    timed = request.duration_s if request.level > 0 else 0
+    off_at, run_s, insist = _timer(request, event.at, before)
     wanted = Wanted(
         level=request.level,
         version=before.version + 1 if before else 1,
@@ -275,11 +275,23 @@ def _dispatched(state: ActuatorState, event: CommandDispatched) -> ActuatorState
         command_id=request.command_id,
         correlation_id=request.correlation_id,
         decision_seq=event.decision_seq,
-        off_at=event.at + timed * 1_000_000 if timed else 0,
-        run_s=timed,
-        insist=request.source == "timer",
+        off_at=off_at,
+        run_s=run_s,
+        insist=insist,
     )
     return _replace(state, waiting=None, sent=first, wanted=wanted, drift=None)
+
+
+def _timer(request: CommandRequested, at: int, before: Wanted | None) -> tuple[int, int, bool]:
+    """End of a duration, the duration, and whether OFF is told until it is seen.
+
+    An OFF may get lost: until it has worked, the end of the run that it cuts short stays what it was.
+    """
+    if request.level > 0:
+        return (at + request.duration_s * 1_000_000, request.duration_s, False) if request.duration_s else (0, 0, False)
+    if request.source == "timer":
+        return 0, 0, True
+    return (before.off_at, before.run_s, before.insist) if before is not None else (0, 0, False)
 
 
 def _ended(state: ActuatorState, event: CommandEnded) -> ActuatorState:
@@ -308,16 +320,18 @@ def _given_up(wanted: Wanted | None, sent: Sent, event: CommandEnded) -> Wanted 
     """What is desired after a command's end.
 
     One that switched something on and did not succeed is not desired any more: nobody waits for it, and what a device
-    does an hour later by itself is no news to anybody. Its timer stays, unless the device has surely not done it.
+    does an hour later by itself is no news to anybody. Its timer stays, unless the device has surely not done it: of
+    more tries than one, only the last is known not to have been.
     """
     if wanted is None or wanted.command_id != sent.id:
         return wanted
     if event.outcome == "succeeded":
-        return _replace(wanted, insist=False) if wanted.insist else wanted
+        return wanted if wanted.level > 0 else _replace(wanted, off_at=0, run_s=0, insist=False)
     if event.outcome == "superseded" or wanted.level == 0:
         return wanted
     before = sent.before
-    off_at, run_s = (0, 0) if event.code in SURELY_NOT else (wanted.off_at, wanted.run_s)
+    surely_not = event.code in SURELY_NOT and sent.attempt == 1
+    off_at, run_s = (0, 0) if surely_not else (wanted.off_at, wanted.run_s)
     if before is None:
         return _replace(wanted, level=0.0, version=wanted.version + 1, at=event.at, off_at=off_at, run_s=run_s)
     if not off_at:
@@ -330,4 +344,6 @@ def _settled(state: ActuatorState, event: ShadowSettled) -> ActuatorState:
     if event.how == "reported" or wanted is None:
         return _replace(state, drift=None)
     given = Wanted(level=event.desired, version=wanted.version + 1, at=event.at, by="kaiser")
+    if event.desired > 0:  # another level, in the same run
+        given = _replace(given, off_at=wanted.off_at, run_s=wanted.run_s)
     return _replace(state, drift=None, wanted=given)

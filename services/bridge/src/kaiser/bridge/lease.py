@@ -36,6 +36,10 @@ class DeadMansSwitch:
         if self._since is not None:
             self._since = max(self._since, now)
 
+    def unheard(self, now: float) -> bool:
+        """Whether it was heard once, and not for a lease: nobody has to have begun to listen, nor to look."""
+        return self.heard_at is not None and now - self.heard_at >= self.lease_s
+
     def silent(self, now: float) -> bool:
         """Whether it has said nothing for a lease; to be asked several times a second.
 

@@ -63,7 +63,7 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
             frame.spawn("lease_lost", stopping.reports.write(event_log))
             frame.spawn("registry", follow_registry(event_log, profiles, keys))
             slot = partial(Slot, options=options, broker=broker, event_log=event_log, profiles=profiles)
-            forbids = stopping.actuators.forbids
+            forbids = stopping.forbids
             slots = [slot(n, metrics=metrics, forbids=forbids) for n in range(options.slots)]
             sharing = Sharing(event_log, BUCKET, name=options.name, slots=options.slots)
             roles = [Role(s.client_id, lease(s.client_id), s.work, wanted=sharing.wants_more) for s in slots]
@@ -89,12 +89,17 @@ class Stop:
 
     def __init__(self, broker: Broker, options: BridgeOptions, metrics: BridgeMetrics) -> None:
         self.actuators, switch = Stopping(), DeadMansSwitch(options.safety_lease_s)
+        self._switch = switch
         self.lease = LateLease()
         self.reports = LostReports()
         self.keeper = EmergencyKeeper(
             broker, self.actuators, switch, self.reports, metrics, broadcast_token=options.broadcast_token
         )
         self.safeguards = Safeguards(self.actuators, switch, options.state_dir / "holds.json", self.keeper.wake.set)
+
+    def forbids(self, esp_id: str, gpio: int) -> str:
+        """Code of why an actuator may not be switched on now; every bridge sends, and one has the role of stopping."""
+        return self.actuators.forbids(esp_id, gpio, unheard=self._switch.unheard(asyncio.get_running_loop().time()))
 
 
 async def _front(broker: Broker, profiles: Profiles, metrics: BridgeMetrics, keeper: StatusKeeper) -> None:

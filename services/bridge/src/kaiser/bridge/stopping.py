@@ -264,12 +264,19 @@ class Stopping:
             case Off():
                 return (order.esp_id, order.gpio) in self._open
 
-    def forbids(self, esp_id: str, gpio: int) -> str:
-        """Code of why an actuator may not be switched on now, whoever allowed that before; empty where it may."""
+    def forbids(self, esp_id: str, gpio: int, *, unheard: bool = False) -> str:
+        """Code of why an actuator may not be switched on now, whoever allowed that before; empty where it may.
+
+        Args:
+            esp_id: Its device.
+            gpio: Its pin.
+            unheard: Whether safety was not heard for too long, by a bridge that may not be the one that acts on it.
+        """
         device = self._devices.get(esp_id) or _Device()
         if self._covering(esp_id, device, gpio):
             return Code.EMERGENCY_ACTIVE
-        return Code.SAFETY_UNAVAILABLE if self.silent and (esp_id, gpio) not in self._hold else ""
+        silent = self.silent or unheard
+        return Code.SAFETY_UNAVAILABLE if silent and (esp_id, gpio) not in self._hold else ""
 
     def broadcast_taken(self, emergency_id: str) -> None:
         """The broker has the broadcast."""

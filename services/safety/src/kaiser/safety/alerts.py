@@ -134,6 +134,13 @@ class Alerts:
         facts += [folded(alert, now) for alert in touched.values() if _worth_telling(alert, now)]
         return Answer(facts, touched)
 
+    def fitting(self, alarms: Sequence[Alarm], situation: Situation, now: int, *, most: int) -> tuple[Answer, int]:
+        """What follows from the first of some alarms, and from how many: at most so many events, but for one alarm."""
+        taken = len(alarms)
+        while len((answer := self.answer(alarms[:taken], situation, now)).facts) > most and taken > 1:
+            taken //= 2
+        return answer, taken
+
     def overdue(self, now: int) -> Sequence[AlertFolded]:
         """Counts that have grown and were told more than a minute ago."""
         grown = (alert for alert in self._open.values() if alert.count > alert.told)

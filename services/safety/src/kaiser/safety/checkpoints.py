@@ -17,7 +17,7 @@ from kaiser.safety.emergencies import Released
 from kaiser.safety.events import Fact, decoder
 from kaiser.safety.state import Guard, Output
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Raise it when events are folded differently, so that no instance goes on from what another code made of them."""
 
 Packed = tuple[int, str, msgspec.Raw]
@@ -32,9 +32,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         safety_seq: The same of SAFETY.
         outputs: What ACTUATORS tells of actuators.
         guards: What SAFETY tells of actuators.
-        emergency: Actuators whose devices say that they are in an emergency.
+        emergency: Where devices say that actuators stand in an emergency, and when they last said in none.
         facts: Events that are still in force: settings, emergency stops, open alerts and stops.
         released: Emergency stops that were released lately.
+        covered: Devices that each stop in force has covered, by its id.
         undecided: Requests without a decision.
         decided: Commands that were decided last.
         decided_to: The last request that was decided.
@@ -44,9 +45,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     safety_seq: int
     outputs: list[tuple[ActuatorRef, Output]]
     guards: list[tuple[ActuatorRef, Guard]]
-    emergency: list[tuple[ActuatorRef, str]]
+    emergency: list[tuple[ActuatorRef, str, int]]
     facts: list[Packed]
     released: list[Released]
+    covered: list[tuple[str, list[str]]]
     undecided: list[tuple[int, CommandRequested]]
     decided: list[str]
     decided_to: int

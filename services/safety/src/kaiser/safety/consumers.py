@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.catalogue import SAID
@@ -14,7 +15,7 @@ from kaiser.contracts.events.safeguards import ActuatorRef
 from kaiser.contracts.streams import ACTUATORS, SAFETY
 from kaiser.contracts.topics import GPIO_WHOLE_DEVICE
 from kaiser.contracts.wire import ActuatorAlert
-from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, Retry, Unprocessable, now_us
+from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, EventLogError, Retry, Unprocessable, now_us
 from kaiser.safety.acting import Alarm, Situation
 from kaiser.safety.alerts import Answer, device_alert_id
 from kaiser.safety.clearing import still_stopped
@@ -22,8 +23,10 @@ from kaiser.safety.events import Fact, fact_of
 from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.projections import Violations
-from kaiser.safety.writing import Writer
+from kaiser.safety.writing import MOST_AT_ONCE, Writer
 from kaiser.service.recording import record
+
+_log = structlog.get_logger(__name__)
 
 ALERTS: Final = ConsumerSpec(
     stream=ACTUATORS.name, durable="safety-alerts", subjects=("actuator.*.*.*.alert",), start="new"
@@ -66,12 +69,17 @@ class ActAtAlerts:
             Unprocessable: A delivery is no alert.
         """
         alarms = [_alarm(delivery.seq, decode(delivery)) for delivery in deliveries]
-        answer = Answer((), {})
+        while alarms:
+            alarms = alarms[await self._act(alarms) :]
+
+    async def _act(self, alarms: Sequence[Alarm]) -> int:
+        """Act at the first of some alarms, as many as one batch has room for; returns how many."""
+        answer, taken = Answer((), {}), 0
 
         def decide() -> Sequence[Fact]:
-            nonlocal answer
+            nonlocal answer, taken
             now = now_us()
-            answer = self._followed.alerts.answer(alarms, self._situation(now), now)
+            answer, taken = self._followed.alerts.fitting(alarms, self._situation(now), now, most=MOST_AT_ONCE)
             return answer.facts
 
         try:
@@ -80,12 +88,16 @@ class ActAtAlerts:
             raise Retry(str(conflict)) from conflict
         self._followed.alerts.keep(answer.counted)
         self._metrics.wrote(written)
+        return taken
 
     async def tell_counts(self, every_s: float) -> None:
         """Say now and then how often open alerts were repeated, until cancelled."""
         while True:
             await asyncio.sleep(every_s)
-            await self._writer.write(lambda: self._followed.alerts.overdue(now_us()))
+            try:
+                await self._writer.write(lambda: self._followed.alerts.overdue(now_us()))
+            except EventLogError as error:  # said the next time: nothing else may end for that
+                _log.warning("counts of alerts wait for the log", reason=repr(error))
 
     def _situation(self, now: int) -> Situation:
         followed, state = self._followed, self._followed.state

@@ -33,6 +33,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         said_at: When that was, unix microseconds; 0 for never.
         possible: Whether it may be on, by everything that is known of it.
         emergency: As its device last said.
+        calm_at: When its device last said that it is in none, unix microseconds; 0 for never.
     """
 
     esp_id: str
@@ -44,6 +45,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     said_at: int = 0
     possible: bool = True
     emergency: str = "normal"
+    calm_at: int = 0
 
 
 class Latch(msgspec.Struct, frozen=True):
@@ -59,11 +61,20 @@ class Latch(msgspec.Struct, frozen=True):
 
 
 class Released(msgspec.Struct, frozen=True):
-    """A stop that was released, since when it was in force, and since when it is not."""
+    """A stop that was released, since when it was in force, since when it is not, and whom it has covered meanwhile."""
 
     scope: Scope
     stopped_at: int
     at: int
+    devices: frozenset[str] = frozenset()
+
+    def has_left(self, known: Known) -> bool:
+        """Whether it may be what an actuator's device is in an emergency by.
+
+        The device may be somewhere else by now. One that has said since that it is in none is in another one: somebody
+        pressed a button there.
+        """
+        return known.calm_at <= self.at and (known.esp_id in self.devices or _in_scope(self.scope, known))
 
 
 class Latches:
@@ -72,6 +83,7 @@ class Latches:
     def __init__(self) -> None:
         self._in_force: dict[str, Latch] = {}
         self._released: list[Released] = []
+        self._covered: dict[str, set[str]] = {}
 
     def fold(self, fact: Fact, seq: int) -> None:
         """Take an event in."""
@@ -81,7 +93,14 @@ class Latches:
             latch = self._in_force.pop(fact.emergency_id, None)
             if latch is not None:
                 self._released = [one for one in self._released if fact.at - one.at < REMEMBERED_US]
-                self._released.append(Released(latch.scope, latch.requested.at, fact.at))
+                covered = frozenset(self._covered.pop(fact.emergency_id, ()))
+                self._released.append(Released(latch.scope, latch.requested.at, fact.at, covered))
+
+    def note(self, actuators: Collection[Known]) -> None:
+        """Remember whom the stops in force cover now, wherever it will be when they are released."""
+        for latch in self._in_force.values():
+            covered = self._covered.setdefault(latch.requested.emergency_id, set())
+            covered.update(known.esp_id for known in actuators if _in_scope(latch.scope, known))
 
     def in_force(self) -> Sequence[Latch]:
         """Every stop in force, oldest first."""
@@ -91,9 +110,14 @@ class Latches:
         """Those that were released lately."""
         return tuple(self._released)
 
-    def remember(self, released: Iterable[Released]) -> None:
-        """Know of releases that were folded before."""
+    def covered(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Devices that each stop in force has covered, by its id."""
+        return [(emergency_id, sorted(devices)) for emergency_id, devices in self._covered.items()]
+
+    def remember(self, released: Iterable[Released], covered: Iterable[tuple[str, Sequence[str]]]) -> None:
+        """Know of releases that were folded before, and whom stops in force have covered."""
         self._released = list(released)
+        self._covered = {emergency_id: set(devices) for emergency_id, devices in covered}
 
     def get(self, emergency_id: str) -> Latch:
         """A stop in force.
@@ -128,14 +152,20 @@ class Latches:
         for known in actuators:
             if self.covers(known):
                 held.add(known.esp_id)
-            elif known.emergency == "active" and any(_in_scope(one.scope, known) for one in released):
+            elif known.emergency == "active" and any(one.has_left(known) for one in released):
                 found[known.esp_id] = known
         return {esp_id: known for esp_id, known in found.items() if esp_id not in held}
 
     def clearing(self, known: Known, now: int) -> bool:
-        """Whether an actuator is still stopped by its device although the stop was released."""
-        lately = (one for one in self._released if now - one.at < REMEMBERED_US)
-        return known.emergency != "normal" and any(_in_scope(one.scope, known) for one in lately)
+        """Whether an actuator is still stopped by its device although the stop was released, or does not cover it now.
+
+        What its device raises alerts about then, such as a command that it refuses, is no news.
+        """
+        if known.emergency == "normal":
+            return False
+        if any(known.esp_id in devices for devices in self._covered.values()):
+            return True
+        return any(one.has_left(known) for one in self._released if now - one.at < REMEMBERED_US)
 
 
 _HELD: Final = HOLD_US + MARGIN_US

@@ -5,7 +5,7 @@ Every instance follows, so that one that begins to lead knows everything already
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,10 +21,12 @@ from kaiser.contracts.events.safeguards import (
     ActuatorRef,
     CommandApproved,
     CommandRejected,
+    EmergencyRequested,
     InterlockRemoved,
     InterlockSet,
 )
 from kaiser.contracts.events.telemetry import Readings
+from kaiser.contracts.lateness import is_late
 from kaiser.contracts.streams import ACTUATORS, COMMANDS, SAFETY
 from kaiser.contracts.wire import ActuatorStatus
 from kaiser.eventlog import Delivery, EventLog, OrderedReader, replay
@@ -40,6 +42,7 @@ from kaiser.safety.settled import Settled
 from kaiser.safety.state import State
 from kaiser.safety.stops import Stops
 from kaiser.safety.views import refresh
+from kaiser.safety.words import Words
 from kaiser.safety.writing import Numbered
 
 _log = structlog.get_logger(__name__)
@@ -84,7 +87,8 @@ class Followed:
         self._roster.on_change.append(self._member_changed)
         self._readings = ReadingsFollowed(log, self._take_readings)
         self._touched: set[ActuatorRef] = set()
-        self._emergency: dict[ActuatorRef, str] = {}
+        self._words = Words()
+        self._live = False
         self._actuators = Position()
         self._safety = Position()
         self._known = {name: asyncio.Event() for name in (ACTUATORS.name, SAFETY.name)}
@@ -139,13 +143,13 @@ class Followed:
         touched, self._touched = frozenset(self._touched), set()
         return touched
 
-    def actuators(self) -> Iterable[Known]:
+    def actuators(self) -> Collection[Known]:
         """Every actuator of which anything is known."""
         return [self.actuator(ref) for ref in self.state.actuators()]
 
     def actuator(self, ref: ActuatorRef) -> Known:
         """One actuator."""
-        output, member = self.state.output(ref), self.state.member(ref.esp_id)
+        output, member, word = self.state.output(ref), self.state.member(ref.esp_id), self._words.of(ref)
         return Known(
             esp_id=ref.esp_id,
             gpio=ref.gpio,
@@ -155,7 +159,8 @@ class Followed:
             level=output.level,
             said_at=output.reported_at,
             possible=self.state.view(ref).possible,
-            emergency=self._emergency.get(ref, "normal"),
+            emergency=word.emergency,
+            calm_at=word.calm_at,
         )
 
     def checkpoint(self) -> Checkpoint:
@@ -171,9 +176,10 @@ class Followed:
             safety_seq=self._safety.seq,
             outputs=list(self.state.outputs.items()),
             guards=list(self.state.guards.items()),
-            emergency=[(ref, word) for ref, word in self._emergency.items() if word != "normal"],
+            emergency=self._words.kept(),
             facts=checkpoints.packed(facts),
             released=list(self.latches.released()),
+            covered=[(emergency_id, list(devices)) for emergency_id, devices in self.latches.covered()],
             undecided=list(self.undecided.values()),
             decided=list(self.settled.lately()),
             decided_to=self.settled.decided_to,
@@ -184,10 +190,10 @@ class Followed:
         for seq, fact in checkpoints.unpacked(checkpoint.facts):
             folding.fold_safety(self.state, seq or self.state.seqs.get(SAFETY.name, 0) + 1, fact)
             self._fold_beside(seq, fact)
-        self.latches.remember(checkpoint.released)
+        self.latches.remember(checkpoint.released, checkpoint.covered)
         self.settled.remember(checkpoint.decided, checkpoint.decided_to)
         self.undecided = {request.command_id: (seq, request) for seq, request in checkpoint.undecided}
-        self._emergency.update(checkpoint.emergency)
+        self._words.remember(checkpoint.emergency)
         self.state.outputs.update(checkpoint.outputs)
         self.state.guards.clear()
         self.state.guards.update(checkpoint.guards)
@@ -202,10 +208,17 @@ class Followed:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._roster.follow(self._log))
             tasks.create_task(self._readings.run())
+            tasks.create_task(self._begin_to_note())
             tasks.create_task(self._follow(SAFETY.name, (), self._safety.seq, self._take_safety))
             # First what was decided, or years of requests would be held to be open meanwhile
             await self._known[SAFETY.name].wait()
             tasks.create_task(self._follow(ACTUATORS.name, SUBJECTS, self._actuators.seq, self._take_actuators))
+
+    async def _begin_to_note(self) -> None:
+        """Remember from now on whom stops cover: where devices were years ago has nothing to do with those in force."""
+        await self.wait_caught_up()
+        self._live = True
+        self.latches.note(self.actuators())
 
     async def read_to(self, actuators_seq: int, safety_seq: int) -> None:
         """Know what the streams hold up to these sequences, and no more; for checkpoints of a moment that is past."""
@@ -241,7 +254,9 @@ class Followed:
     def _note(self, seq: int, event: Any) -> None:  # one of the events that are followed
         match event:
             case DeviceSaid(message=ActuatorStatus() as status):
-                self._emergency[ActuatorRef(event.esp_id, status.gpio)] = status.emergency
+                ref = ActuatorRef(event.esp_id, status.gpio)
+                if not is_late(status.ts, self.state.output(ref).said_ts):
+                    self._words.take(ref, status.emergency, event.received_at)
             case CommandRequested():
                 # Those that may wait for their device are decided out of turn
                 waits = event.held_until and not self.settled.decided(event.command_id)
@@ -273,6 +288,8 @@ class Followed:
         self.latches.fold(fact, seq)
         self.stops.fold(fact)
         self.settled.fold(fact, seq)
+        if self._live and isinstance(fact, EmergencyRequested):
+            self.latches.note(self.actuators())
         if isinstance(fact, InterlockSet | InterlockRemoved):
             self._readings.watch(self.state.interlocks.values())
 
@@ -282,6 +299,9 @@ class Followed:
 
     def _member_changed(self, before: Member, after: Member) -> None:
         self._touched.update(folding.fold_member(self.state, after))
+        if self._live and (before.zones, before.kaiser_id) != (after.zones, after.kaiser_id):
+            pins = self.state.pins.get(after.esp_id, ())
+            self.latches.note([self.actuator(ActuatorRef(after.esp_id, gpio)) for gpio in pins])
         if after.online and not before.online:
             for tell in self.on_return:
                 tell(after.esp_id)

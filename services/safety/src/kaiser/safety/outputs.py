@@ -100,7 +100,7 @@ def _ended(output: Output, event: CommandEnded) -> Output:
         output.command_level > 0
         and output.dispatched
         and event.code in NEVER_ON
-        and output.reported_on_since == 0
+        and not output.level
         and output.on_since == output.sent_at
     )
     return msgspec.structs.replace(output, ended=True, refused=refused or output.refused)
@@ -117,6 +117,7 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
     level = level_of(status)
     if level == 0 and _is_older(output, status.ts):
         return output
+    late = is_late(status.ts, output.said_ts)  # an on: it may be true, for clocks are set back, and nothing rests on it
     output = msgspec.structs.replace(
         output, level=level, reported_at=max(at, output.reported_at), said_ts=latest(status.ts, output.said_ts)
     )
@@ -127,7 +128,7 @@ def reported(output: Output, status: ActuatorStatus, at: int) -> Output:
     if level > 0:
         return msgspec.structs.replace(
             output,
-            reported_on_since=output.reported_on_since or at,
+            reported_on_since=output.reported_on_since or (0 if late else at),
             on_since=output.on_since or at,
             refused=False,
             arrived=True,

@@ -39,7 +39,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         level: What its last status says, 0.0 to 1.0; None where the device does not know.
         reported_at: When that status came.
         said_ts: The latest time of the device's own clock in a status, unix seconds; 0 for none.
-        reported_on_since: Since when its statuses say that it is on, without a break; 0 while they do not.
+        reported_on_since: Since when its statuses say that it is on, without a break; 0 while they do not, or
+            only one says so that came late.
         command_id: The last command to it.
         command_seq: Sequence of its request.
         command_level: What it asks for.

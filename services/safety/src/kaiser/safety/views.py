@@ -40,7 +40,7 @@ def see(output: Output, guard: Guard, member: Member, limits: Limits) -> View:
         output.sent_level if output.on_since else 0.0,
     )
     going_off = guard.stop is not None or (output.command_level <= 0 and not output.ended)
-    sure = known and reported > 0 and not going_off
+    sure = known and reported > 0 and output.reported_on_since > 0 and not going_off
     may_be = level if known else 1.0
     return View(
         known=known,

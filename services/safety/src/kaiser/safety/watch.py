@@ -18,7 +18,7 @@ from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.stints import Stint
 from kaiser.safety.watching import Look
-from kaiser.safety.writing import Writer
+from kaiser.safety.writing import MOST_AT_ONCE, Writer
 
 _log = structlog.get_logger(__name__)
 
@@ -60,8 +60,8 @@ class Watch:
         while True:
             try:
                 self.stint.begin(time.monotonic())
-                await self._step(self._all() if everything else self._some())
-                everything = False
+                # What one batch had no room for was looked at, and is not stopped
+                everything = await self._step(self._all() if everything else self._some()) >= MOST_AT_ONCE
                 self.stint.done()
             except EventLogError as error:
                 _log.warning("stops wait for the log", reason=repr(error))
@@ -73,14 +73,16 @@ class Watch:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _step(self, refs: Collection[ActuatorRef]) -> None:
+    async def _step(self, refs: Collection[ActuatorRef]) -> int:
+        """Store what is found, and return how many events that was."""
         if not refs:
-            return
+            return 0
         looked = sorted(refs)
         written = await self._writer.write(lambda: self._found(looked))
         self._metrics.wrote(written)
         for _, fact in written:
             _log.info("safety acts", what=fact.TYPE, rule=getattr(fact, "rule", ""), esp_id=getattr(fact, "esp_id", ""))
+        return len(written)
 
     def _all(self) -> Collection[ActuatorRef]:
         self._agenda.clear()
