@@ -18,8 +18,8 @@ def actuator(gpio: int = 25, *, esp_id: str = ESP, level: float | None = 0.0, at
     return Known(esp_id=esp_id, gpio=gpio, level=level, said_at=at, possible=level != 0.0, **usual | more)
 
 
-def requested(emergency_id: str = "e1", scope: Scope = SITE) -> EmergencyRequested:
-    return EmergencyRequested(at=NOW, by="eva", emergency_id=emergency_id, scope=scope, reason="smoke")
+def requested(emergency_id: str = "e1", scope: Scope = SITE, *, at: int = NOW) -> EmergencyRequested:
+    return EmergencyRequested(at=at, by="eva", emergency_id=emergency_id, scope=scope, reason="smoke")
 
 
 def asked(emergency_id: str = "e1", *, unconfirmed: bool = False) -> ReleaseEmergency:
@@ -85,6 +85,15 @@ def test_a_device_that_still_is_in_its_emergency_is_cleared_after_the_release_bu
     assert not made.to_clear(devices, NOW + HOLD_US)
     assert set(made.to_clear(devices, NOW + 2 * HOLD_US)) == {ESP}
     assert made.clearing(devices[0], NOW + HOLD_US)
+
+
+def test_a_device_that_several_stops_have_stopped_is_cleared_when_the_last_of_them_is_old_enough():
+    made = latches(requested(), requested("e2", at=NOW + HOLD_US))
+    for seq, name in enumerate(("e1", "e2"), 3):
+        made.fold(release(made.get(name), [], asked(), NOW + HOLD_US + seq), seq)
+    devices = [actuator(25, emergency="active")]
+    assert not made.to_clear(devices, NOW + 2 * HOLD_US), "or it would refuse, and an alarm be raised for that"
+    assert set(made.to_clear(devices, NOW + 3 * HOLD_US)) == {ESP}
 
 
 def test_a_device_under_another_stop_waits_for_the_release_of_that_one():

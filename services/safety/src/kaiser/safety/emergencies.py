@@ -138,13 +138,14 @@ class Latches:
     def to_clear(self, actuators: Iterable[Known], now: int) -> Mapping[str, Known]:
         """Devices that a released stop left in their emergency, each with one of its actuators.
 
-        A device of which any actuator is under another stop waits for the release of that one.
+        A device of which any actuator is under another stop waits for the release of that one; and every stop that was
+        released has to be as old as the device wants it.
 
         Args:
             actuators: All of them.
             now: Unix microseconds.
         """
-        released = [one for one in self._released if now - one.at < REMEMBERED_US and now - one.stopped_at >= _HELD]
+        released = [one for one in self._released if now - one.at < REMEMBERED_US]
         if not released:
             return {}
         found: dict[str, Known] = {}
@@ -152,8 +153,10 @@ class Latches:
         for known in actuators:
             if self.covers(known):
                 held.add(known.esp_id)
-            elif known.emergency == "active" and any(one.has_left(known) for one in released):
+            elif known.emergency == "active" and (left := [one for one in released if one.has_left(known)]):
                 found[known.esp_id] = known
+                if any(now - one.stopped_at < _HELD for one in left):
+                    held.add(known.esp_id)
         return {esp_id: known for esp_id, known in found.items() if esp_id not in held}
 
     def clearing(self, known: Known, now: int) -> bool:
