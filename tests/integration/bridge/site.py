@@ -159,9 +159,13 @@ async def switch(client: aiomqtt.Client, device: Device, gpio: int, word: str) -
 
 
 async def switch_all_on(client: aiomqtt.Client, fleet: Fleet) -> None:
-    """Everything runs."""
+    """Everything runs. What is off is told again: an OFF that a bridge still owes may cross an ON that nobody decided."""
     await eventually(lambda: all(map(ready, fleet.devices)))
-    for device in fleet.devices:
-        for gpio in device.firmware.actuators:
-            await switch(client, device, gpio, "ON")
-    await eventually(lambda: running(fleet) == set(outputs(fleet)))
+    async with asyncio.timeout(30.0):
+        while still_off := set(outputs(fleet)) - running(fleet):
+            for device in fleet.devices:
+                for gpio in device.firmware.actuators:
+                    if (device.spec.esp_id, gpio) in still_off:
+                        await switch(client, device, gpio, "ON")
+            with contextlib.suppress(TimeoutError):
+                await eventually(lambda: running(fleet) == set(outputs(fleet)), timeout_s=5.0)
