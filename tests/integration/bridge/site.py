@@ -159,7 +159,7 @@ async def switch(client: aiomqtt.Client, device: Device, gpio: int, word: str) -
 
 
 async def switch_all_on(client: aiomqtt.Client, fleet: Fleet) -> None:
-    """Everything runs. What is off is told again: an OFF that a bridge still owes may cross an ON that nobody decided."""
+    """Everything runs. What is off is told again: an OFF that a bridge still owes may cross an ON of nobody's."""
     await eventually(lambda: all(map(ready, fleet.devices)))
     async with asyncio.timeout(30.0):
         while still_off := set(outputs(fleet)) - running(fleet):

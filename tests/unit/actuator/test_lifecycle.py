@@ -676,6 +676,17 @@ def test_the_end_of_a_run_is_not_taken_back_by_a_policy_that_accepts_what_the_de
     assert world.state.wanted.level == 0.0
 
 
+def test_an_off_that_was_lost_is_asserted_again_although_the_duration_would_end_the_run_later(world):
+    world.policy("reassert")
+    running(world, duration_s=3600)
+    off = world.ask("OFF", timeout_s=10)
+    world.wait(11)
+    assert world.ends[off].outcome == "expired"
+    world.status(1.0)
+    world.wait(60)
+    assert ("drift", "OFF") in [(request.source, request.action) for request in world.requested.values()]
+
+
 def test_a_level_that_is_accepted_keeps_the_end_of_the_duration():
     world = World("pwm")
     world.policy("accept")

@@ -113,7 +113,7 @@ NORTH = Scope(kind="zone", zone_id="north")
 def test_a_device_that_was_stopped_and_is_in_another_zone_by_now_is_cleared_after_the_release():
     made = latches(requested(scope=NORTH))
     made.note([actuator(25), actuator(26, esp_id=OTHER, zones={"south"})])
-    made.note([actuator(25, zones={"south"})])
+    made.note([actuator(25, zones={"south"}, emergency="active")])
     anew = Latches()
     anew.fold(requested(scope=NORTH), 1)
     anew.remember(made.released(), made.covered())
@@ -126,6 +126,19 @@ def test_a_device_that_was_stopped_and_is_in_another_zone_by_now_is_cleared_afte
         assert set(instance.to_clear(devices, NOW + 2 * HOLD_US)) == {ESP}, "nobody stopped the other one"
         assert [instance.clearing(device, NOW + 2 * HOLD_US) for device in devices] == [True, False]
         assert instance.covered() == []
+
+
+def test_a_button_that_is_pressed_at_a_device_that_left_a_stop_and_was_cleared_by_hand_is_not_taken_for_that_stop():
+    made = latches(requested(scope=NORTH))
+    made.note([actuator(25)])
+    made.note([actuator(25, zones={"south"}, emergency="active", calm_at=NOW + 1)])
+    stopped = actuator(25, zones={"south"}, emergency="active", calm_at=NOW + 1)
+    pressed = actuator(25, zones={"south"}, emergency="active", calm_at=NOW + 10)
+    made.note([pressed])
+    assert [made.clearing(each, NOW + 20) for each in (stopped, pressed)] == [True, False]
+    made.fold(release(made.get("e1"), [], asked(), NOW + 30), 2)
+    assert set(made.to_clear([stopped], NOW + 2 * HOLD_US)) == {ESP}
+    assert not made.to_clear([pressed], NOW + 2 * HOLD_US)
 
 
 def test_an_emergency_that_begins_after_the_one_of_a_stop_is_over_is_not_cleared_by_itself():

@@ -135,9 +135,8 @@ def _drifted(state: ActuatorState, wanted: Wanted, passed: Pass) -> Sequence[Fac
         said.append(facts.drifted(at, around, wanted.level, state.policy))
     elif not is_to_settle(state):
         return ()
-    if wanted.level <= 0 and (wanted.insist or wanted.off_at):
-        return said  # the end of a run: no policy lets it go on
-    if state.policy == "accept" and around.level is not None:
+    ends_a_run = wanted.level <= 0 and (wanted.insist or wanted.off_at)  # which no policy lets go on
+    if state.policy == "accept" and around.level is not None and not ends_a_run:
         return (*said, facts.settled(at, around, around.level, how="accepted"))
     recent = [asserted for asserted in state.asserted if asserted > at - HOUR_US]
     if state.policy == "reassert" and len(recent) < MOST_ASSERTED:

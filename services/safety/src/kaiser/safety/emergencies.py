@@ -23,6 +23,8 @@ MARGIN_US: Final = 500_000
 REMEMBERED_US: Final = 86_400_000_000
 """So long after a release a device that comes back in its emergency is taken out of it."""
 MOST_NAMED: Final = 100
+INSIDE: Final = -1
+"""Of a device that a stop covers still; of one that has left, when it had last said that it is in no emergency."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,7 @@ class Released(msgspec.Struct, frozen=True):
     scope: Scope
     stopped_at: int
     at: int
-    devices: frozenset[str] = frozenset()
+    devices: Mapping[str, int] = {}
 
     def has_left(self, known: Known) -> bool:
         """Whether it may be what an actuator's device is in an emergency by.
@@ -74,7 +76,7 @@ class Released(msgspec.Struct, frozen=True):
         The device may be somewhere else by now. One that has said since that it is in none is in another one: somebody
         pressed a button there.
         """
-        return known.calm_at <= self.at and (known.esp_id in self.devices or _in_scope(self.scope, known))
+        return known.calm_at <= self.at and (_stopped_by(self.devices, known) or _in_scope(self.scope, known))
 
 
 class Latches:
@@ -83,7 +85,7 @@ class Latches:
     def __init__(self) -> None:
         self._in_force: dict[str, Latch] = {}
         self._released: list[Released] = []
-        self._covered: dict[str, set[str]] = {}
+        self._covered: dict[str, dict[str, int]] = {}
 
     def fold(self, fact: Fact, seq: int) -> None:
         """Take an event in."""
@@ -93,14 +95,23 @@ class Latches:
             latch = self._in_force.pop(fact.emergency_id, None)
             if latch is not None:
                 self._released = [one for one in self._released if fact.at - one.at < REMEMBERED_US]
-                covered = frozenset(self._covered.pop(fact.emergency_id, ()))
+                covered = self._covered.pop(fact.emergency_id, {})
                 self._released.append(Released(latch.scope, latch.requested.at, fact.at, covered))
 
     def note(self, actuators: Collection[Known]) -> None:
-        """Remember whom the stops in force cover now, wherever it will be when they are released."""
+        """Remember whom the stops in force cover now, wherever it will be when they are released.
+
+        Args:
+            actuators: All of them, or those of a device that has moved.
+        """
+        calm_at: dict[str, int] = {}
+        for known in actuators:
+            calm_at[known.esp_id] = max(known.calm_at, calm_at.get(known.esp_id, 0))
         for latch in self._in_force.values():
-            covered = self._covered.setdefault(latch.requested.emergency_id, set())
-            covered.update(known.esp_id for known in actuators if _in_scope(latch.scope, known))
+            covered = self._covered.setdefault(latch.requested.emergency_id, {})
+            inside = {known.esp_id for known in actuators if _in_scope(latch.scope, known)}
+            left = {esp_id: calm_at[esp_id] for esp_id in calm_at.keys() - inside if covered.get(esp_id) == INSIDE}
+            covered |= left | dict.fromkeys(inside, INSIDE)
 
     def in_force(self) -> Sequence[Latch]:
         """Every stop in force, oldest first."""
@@ -110,14 +121,14 @@ class Latches:
         """Those that were released lately."""
         return tuple(self._released)
 
-    def covered(self) -> Sequence[tuple[str, Sequence[str]]]:
-        """Devices that each stop in force has covered, by its id."""
-        return [(emergency_id, sorted(devices)) for emergency_id, devices in self._covered.items()]
+    def covered(self) -> Sequence[tuple[str, Mapping[str, int]]]:
+        """Devices that each stop in force has covered, by its id; of those that left, what they had said by then."""
+        return [(emergency_id, dict(sorted(devices.items()))) for emergency_id, devices in self._covered.items()]
 
-    def remember(self, released: Iterable[Released], covered: Iterable[tuple[str, Sequence[str]]]) -> None:
+    def remember(self, released: Iterable[Released], covered: Iterable[tuple[str, Mapping[str, int]]]) -> None:
         """Know of releases that were folded before, and whom stops in force have covered."""
         self._released = list(released)
-        self._covered = {emergency_id: set(devices) for emergency_id, devices in covered}
+        self._covered = {emergency_id: dict(devices) for emergency_id, devices in covered}
 
     def get(self, emergency_id: str) -> Latch:
         """A stop in force.
@@ -166,7 +177,7 @@ class Latches:
         """
         if known.emergency == "normal":
             return False
-        if any(known.esp_id in devices for devices in self._covered.values()):
+        if any(_stopped_by(devices, known) for devices in self._covered.values()):
             return True
         return any(one.has_left(known) for one in self._released if now - one.at < REMEMBERED_US)
 
@@ -240,3 +251,9 @@ def view(latch: Latch, actuators: Iterable[Known]) -> Emergency:
 
 def _in_scope(scope: Scope, known: Known) -> bool:
     return scope.covers(kaiser_id=known.kaiser_id, zones=known.zones, esp_id=known.esp_id, gpio=known.gpio)
+
+
+def _stopped_by(devices: Mapping[str, int], known: Known) -> bool:
+    """Whether a stop has stopped a device that has not said since it left that it is in no emergency any more."""
+    left = devices.get(known.esp_id)
+    return left is not None and (left == INSIDE or known.calm_at <= left)

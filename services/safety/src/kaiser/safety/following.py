@@ -179,7 +179,7 @@ class Followed:
             emergency=self._words.kept(),
             facts=checkpoints.packed(facts),
             released=list(self.latches.released()),
-            covered=[(emergency_id, list(devices)) for emergency_id, devices in self.latches.covered()],
+            covered=[(emergency_id, dict(devices)) for emergency_id, devices in self.latches.covered()],
             undecided=list(self.undecided.values()),
             decided=list(self.settled.lately()),
             decided_to=self.settled.decided_to,
