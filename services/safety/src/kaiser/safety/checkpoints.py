@@ -35,7 +35,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
         emergency: Where devices say that actuators stand in an emergency, and when they last said in none.
         facts: Events that are still in force: settings, emergency stops, open alerts and stops.
         released: Emergency stops that were released lately.
-        covered: Devices that each stop in force has covered, by its id; INSIDE, or what those that left had said by then.
+        covered: Devices that each stop in force has covered, by its id, with what those that left had said by then.
         undecided: Requests without a decision.
         decided: Commands that were decided last.
         decided_to: The last request that was decided.
