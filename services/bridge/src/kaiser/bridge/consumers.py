@@ -24,7 +24,9 @@ SHARED: Final = "$share/kaiser/"
 
 
 class Slot:
-    """One uplink slot: an MQTT session with a fixed client id, and the downlink through it.
+    """One uplink slot: an MQTT session with a fixed client id, and through the first one the downlink.
+
+    Through several sessions an ON could come to its device behind the OFF that was sent after it.
 
     Args:
         number: Which of the slots.
@@ -54,6 +56,7 @@ class Slot:
         self.client_id = f"kaiser-uplink-{number}"
         self.session: Session | None = None
         self.uplink: Uplink | None = None
+        self._sends = number == 0
         self._options = options
         self._broker = broker
         self._log = event_log
@@ -85,20 +88,25 @@ class Slot:
         ) as session:
             self.session = session
             self.uplink = Uplink(session, self._log, sorter, self._metrics)
-            consumer = BatchConsumer(
-                self._log,
-                ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
-                Downlink(session, self._log, self._metrics, self._forbids).handle,
-                service="bridge",
-                reclaim_at_start=False,  # the durable is every slot's, and another one may be sending
-            )
-            sending = asyncio.create_task(consumer.run(), name=f"{self.client_id}.downlink")
+            sending = asyncio.create_task(self._send(session), name=f"{self.client_id}.downlink")
             try:
                 await self.uplink.run()
             finally:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
                 self.session = self.uplink = None
+
+    async def _send(self, session: Session) -> None:
+        if not self._sends:
+            return
+        consumer = BatchConsumer(
+            self._log,
+            ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
+            Downlink(session, self._log, self._metrics, self._forbids).handle,
+            service="bridge",
+            reclaim_at_start=False,  # the bridge that had the slot before may still be sending
+        )
+        await consumer.run()
 
     def _subscriptions(self) -> list[TopicFilter]:
         # A retained copy is never news, so none is asked for; and only a session of its own can leave out what it
