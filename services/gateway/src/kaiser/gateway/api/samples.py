@@ -43,6 +43,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "heap_free_bytes": 182_432,
     "interlock_id": "never-both",
     "kaiser_id": "god",
+    "letter_id": "4711-0",
     "key": "the key, shown this once",
     "key_id": "9c1b7de0a2f4",
     "mac_address": "24:6F:28:9F:03:D4",
