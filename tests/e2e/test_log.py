@@ -108,3 +108,44 @@ async def test_letters_come_a_page_at_a_time_and_none_is_there_that_is_not(
     for letter_id in ("1", "999999-0", f"{found[0]['letter_id']}9", "x"):
         answer = await api.get(f"/dead-letters/{letter_id}")
         assert (answer.status_code, answer.json()["code"]) == (404, "DEADLETTER_NOT_FOUND")
+
+
+async def test_the_log_is_browsed_by_what_it_is_about_and_shows_no_secrets(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0DEAD3"
+    topic = f"kaiser/god/esp/{esp_id}/sensor/32/data"
+    await said(suite, topic, *(json.dumps(reading(esp_id, raw)).encode() for raw in (1901, 1902, 1903)))
+    await until(lambda: rows(api, esp_id), lambda found: len(found) == 3)
+
+    async def of_device() -> list[dict[str, Any]]:
+        return (await api.get("/events", params={"aggregate": f"device/{esp_id}"})).raise_for_status().json()["items"]
+
+    found = await until(of_device, lambda found: len(found) >= 2)
+    assert [each["type"] for each in found] == ["io.kaiser.device.discovered.v1", "io.kaiser.device.registered.v1"]
+    assert {each["data"]["esp_id"] for each in found} == {esp_id}
+    one = (await api.get(f"/events/DEVICES/{found[0]['seq']}")).raise_for_status().json()
+    assert one == found[0]
+    assert (one["stream"], one["source"]) == ("DEVICES", "kaiser/bridge")
+    kind = {"type": "io.kaiser.device.registered"}
+    registered = (await api.get("/events", params={"aggregate": f"device/{esp_id}"} | kind)).json()["items"]
+    assert registered == found[1:]
+    later = {"stream": "DEVICES", "from": found[0]["stored_at"], "subject": f"device.*.{esp_id}.>", "limit": 1}
+    page = (await api.get("/events", params=later)).raise_for_status().json()
+    assert page["items"] == found[:1]
+    rest = (await api.get("/events", params=later | {"cursor": page["next_cursor"]})).json()["items"]
+    assert rest == found[1:]
+
+    users = (await api.get("/events", params={"stream": "IDENTITY", "type": "io.kaiser.identity.user"})).json()["items"]
+    assert users[0]["data"]["username"] == "admin"
+    assert not any("password_hash" in each["data"] for each in users)
+    for params in ({}, {"stream": "DOWNLINK"}, {"stream": "DEVICES", "subject": "safety.>"}, {"cursor": "x"}):
+        assert (await api.get("/events", params=params)).status_code == 400, params
+    assert (await api.get("/events/DEVICES/999999999")).json()["code"] == "EVENT_NOT_FOUND"
+    user = {"username": "eve", "password": "a long enough sentence", "role": "engineer"}
+    (await api.post("/users", json=user)).raise_for_status()
+    token = (await api.post("/auth/login", json=user)).json()["tokens"]["access_token"]
+    as_eve = {"Authorization": f"Bearer {token}"}
+    assert (await api.get("/events", params={"stream": "DEVICES"}, headers=as_eve)).status_code == 200
+    for path in ("/events?stream=IDENTITY", "/events?aggregate=user/admin", "/events/IDENTITY/1"):
+        assert (await api.get(path, headers=as_eve)).status_code == 403

@@ -19,7 +19,7 @@ from kaiser.contracts.streams import DEADLETTER
 from kaiser.eventlog import EventLog, EventLogError, Repository, now_us, replay_batches
 from kaiser.gateway.asking import ProblemError, order
 from kaiser.gateway.deadletters import LETTER, Discard, End, Letter, LetterState, Replay, Wish, decode
-from kaiser.gateway.lookingup import message_at
+from kaiser.gateway.lookingup import in_time, message_at
 
 LOOKED_AT: Final = 20_000
 """Letters that one page looks at; what is rarer comes on a later page."""
@@ -99,14 +99,15 @@ class Letters:
         after: tuple[int, int] = (position[0], position[1]) if position else (0, -1)
         page: list[Found] = []
         looked_at = 0
-        states = await self._states()
-        async with contextlib.aclosing(self._all(wanted, after, states)) as letters:
-            async for found in letters:
-                looked_at += 1
-                if wanted.takes(found):
-                    page.append(found)
-                if len(page) == limit or looked_at == LOOKED_AT:
-                    return page, cursors.write(found.seq, found.position)
+        async with in_time():
+            states = await self._states()
+            async with contextlib.aclosing(self._all(wanted, after, states)) as letters:
+                async for found in letters:
+                    looked_at += 1
+                    if wanted.takes(found):
+                        page.append(found)
+                    if len(page) == limit or looked_at == LOOKED_AT:
+                        return page, cursors.write(found.seq, found.position)
         return page, None
 
     async def find(self, letter_id: str) -> Found:
@@ -121,7 +122,9 @@ class Letters:
             raise gone
         seq, position = int(named[1]), int(named[2])
         try:
-            message = await message_at(self._log, DEADLETTER.name, seq)
+            async with in_time():
+                message = await message_at(self._log, DEADLETTER.name, seq)
+                loaded = await self._settled.load(subjects.settled(letter_id))
         except NotFoundError:
             raise gone from None
         if message.event.type != DeadLetters.TYPE:
@@ -129,7 +132,6 @@ class Letters:
         batch = _decode_letters(message.event.data)
         if position >= len(batch.letters):
             raise gone
-        loaded = await self._settled.load(subjects.settled(letter_id))
         return Found(
             seq=seq,
             position=position,

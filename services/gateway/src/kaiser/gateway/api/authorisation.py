@@ -93,6 +93,8 @@ TABLE: Final[dict[str, Needs]] = {
     "GET /audit": AUDIT,
     "GET /audit/export.jsonl": AUDIT,
     # The log
+    "GET /events": LOG,
+    "GET /events/{stream}/{seq}": LOG,
     "GET /dead-letters": LOG,
     "GET /dead-letters/{letter_id}": LOG,
     "POST /dead-letters/{letter_id}/replay": LOG,

@@ -36,6 +36,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "duration_s": 600,
     "emergency_id": "01J0ZK4QW7",
     "esp_id": "ESP_9F03D4",
+    "event_id": "01J0ZK4QWF",
     "expires_in": 1800,
     "firmware_version": "4.1.0",
     "generation": "head",
