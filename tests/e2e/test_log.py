@@ -11,8 +11,10 @@ import aiomqtt
 import httpx
 import pytest
 
-from .living import until
+from .living import now, until
+from .plant import PUMP, Plant, planted
 from .suite import Suite, logged_in
+from .test_rules import FINE, SOUR, dosing, measured, measures, pumps
 
 
 @pytest.fixture
@@ -149,3 +151,112 @@ async def test_the_log_is_browsed_by_what_it_is_about_and_shows_no_secrets(
     assert (await api.get("/events", params={"stream": "DEVICES"}, headers=as_eve)).status_code == 200
     for path in ("/events?stream=IDENTITY", "/events?aggregate=user/admin", "/events/IDENTITY/1"):
         assert (await api.get(path, headers=as_eve)).status_code == 403
+
+
+async def events(api: httpx.AsyncClient, aggregate: str, kind: str) -> list[dict[str, Any]]:
+    """Events of something, of one type."""
+    wanted = {"aggregate": aggregate, "type": f"io.kaiser.{kind}."}
+    found: list[dict[str, Any]] = (await api.get("/events", params=wanted)).raise_for_status().json()["items"]
+    return found
+
+
+async def caused(api: httpx.AsyncClient, event: dict[str, Any]) -> dict[str, Any]:
+    """The chain of causes of an event."""
+    answer = await api.get(f"/events/{event['stream']}/{event['seq']}/causes")
+    found: dict[str, Any] = answer.raise_for_status().json()
+    assert found["event"] == event
+    return found
+
+
+def kinds(chain: dict[str, Any]) -> set[str]:
+    return {each["event"]["type"].removeprefix("io.kaiser.").removesuffix(".v1") for each in chain["causes"]}
+
+
+async def switched(api: httpx.AsyncClient, plant: Plant, **wanted: Any) -> dict[str, Any]:
+    """The last event of the last command, once it has come to its end."""
+    name = f"actuator/{plant.esp_id}/{PUMP}"
+    found: list[dict[str, Any]] = await until(
+        lambda: events(api, name, "command.ended"),
+        lambda found: found and all(found[-1]["data"][key] == value for key, value in wanted.items()),
+    )
+    return found[-1]
+
+
+@pytest.mark.parametrize("generation", ["dec", "head"])
+async def test_one_call_tells_who_switched_it_on_and_what_the_device_said(
+    suite: Suite, api: httpx.AsyncClient, generation: str
+) -> None:
+    esp_id = "ESP_0CDEC0" if generation == "dec" else "ESP_0C4EAD"
+    async with planted(suite, api, esp_id, generation) as plant:
+        done = await plant.done(PUMP, "ON")
+        ended = await switched(api, plant, command_id=done["command_id"])
+        chain = await caused(api, ended)
+        assert (chain["complete"], chain["missing"], chain["root"]) == (True, [], None)
+        assert {"command.requested", "safety.command_approved", "command.dispatched", "identity.audited"} <= kinds(
+            chain
+        )
+        assert kinds(chain) & {"actuator.status", "actuator.response"}
+        (entry,) = [each["event"] for each in chain["causes"] if each["root"] == "user"]
+        assert (entry["data"]["username"], entry["data"]["address"]) == ("admin", "127.0.0.1")
+        assert entry["data"]["subject"] == done["command_id"]
+
+        name = f"actuator/{esp_id}/{PUMP}"
+        status = (await events(api, name, "actuator.status"))[-1]
+        chain = await caused(api, status)
+        assert chain["complete"], chain["missing"]
+        assert {"command.dispatched", "command.requested", "identity.audited"} <= kinds(chain)
+        user = {"username": f"why-{generation}", "password": "a long enough sentence", "role": "engineer"}
+        (await api.post("/users", json=user)).raise_for_status()
+        token = (await api.post("/auth/login", json=user)).json()["tokens"]["access_token"]
+        answer = await api.get(
+            f"/events/{status['stream']}/{status['seq']}/causes", headers={"Authorization": f"Bearer {token}"}
+        )
+        (entry,) = [each["event"]["data"] for each in answer.json()["causes"] if each["root"] == "user"]
+        assert (entry["username"], "address" in entry, "via" in entry) == ("admin", False, False)
+
+
+async def test_what_a_rule_did_is_traced_down_to_what_the_bridge_took(suite: Suite, api: httpx.AsyncClient) -> None:
+    esp_id = "ESP_0C1EAD"
+    async with planted(suite, api, esp_id, "head") as plant:
+        measures(plant, FINE)
+        await measured(plant, above=6.5)
+        body = {"rule": dosing(esp_id), "reason": "new tank", "enable": True, "expected_version": 0}
+        (await api.put("/rules/dose-why", json=body)).raise_for_status()
+        measures(plant, SOUR)
+        await pumps(plant, 1.0)
+        chain = await caused(api, await switched(api, plant, outcome="succeeded"))
+        assert (chain["complete"], chain["missing"]) == (True, [])
+        wanted = {"run.started", "rule.defined", "telemetry.reading", "telemetry.raw", "safety.command_approved"}
+        assert wanted | {"identity.audited"} <= kinds(chain), kinds(chain)
+        raw = [each for each in chain["causes"] if each["event"]["stream"] == "TELEMETRY_RAW"]
+        assert {each["root"] for each in raw} == {"device"}
+        taken = [json.loads(base64.b64decode(each["body_base64"])) for each in raw]
+        said_it = [
+            (esp, raw > FINE + 500) for each in taken for esp, raw in zip(each["esp_id"], each["raw"], strict=True)
+        ]
+        assert (esp_id, True) in said_it
+        began = time.monotonic()
+        await caused(api, chain["event"])
+        print(f"causes: {len(chain['causes'])} links in {1000 * (time.monotonic() - began):.0f} ms")
+        (await api.post("/rules/dose-why/disable", json={"reason": "the test is over"})).raise_for_status()
+        await until(lambda: now(plant.level(PUMP)), lambda level: level == 0.0)
+
+
+async def test_what_was_replayed_came_of_the_bytes_of_its_letter(suite: Suite, api: httpx.AsyncClient) -> None:
+    esp_id = "ESP_0DEAD4"
+    whole = json.dumps(reading(esp_id, 1904)).encode()
+    await said(suite, f"kaiser/god/esp/{esp_id}/sensor/32/data", whole[:-1])
+    (letter,) = await until(lambda: letters(api, about=esp_id), lambda found: len(found) == 1)
+    mended = {"reason": "a brace was missing", "payload_text": whole.decode()}
+    (await api.post(f"/dead-letters/{letter['letter_id']}/replay", json=mended)).raise_for_status()
+    await until(lambda: rows(api, esp_id), lambda found: found == [1904])
+    newest = (await api.get("/events", params={"stream": "TELEMETRY", "limit": 1000})).json()["items"]
+    (event,) = [each for each in newest if esp_id in each["data"]["esp_id"]]
+    chain = await caused(api, event)
+    assert chain["complete"], chain["missing"]
+    assert [each["event"]["type"] for each in chain["causes"] if each["root"] == "device"] == [
+        "io.kaiser.deadletter.v1"
+    ]
+    (told,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "device"]
+    assert base64.b64decode(told["letters"][0]["payload"]) == whole[:-1]
+    assert [each["event"]["data"]["username"] for each in chain["causes"] if each["root"] == "user"] == ["admin"]

@@ -13,6 +13,7 @@ from nats.js.errors import NotFoundError
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
 from kaiser.eventlog import Delivery, Event, EventLog, EventLogError, from_msg
+from kaiser.eventlog.envelope import rfc3339, unix_us
 from kaiser.gateway.asking import ProblemError
 
 READ_WITHIN_S: Final = 10.0
@@ -55,6 +56,41 @@ async def message_at(event_log: EventLog, stream: str, seq: int) -> Message:
     stored_at = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     plain = _Plain(found.subject or "", found.data or b"", found.headers)
     return Message(stream=stream, seq=seq, stored_at=stored_at, event=from_msg(plain))
+
+
+async def last_before(event_log: EventLog, stream: str, subject: str, before: int) -> Message | None:
+    """The last message on the subjects of a filter that was stored before a time; None where there is none.
+
+    Args:
+        event_log: The log.
+        stream: Which stream.
+        subject: NATS filter of few subjects.
+        before: Unix microseconds.
+    """
+    nc = event_log.nc
+    inbox = nc.new_inbox()
+    answers = await nc.subscribe(inbox)
+    found: Message | None = None
+    try:
+        asked = {"multi_last": [subject], "up_to_time": rfc3339(before - 1)}
+        await nc.publish(f"$JS.API.DIRECT.GET.{stream}", msgspec.json.encode(asked), reply=inbox)
+        while True:
+            answer = await answers.next_msg(timeout=READ_WITHIN_S)
+            headers = dict(answer.headers or {})
+            if "Status" in headers:  # the end, or that there is none
+                return found
+            message = _direct(stream, answer.data, headers)
+            if found is None or message.seq > found.seq:
+                found = message
+    finally:
+        await answers.unsubscribe()
+
+
+def _direct(stream: str, data: bytes, headers: dict[str, str]) -> Message:
+    """A message as the stream hands it out directly."""
+    subject, seq = headers.pop("Nats-Subject"), int(headers.pop("Nats-Sequence"))
+    stored_at = unix_us(headers.pop("Nats-Time-Stamp"))
+    return Message(stream=stream, seq=seq, stored_at=stored_at, event=from_msg(_Plain(subject, data, headers)))
 
 
 def message_of(delivery: Delivery) -> Message:

@@ -95,6 +95,7 @@ TABLE: Final[dict[str, Needs]] = {
     # The log
     "GET /events": LOG,
     "GET /events/{stream}/{seq}": LOG,
+    "GET /events/{stream}/{seq}/causes": LOG,
     "GET /dead-letters": LOG,
     "GET /dead-letters/{letter_id}": LOG,
     "POST /dead-letters/{letter_id}/replay": LOG,

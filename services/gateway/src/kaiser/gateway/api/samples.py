@@ -64,6 +64,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "new_password": "a sentence is easy to keep",
     "resolution": "minute",
     "role": "operator",
+    "root": "device",
     "rule_id": "water-north",
     "rule_name": "Water north",
     "run_id": "01J0ZK4QW9",
@@ -73,6 +74,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "session_id": "01J0ZK4QWB",
     "state": "approved",
     "state_by": "ada",
+    "stream": "ACTUATORS",
     "subzone_id": "bench",
     "subzone_name": "Bench",
     "token_type": "bearer",
@@ -114,7 +116,7 @@ class _Samples:
             return self.of(self._components[part], name, (*within, part))
         for known in ("examples", "enum"):
             if schema.get(known):
-                return BY_NAME[name] if BY_NAME.get(name) in schema[known] else schema[known][0]
+                return BY_NAME[name] if name in BY_NAME and BY_NAME[name] in schema[known] else schema[known][0]
         if "const" in schema:
             return schema["const"]
         if "allOf" in schema:
