@@ -9,7 +9,8 @@ import pytest
 from kaiser.contracts.events.catalogue import CATALOGUE, EventType
 from kaiser.eventlog import Event
 from kaiser.gateway.browsing import STREAMS
-from kaiser.gateway.causes import At, Last, Search, references, root
+from kaiser.gateway.cause_references import At, Last, Search
+from kaiser.gateway.causes import references, root
 from kaiser.gateway.lookingup import Message
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"

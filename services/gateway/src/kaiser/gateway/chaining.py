@@ -10,7 +10,8 @@ from nats.js.errors import NotFoundError
 
 from kaiser.eventlog import EventLog, replay_batches
 from kaiser.gateway.browsing import LOOKED_AT, STREAMS
-from kaiser.gateway.causes import At, Last, Reference, Search, references
+from kaiser.gateway.cause_references import At, Last, Reference, Search
+from kaiser.gateway.causes import references
 from kaiser.gateway.lookingup import Message, in_time, last_before, message_at, message_of
 
 MOST_LINKS: Final = 200
