@@ -22,6 +22,8 @@ VALUES = {
     "zone_id": "none",
     "user_id": "nobody",
     "key_id": "none",
+    "letter_id": "none",
+    "stream": "SAFETY",
     "command_id": "none",
     "emergency_id": "none",
     "interlock_id": "none",

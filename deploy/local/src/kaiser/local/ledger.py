@@ -14,6 +14,7 @@ import msgspec
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
+from kaiser.contracts import subjects
 from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.events.telemetry import RawReadings, Readings
 from kaiser.contracts.streams import DEADLETTER, TELEMETRY, TELEMETRY_RAW
@@ -96,7 +97,7 @@ async def take_hops(layout: Layout, *, since_us: int, until_us: int, patience_s:
 async def _look(log: EventLog, layout: Layout, since_us: int, until_us: int) -> Hops:
     refused: set[int] = set()  # messages of TELEMETRY_RAW that ingest put into the dead letters
     dead_letters: dict[str, int] = {}
-    async for delivery in replay(log, DEADLETTER.name, from_time_us=since_us):
+    async for delivery in replay(log, DEADLETTER.name, subjects=(subjects.DEAD_LETTERS,), from_time_us=since_us):
         letters = msgspec.json.decode(delivery.data, type=DeadLetters)
         dead_letters[letters.service] = dead_letters.get(letters.service, 0) + len(letters.letters)
         refused.update(letter.stream_seq for letter in letters.letters if letter.stream == TELEMETRY_RAW.name)

@@ -117,6 +117,10 @@ class Code(StrEnum):
     KEY_NOT_FOUND = "KEY_NOT_FOUND"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - a code
     OUTSIDE_ZONES = "OUTSIDE_ZONES"
+    EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
+    DEADLETTER_NOT_FOUND = "DEADLETTER_NOT_FOUND"
+    DEADLETTER_SETTLED = "DEADLETTER_SETTLED"
+    REPLAY_REFUSED = "REPLAY_REFUSED"
 
 
 NUMBERS: Final[dict[Code, int]] = {
@@ -223,6 +227,10 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.KEY_NOT_FOUND: 5917,
     Code.TOKEN_REUSED: 5918,
     Code.OUTSIDE_ZONES: 5919,
+    Code.EVENT_NOT_FOUND: 5990,
+    Code.DEADLETTER_NOT_FOUND: 5991,
+    Code.DEADLETTER_SETTLED: 5992,
+    Code.REPLAY_REFUSED: 5993,
     Code.GPIO_CONFLICT: 1002,
 }
 """Code to number; families of section 18 that one code stands for (5301-5306, …) carry their first number."""
@@ -332,6 +340,10 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.KEY_NOT_FOUND: "There is no such key, or it was revoked.",
     Code.TOKEN_REUSED: "A refresh token came a second time, so a thief may have it: the whole session has ended.",
     Code.OUTSIDE_ZONES: "The user is confined to zones, and this reaches beyond them.",
+    Code.EVENT_NOT_FOUND: "There is no such event in this stream, or it is too long ago.",
+    Code.DEADLETTER_NOT_FOUND: "There is no such dead letter, or it is too long ago.",
+    Code.DEADLETTER_SETTLED: "Something else was decided about the dead letter already.",
+    Code.REPLAY_REFUSED: "This dead letter cannot be replayed; the words say why.",
 }
 """One line for operators."""
 

@@ -29,7 +29,7 @@ from kaiser.contracts.events.calibration import (
     SensorParametersSet,
 )
 from kaiser.contracts.events.catalogue import SAID, EventType
-from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters
+from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters, LetterDiscarded, ReplayEnded, ReplayOrdered
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
     DeviceRegistered,
@@ -524,6 +524,19 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
             )
         ],
     ),
+    ReplayOrdered.TYPE: ReplayOrdered(
+        letter_id="4711-0",
+        at=AT,
+        by="ada",
+        replay_id="4711-0.1",
+        payload=b'{"ts": 1777614000, "esp_id": "ESP_9F03D4", "gpio": 33, "sensor_type": "ds18b20", "raw": 352}',
+        edited=True,
+        reason="a comma was missing",
+    ),
+    ReplayEnded.TYPE: ReplayEnded(
+        letter_id="4711-0", at=AT, by="ada", replay_id="4711-0.1", outcome="stored", event_ids=("replay.4711-0.1.0",)
+    ),
+    LetterDiscarded.TYPE: LetterDiscarded(letter_id="4711-0", at=AT, by="ada", reason="a toy of somebody's"),
 }
 
 

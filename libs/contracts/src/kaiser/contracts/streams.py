@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from kaiser.contracts.subjects import SETTLED
+
 DAY_S: Final = 86_400
 MIB: Final = 1024 * 1024
 GIB: Final = 1024 * MIB
@@ -176,6 +178,7 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         owns=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "DOWNLINK", "DEADLETTER"),
         reads=("TELEMETRY_RAW", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "DOWNLINK"),
         hears=(SAFETY_ALIVE,),
+        answers=("command.bridge.>",),
         buckets=("bridge",),
     ),
     "ingest": Permissions(
@@ -228,10 +231,21 @@ PERMISSIONS: Final[dict[str, Permissions]] = {
         buckets=("logic",),
     ),
     "gateway": Permissions(
-        publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway"),
+        publishes=("identity.>", EMERGENCY_REQUESTED, "deadletter.gateway", SETTLED),
         # LOGIC too, though it only reads it: its live stream is not to wait until logic runs for the first time
         owns=("SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"),
-        reads=("TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY"),
+        # TELEMETRY_RAW and DEADLETTER for whoever browses the log, and asks what a reading came of
+        reads=(
+            "TELEMETRY_RAW",
+            "TELEMETRY",
+            "DEVICES",
+            "HEARTBEATS",
+            "ACTUATORS",
+            "SAFETY",
+            "LOGIC",
+            "IDENTITY",
+            "DEADLETTER",
+        ),
         says=(LOGINS_TRIED,),
         hears=(LOGINS_TRIED,),
         asks=("query.>", "command.>"),

@@ -218,6 +218,17 @@ def deadletter(service: str) -> str:
     return f"deadletter.{service}"
 
 
+DEAD_LETTERS: Final = "deadletter.*"
+"""Filter for the dead letters of all services."""
+SETTLED: Final = "deadletter.settled.>"
+"""Filter for what people decided about dead letters."""
+
+
+def settled(letter_id: str) -> str:
+    """What was decided about one dead letter: its aggregate."""
+    return f"deadletter.settled.{token(letter_id)}"
+
+
 def query(service: str, name: str) -> str:
     """A request to the owner of a projection, answered over NATS request/reply."""
     return f"query.{service}.{name}"

@@ -72,7 +72,7 @@ async def browse(log: "EventLog", service: str = "") -> AsyncIterator[tuple[Deli
         log: The connection.
         service: Only those of one service; empty for all.
     """
-    subject = subjects.deadletter(service) if service else f"{subjects.deadletter('')}>"
+    subject = subjects.deadletter(service) if service else subjects.DEAD_LETTERS
     async for delivery in replay(log, DEADLETTER.name, subjects=(subject,)):
         yield delivery, _decode(delivery.data)
 

@@ -19,6 +19,7 @@ from kaiser.bridge.lease_lost import LostReports
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.registry import Keys, follow_registry
+from kaiser.bridge.replaying import Replays
 from kaiser.bridge.responder import Responder
 from kaiser.bridge.roles import LEASE_TTL_S, LateLease, Role
 from kaiser.bridge.safeguards import Safeguards
@@ -30,6 +31,7 @@ from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, DOWNLINK, H
 from kaiser.eventlog import connect, ensure_streams
 from kaiser.eventlog.kv import Lease
 from kaiser.service import Frame, run
+from kaiser.service.answering import Answerer
 from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,9 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
             frame.spawn("safeguards", stopping.safeguards.follow(event_log))
             frame.spawn("lease_lost", stopping.reports.write(event_log))
             frame.spawn("registry", follow_registry(event_log, profiles, keys))
+            answerer = Answerer("bridge", Replays(event_log, profiles).requests())
+            await answerer.serve(event_log.nc)
+            frame.on_stop(answerer.close)
             slot = partial(Slot, options=options, broker=broker, event_log=event_log, profiles=profiles)
             forbids = stopping.forbids
             slots = [slot(n, metrics=metrics, forbids=forbids) for n in range(options.slots)]

@@ -19,12 +19,15 @@ from kaiser.gateway.api import (
     auth,
     authorisation,
     calibration,
+    causes,
     commands,
     conditions,
+    dead_letters,
     devices,
     docs,
     emergencies,
     equipment,
+    events,
     export,
     keys,
     openid,
@@ -49,6 +52,7 @@ from kaiser.gateway.idempotency import Repeats
 from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.storing import Identity
+from kaiser.gateway.letters import Letters
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sockets import Connection, Serving
@@ -124,6 +128,13 @@ def application(
             keys.revoke,
             audit.audit,
             audit.export,
+            events.events,
+            events.event,
+            causes.causes,
+            dead_letters.dead_letters,
+            dead_letters.dead_letter,
+            dead_letters.replay,
+            dead_letters.discard,
             tickets.ws_ticket,
             devices.devices,
             devices.device,
@@ -220,6 +231,7 @@ def application(
         "metrics": metrics,
         "tickets": serving.tickets,
         "names": names,
+        "letters": Letters(event_log),
     }
     app = Litestar(
         route_handlers=[api, live, live_as_monolith, docs.assets()],

@@ -7,7 +7,7 @@ import msgspec
 from kaiser.contracts import subjects, wire
 from kaiser.contracts.events.actuation import COMMAND_EVENTS, SHADOW_EVENTS
 from kaiser.contracts.events.calibration import CALIBRATION_EVENTS
-from kaiser.contracts.events.deadletter import DeadLetters
+from kaiser.contracts.events.deadletter import SETTLEMENT_EVENTS, DeadLetters
 from kaiser.contracts.events.device import (
     DeviceDiscovered,
     DeviceRegistered,
@@ -128,6 +128,18 @@ def _identity(event: type[Any], subject: str) -> EventType:
     assert event.__doc__
     summary = event.__doc__.splitlines()[0]
     return EventType(name=event.TYPE, summary=summary, body=event, subject=subject, stream="IDENTITY", writer="gateway")
+
+
+def _settled(event: type[Any]) -> EventType:
+    assert event.__doc__
+    return EventType(
+        name=event.TYPE,
+        summary=event.__doc__.splitlines()[0],
+        body=event,
+        subject="deadletter.settled.{letter}",
+        stream="DEADLETTER",
+        writer="gateway",
+    )
 
 
 SAID: Final[dict[type[msgspec.Struct], EventType]] = {
@@ -269,4 +281,5 @@ CATALOGUE: Final[tuple[EventType, ...]] = (
         stream="DEADLETTER",
         writer="every service",
     ),
+    *(_settled(event) for event in SETTLEMENT_EVENTS),
 )

@@ -63,6 +63,8 @@ RELEASE: Final = Needs("engineer", None, "picked")
 RULES: Final = Needs("operator", "rules", "site")
 USERS: Final = Needs("admin", None, "site")
 AUDIT: Final = Needs("admin", "audit", "site")
+LOG: Final = Needs("engineer", None, "site")
+"""The log as it is, which is for people who know what they look at."""
 
 _SENSOR: Final = "/sensors/{esp_id}/{gpio}/{sensor_type}"
 _ACTUATOR: Final = "/actuators/{esp_id}/{gpio}"
@@ -92,6 +94,14 @@ TABLE: Final[dict[str, Needs]] = {
     # What was done
     "GET /audit": AUDIT,
     "GET /audit/export.jsonl": AUDIT,
+    # The log
+    "GET /events": LOG,
+    "GET /events/{stream}/{seq}": LOG,
+    "GET /events/{stream}/{seq}/causes": LOG,
+    "GET /dead-letters": LOG,
+    "GET /dead-letters/{letter_id}": LOG,
+    "POST /dead-letters/{letter_id}/replay": LOG,
+    "POST /dead-letters/{letter_id}/discard": LOG,
     # Devices
     "GET /devices": PICK,
     "GET /devices/{esp_id}": READ,

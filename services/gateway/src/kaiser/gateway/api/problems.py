@@ -64,6 +64,8 @@ NOT_THERE: Final = (
     Code.BACKTEST_NOT_FOUND,
     Code.USER_NOT_FOUND,
     Code.KEY_NOT_FOUND,
+    Code.EVENT_NOT_FOUND,
+    Code.DEADLETTER_NOT_FOUND,
 )
 AGAINST_ITS_STATE: Final = (
     Code.SENSOR_AMBIGUOUS,
@@ -96,6 +98,8 @@ AGAINST_ITS_STATE: Final = (
     Code.BACKTEST_REQUIRED,
     Code.USER_EXISTS,
     Code.LAST_ADMIN,
+    Code.DEADLETTER_SETTLED,
+    Code.REPLAY_REFUSED,
 )
 """What is refused now may be granted later, or elsewhere: safety's reasons are all of this kind."""
 AWAY: Final = (Code.DATABASE_ERROR, Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.SAFETY_UNAVAILABLE)

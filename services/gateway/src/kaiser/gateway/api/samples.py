@@ -36,6 +36,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "duration_s": 600,
     "emergency_id": "01J0ZK4QW7",
     "esp_id": "ESP_9F03D4",
+    "event_id": "01J0ZK4QWF",
     "expires_in": 1800,
     "firmware_version": "4.1.0",
     "generation": "head",
@@ -43,6 +44,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "heap_free_bytes": 182_432,
     "interlock_id": "never-both",
     "kaiser_id": "god",
+    "letter_id": "4711-0",
     "key": "the key, shown this once",
     "key_id": "9c1b7de0a2f4",
     "mac_address": "24:6F:28:9F:03:D4",
@@ -62,6 +64,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "new_password": "a sentence is easy to keep",
     "resolution": "minute",
     "role": "operator",
+    "root": "device",
     "rule_id": "water-north",
     "rule_name": "Water north",
     "run_id": "01J0ZK4QW9",
@@ -71,6 +74,7 @@ BY_NAME: Final[dict[str, Any]] = {
     "session_id": "01J0ZK4QWB",
     "state": "approved",
     "state_by": "ada",
+    "stream": "ACTUATORS",
     "subzone_id": "bench",
     "subzone_name": "Bench",
     "token_type": "bearer",
@@ -112,7 +116,7 @@ class _Samples:
             return self.of(self._components[part], name, (*within, part))
         for known in ("examples", "enum"):
             if schema.get(known):
-                return BY_NAME[name] if BY_NAME.get(name) in schema[known] else schema[known][0]
+                return BY_NAME[name] if name in BY_NAME and BY_NAME[name] in schema[known] else schema[known][0]
         if "const" in schema:
             return schema["const"]
         if "allOf" in schema:

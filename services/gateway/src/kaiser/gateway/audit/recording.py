@@ -44,14 +44,15 @@ class _Told(msgspec.Struct, frozen=True):
     alert_id: str = ""
     rule_id: str = ""
     key_id: str = ""
+    letter_id: str = ""
     user_id: str = ""
     esp_id: str = ""
 
     @property
     def subject(self) -> str:
         """The most particular of them."""
-        ids = (self.command_id, self.emergency_id, self.alert_id, self.rule_id, self.key_id, self.user_id, self.esp_id)
-        return next((each for each in ids if each), "")
+        ids = (self.command_id, self.emergency_id, self.alert_id, self.rule_id, self.key_id, self.letter_id)
+        return next((each for each in (*ids, self.user_id, self.esp_id) if each), "")
 
 
 _decode = msgspec.json.Decoder(_Told).decode

@@ -1,0 +1,141 @@
+"""The log as it is: by stream, subject, type and time; for engineers, and what is about users for admins."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import get
+from litestar.exceptions import PermissionDeniedException
+from litestar.params import Parameter, QueryParameter
+
+from kaiser.contracts.codes import Code
+from kaiser.contracts.refusals import Refusal
+from kaiser.contracts.streams import IDENTITY
+from kaiser.eventlog import EventLog
+from kaiser.gateway import browsing
+from kaiser.gateway.api.authorisation import may
+from kaiser.gateway.api.documented import refusals
+from kaiser.gateway.api.registry import By
+from kaiser.gateway.api.sensors import From, Limit, To, instant_of
+from kaiser.gateway.api.views import PageView, instant
+from kaiser.gateway.browsing import Wanted
+from kaiser.gateway.lookingup import Message
+
+StreamName = Literal[
+    "TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"
+]
+EVENT = "/events/{stream:str}/{seq:int}"
+Which = Annotated[StreamName | None, Parameter(description="stream; needed without `aggregate`")]
+Filter = Annotated[str, Parameter(max_length=256, description="NATS filter, such as `device.*.ESP_9F03D4.>`")]
+Kind = Annotated[str, QueryParameter(name="type", max_length=128, description="what the type begins with")]
+Whole = Annotated[
+    str | None,
+    Parameter(
+        max_length=128,
+        description="kind and id, instead of stream and subject: `device/ESP_9F03D4`, `registry/…`, `calibration/…`,"
+        " `heartbeat/…`, `actuator/ESP_9F03D4/25`, `safety/ESP_9F03D4/25`, `interlock/…`, `rule/…`, `run/…` (by rule),"
+        " `user/…`, `session/…`, `key/…`",
+    ),
+]
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the log.
+
+    Attributes:
+        seq: Sequence in its stream.
+        time: When it happened, as it says itself.
+        stored_at: When the stream stored it.
+        event_id: Its identity.
+        source: Who says so.
+        data: What it says; secrets are left out.
+    """
+
+    stream: str
+    seq: int
+    time: datetime
+    stored_at: datetime
+    subject: str
+    event_type: str = msgspec.field(name="type")
+    event_id: str
+    source: str
+    data: dict[str, Any]
+
+
+@get("/events", tags=["log"], summary="Browse the log", responses=refusals(Code.VALUE_OUT_OF_RANGE))
+async def events(
+    event_log: EventLog,
+    request: By,
+    stream: Which = None,
+    subject: Filter = "",
+    aggregate: Whole = None,
+    kind: Kind = "",
+    from_: From = None,
+    to: To = None,
+    limit: Limit = 100,
+    cursor: str | None = None,
+) -> PageView[EventView]:
+    """Events of a stream, or of one thing, oldest first; by default all there are.
+
+    A page may be short: go on while there is a ``next_cursor``. IDENTITY is for admins.
+    """
+    if aggregate is not None:
+        of = browsing.aggregate(aggregate)
+        if subject or (stream is not None and stream != of.stream):
+            words = f"{aggregate} is in {of.stream}; leave stream and subject out"
+            raise Refusal(Code.VALUE_OUT_OF_RANGE, words, "aggregate")
+    elif stream is None:
+        raise Refusal(Code.VALUE_OUT_OF_RANGE, "say which stream, or what the events are about", "stream")
+    else:
+        browsing.must_be_of(stream, subject)
+        of = browsing.Aggregate(stream, subject)
+    must_see(request, of.stream)
+    start, end = (instant_of(from_, "from") if from_ else 0), (instant_of(to, "to") if to else 0)
+    wanted = Wanted(stream=of.stream, subject=of.subject, kind=kind, start=start, end=end)
+    found, next_cursor = await browsing.page(event_log, wanted, limit=limit, cursor=cursor)
+    return PageView([view(message) for message in found], next_cursor)
+
+
+@get(EVENT, tags=["log"], summary="Show an event", responses=refusals(Code.EVENT_NOT_FOUND))
+async def event(event_log: EventLog, request: By, stream: str, seq: int) -> EventView:
+    """One event. IDENTITY is for admins."""
+    return view(await found(event_log, request, stream, seq))
+
+
+async def found(event_log: EventLog, request: By, stream: str, seq: int) -> Message:
+    """An event that somebody may see.
+
+    Raises:
+        Refusal: EVENT_NOT_FOUND.
+        PermissionDeniedException: It is not for them.
+    """
+    if stream not in browsing.STREAMS or seq < 1:
+        raise Refusal(Code.EVENT_NOT_FOUND, f"there is no event {seq} of {stream}", "stream")
+    must_see(request, stream)
+    return await browsing.one(event_log, stream, seq)
+
+
+def must_see(request: By, stream: str) -> None:
+    """Keep what is about users from whoever does not look after them.
+
+    Raises:
+        PermissionDeniedException: It is about users.
+    """
+    if stream == IDENTITY.name and not may(request.scope["user"], "admin"):
+        raise PermissionDeniedException("what is about users needs the role admin")
+
+
+def view(message: Message) -> EventView:
+    """An event as clients see it."""
+    said = message.event
+    return EventView(
+        stream=message.stream,
+        seq=message.seq,
+        time=instant(said.time),
+        stored_at=instant(message.stored_at),
+        subject=said.subject,
+        event_type=said.type,
+        event_id=said.id,
+        source=said.source,
+        data=browsing.body(message),
+    )

@@ -1,0 +1,93 @@
+"""How an event names its causes: by sequence, as the last of something, or by what both have in common. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from kaiser.contracts import subjects
+from kaiser.contracts.streams import IDENTITY
+from kaiser.gateway.browsing import body
+from kaiser.gateway.lookingup import Message
+
+SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
+LONGEST_COMMAND_US: Final = DAY + 3600 * SECOND
+"""How long before its end a command can have been asked for: held for a day, and then carried out."""
+LONGEST_DURATION_US: Final = 31 * DAY
+CLOCKS_DIFFER_US: Final = 5 * SECOND
+ANSWERED_US: Final = 120 * SECOND
+"""The audit notes what somebody asked for when it is answered, which is so long after it was decided at most."""
+
+Said = Mapping[str, Any]  # a body as JSON has it
+
+
+class At(msgspec.Struct, frozen=True, kw_only=True):
+    """The event of a sequence."""
+
+    relation: str
+    stream: str
+    seq: int
+
+
+class Last(msgspec.Struct, frozen=True, kw_only=True):
+    """The last event on some subjects before a time, whichever stream it is in; there need be none."""
+
+    relation: str
+    of: tuple[tuple[str, str], ...]
+    before: int
+
+
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """The first event in a span of time that has something in common with this one.
+
+    Attributes:
+        start: Unix microseconds.
+        end: Unix microseconds; exclusive.
+        kind: What its type begins with.
+        any_of: Fields and values, one of which it has.
+        event_id: Its id instead; empty for any.
+        needed: Whether something is missing where none is found.
+    """
+
+    relation: str
+    stream: str
+    subjects: tuple[str, ...]
+    start: int
+    end: int
+    kind: str = ""
+    any_of: tuple[tuple[str, Any], ...] = ()
+    event_id: str = ""
+    needed: bool = True
+
+    def takes(self, message: Message) -> bool:
+        """Whether an event is one of them."""
+        if not message.event.type.startswith(self.kind) or (self.event_id and message.event.id != self.event_id):
+            return False
+        if not self.any_of:
+            return True
+        said = body(message)
+        return any(said.get(name) == value for name, value in self.any_of)
+
+
+Reference = At | Last | Search
+
+
+IDS: Final = ("command_id", "emergency_id", "alert_id", "rule_id", "key_id", "letter_id", "user_id", "esp_id")
+"""As the audit names what an answer was about, the most particular first."""
+
+
+def asked_for(message: Message, said: Said) -> Iterator[Reference]:
+    """The entry of the audit, for what somebody decided; their answer came after it was decided."""
+    if str(said.get("by", "")).startswith(("kaiser", "rule ", "setup")):
+        return
+    about = next((said[name] for name in IDS if said.get(name)), "")
+    yield Search(
+        relation="asked for by",
+        stream=IDENTITY.name,
+        subjects=(subjects.AUDIT,),
+        start=message.stored_at - CLOCKS_DIFFER_US,
+        end=message.stored_at + ANSWERED_US,
+        any_of=(("subject", about), ("seq", message.seq)),
+        kind="io.kaiser.identity.audited",
+    )

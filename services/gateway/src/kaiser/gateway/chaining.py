@@ -1,0 +1,129 @@
+"""Follows causes through the log, from any event down to what a device said or what somebody asked for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import msgspec
+from nats.js.errors import NotFoundError
+
+from kaiser.eventlog import EventLog, replay_batches
+from kaiser.gateway.browsing import LOOKED_AT, STREAMS
+from kaiser.gateway.cause_references import At, Last, Reference, Search
+from kaiser.gateway.causes import references
+from kaiser.gateway.lookingup import Message, in_time, last_before, message_at, message_of
+
+MOST_LINKS: Final = 200
+MOST_BYTES: Final = 4 * 1024 * 1024
+"""Events that one chain has, and bytes of them; it ends there and says so."""
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause.
+
+    Attributes:
+        of: The event that it is a cause of.
+        relation: In which way.
+        cause: The cause itself.
+    """
+
+    of: Message
+    relation: str
+    cause: Message
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause that an event names and the log has not, or no longer."""
+
+    of: Message
+    relation: str
+
+
+class Chain(msgspec.Struct, kw_only=True):
+    """All causes of an event, the nearest first.
+
+    Attributes:
+        cut: Whether there may be more.
+    """
+
+    links: list[Link] = []
+    missing: list[Missing] = []
+    cut: bool = False
+
+    def roots(self, first: Message) -> list[Message]:
+        """Those that came of nothing else."""
+        named = {_place(link.of) for link in self.links} | {_place(gap.of) for gap in self.missing}
+        everything = [first, *(link.cause for link in self.links)]
+        return [message for message in everything if _place(message) not in named]
+
+
+async def chain(event_log: EventLog, first: Message) -> Chain:
+    """The causes of an event, theirs, and so on.
+
+    Raises:
+        ProblemError: The log is away, or has too much to say.
+    """
+    found = Chain()
+    known, size, level = {_place(first)}, 0, [first]
+    async with in_time():
+        while level and not found.cut:
+            asked = [(message, reference) for message in level for reference in references(message)]
+            answers = await asyncio.gather(*(_find(event_log, reference) for _, reference in asked))
+            level = []
+            for (of, reference), causes in zip(asked, answers, strict=True):
+                if not causes and _needed(reference):
+                    found.missing.append(Missing(of=of, relation=reference.relation))
+                for cause in causes:
+                    if _place(cause) in known:
+                        continue
+                    known.add(_place(cause))
+                    size += len(cause.event.data)
+                    found.links.append(Link(of=of, relation=reference.relation, cause=cause))
+                    level.append(cause)
+            found.cut = bool(level) and (len(found.links) >= MOST_LINKS or size >= MOST_BYTES)
+    return found
+
+
+def _place(message: Message) -> tuple[str, int]:
+    return message.stream, message.seq
+
+
+def _needed(reference: Reference) -> bool:
+    return not isinstance(reference, Last) and (isinstance(reference, At) or reference.needed)
+
+
+async def _find(event_log: EventLog, reference: Reference) -> list[Message]:
+    try:
+        if isinstance(reference, At):
+            return [await message_at(event_log, reference.stream, reference.seq)] if reference.stream in STREAMS else []
+        if isinstance(reference, Last):
+            return await _last(event_log, reference)
+        async with contextlib.aclosing(_search(event_log, reference)) as searching:
+            async for message in searching:
+                return [message]
+    except NotFoundError:
+        pass
+    return []
+
+
+async def _last(event_log: EventLog, reference: Last) -> list[Message]:
+    asked = (last_before(event_log, stream, subject, reference.before) for stream, subject in reference.of)
+    found = [message for message in await asyncio.gather(*asked) if message is not None]
+    return [max(found, key=lambda message: message.stored_at)] if found else []
+
+
+async def _search(event_log: EventLog, reference: Search) -> AsyncGenerator[Message]:
+    looked_at = 0
+    batches = replay_batches(
+        event_log, reference.stream, subjects=reference.subjects, from_time_us=max(1, reference.start), max_messages=64
+    )
+    async with contextlib.aclosing(batches) as following:
+        async for batch in following:
+            for delivery in batch:
+                looked_at += 1
+                if delivery.stored_at >= reference.end or looked_at > LOOKED_AT:
+                    return
+                message = message_of(delivery)
+                if reference.takes(message):
+                    yield message
