@@ -260,3 +260,39 @@ async def test_what_was_replayed_came_of_the_bytes_of_its_letter(suite: Suite, a
     (told,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "device"]
     assert base64.b64decode(told["letters"][0]["payload"]) == whole[:-1]
     assert [each["event"]["data"]["username"] for each in chain["causes"] if each["root"] == "user"] == ["admin"]
+
+
+async def was(api: httpx.AsyncClient, name: str, at: str) -> dict[str, Any]:
+    """What something was."""
+    found: dict[str, Any] = (await api.get(f"/aggregates/{name}", params={"at": at})).raise_for_status().json()
+    return found
+
+
+async def test_what_a_device_and_a_user_were_before_something_was_decided_about_them(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0DEAD5"
+    await said(suite, f"kaiser/god/esp/{esp_id}/sensor/32/data", json.dumps(reading(esp_id, 1905)).encode())
+    (registered,) = await until(
+        lambda: events(api, f"device/{esp_id}", "device.registered"), lambda found: len(found) == 1
+    )
+    (await api.post(f"/devices/{esp_id}/approve", json={})).raise_for_status()
+    (approved,) = await events(api, f"device/{esp_id}", "device.approved")
+    before, after = await was(api, f"device/{esp_id}", registered["stored_at"]), approved["stored_at"]
+    assert (before["state"]["standing"], before["seq"]) == ("pending", registered["seq"])
+    later = await was(api, f"device/{esp_id}", after)
+    assert (later["state"]["standing"], later["seq"], later["events"]) == ("approved", approved["seq"], 3)
+
+    user = {"username": "rose", "password": "a long enough sentence", "role": "viewer"}
+    made = (await api.post("/users", json=user)).raise_for_status().json()
+    name = f"user/{made['user_id']}"
+    (await api.patch(f"/users/{made['user_id']}", json={"role": "operator"})).raise_for_status()
+    created, changed = (await api.get("/events", params={"aggregate": name})).json()["items"]
+    for event, role in ((created, "viewer"), (changed, "operator")):
+        state = (await was(api, name, event["stored_at"]))["state"]
+        assert (state["username"], state["role"], "password_hash" in state) == ("rose", role, False)
+    for path in (f"device/{esp_id}?at=2026-01-01T00:00:00Z", "device/ESP_000000", "user/nobody"):
+        answer = await api.get(f"/aggregates/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND")
+    answer = await api.get("/aggregates/rule/dose")
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALUE_OUT_OF_RANGE")

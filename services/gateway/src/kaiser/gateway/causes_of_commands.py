@@ -50,7 +50,7 @@ def command(message: Message, said: Said) -> Iterator[Reference]:
 
 
 def requested(message: Message, said: Said) -> Iterator[Reference]:
-    """Who or what wanted it: somebody, a run of a rule, a command whose time is over, a state that is asserted again."""
+    """Who or what wanted it: somebody, a rule, a command whose time is over, a state that is asserted again."""
     cause = str(said.get("causation_id", ""))
     match said.get("source"):
         case "user":

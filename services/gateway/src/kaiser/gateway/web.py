@@ -12,6 +12,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    aggregates,
     audit,
     auth,
     authorisation,
@@ -120,6 +121,7 @@ def application(
             events.events,
             events.event,
             causes.causes,
+            aggregates.aggregate,
             dead_letters.dead_letters,
             dead_letters.dead_letter,
             dead_letters.replay,
