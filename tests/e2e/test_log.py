@@ -11,6 +11,10 @@ import aiomqtt
 import httpx
 import pytest
 
+from kaiser.contracts.events.deadletter import ReplayOrdered
+from kaiser.eventlog import connect, now_us
+from kaiser.gateway.deadletters import LETTER
+
 from .living import now, until
 from .plant import PUMP, Plant, planted
 from .suite import Suite, logged_in
@@ -296,3 +300,56 @@ async def test_what_a_device_and_a_user_were_before_something_was_decided_about_
         assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND")
     answer = await api.get("/aggregates/rule/dose")
     assert (answer.status_code, answer.json()["code"]) == (400, "VALUE_OUT_OF_RANGE")
+
+
+async def test_a_replay_whose_gateway_died_goes_on_with_what_it_had_ordered(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0DEAD6"
+    whole = json.dumps(reading(esp_id, 1906)).encode()
+    await said(suite, f"kaiser/god/esp/{esp_id}/sensor/32/data", whole[:-1])
+    (letter,) = await until(lambda: letters(api, about=esp_id), lambda found: len(found) == 1)
+    name = letter["letter_id"]
+    ordered = ReplayOrdered(
+        letter_id=name, at=now_us(), by="ada", replay_id=f"{name}.1", payload=whole, edited=True, reason="mended"
+    )
+    async with await connect(suite.nats.url, name="test") as log:
+        await log.publish(LETTER.encode(ordered))
+    assert [each["state"] for each in await letters(api, about=esp_id)] == ["replaying"]
+    path = f"/dead-letters/{name}/replay"
+    other = await api.post(path, json={"reason": "as it is"})
+    assert (other.status_code, other.json()["code"]) == (409, "DEADLETTER_SETTLED")
+    done = (await api.post(path, json={"reason": "go on", "payload_text": whole.decode()})).raise_for_status().json()
+    assert (done["state"], done["settled_by"], len(done["event_ids"])) == ("replayed", "ada", 2)
+    assert await until(lambda: rows(api, esp_id), lambda found: found != []) == [1906]
+
+
+async def test_the_end_of_a_duration_and_a_stop_are_traced_to_who_began_them(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0C2EAD"
+    name = f"actuator/{esp_id}/{PUMP}"
+    async with planted(suite, api, esp_id, "head") as plant:
+        done = await plant.done(PUMP, "ON", duration=1)
+        await plant.settled(PUMP, 0.0)
+        requests = await until(lambda: events(api, name, "command.requested"), lambda found: len(found) == 2)
+        assert (requests[1]["data"]["source"], requests[1]["data"]["action"]) == ("timer", "OFF")
+        chain = await caused(api, requests[1])
+        assert chain["complete"], chain["missing"]
+        (entry,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "user"]
+        assert (entry["subject"], entry["username"]) == (done["command_id"], "admin")
+
+        await plant.done(PUMP, "ON")
+        scope = {"kind": "actuator", "esp_id": esp_id, "gpio": PUMP}
+        stop = (await api.post("/emergency-stops", json={"scope": scope, "reason": "drill"})).raise_for_status().json()
+        await plant.settled(PUMP, 0.0)
+        off = await until(
+            lambda: events(api, name, "actuator.status"), lambda found: not found[-1]["data"]["message"]["state"]
+        )
+        chain = await caused(api, off[-1])
+        assert chain["complete"], chain["missing"]
+        assert "safety.emergency_requested" in kinds(chain), kinds(chain)
+        users = [each["event"]["data"] for each in chain["causes"] if each["root"] == "user"]
+        assert stop["emergency_id"] in {entry["subject"] for entry in users}
+        release = {"reason": "the test is over", "unconfirmed": True}
+        (await api.post(f"/emergency-stops/{stop['emergency_id']}/release", json=release)).raise_for_status()
