@@ -11,6 +11,10 @@ import aiomqtt
 import httpx
 import pytest
 
+from kaiser.contracts.events.deadletter import ReplayOrdered
+from kaiser.eventlog import connect, now_us
+from kaiser.gateway.deadletters import LETTER
+
 from .living import now, until
 from .plant import PUMP, Plant, planted
 from .suite import Suite, logged_in
@@ -260,3 +264,92 @@ async def test_what_was_replayed_came_of_the_bytes_of_its_letter(suite: Suite, a
     (told,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "device"]
     assert base64.b64decode(told["letters"][0]["payload"]) == whole[:-1]
     assert [each["event"]["data"]["username"] for each in chain["causes"] if each["root"] == "user"] == ["admin"]
+
+
+async def was(api: httpx.AsyncClient, name: str, at: str) -> dict[str, Any]:
+    """What something was."""
+    found: dict[str, Any] = (await api.get(f"/aggregates/{name}", params={"at": at})).raise_for_status().json()
+    return found
+
+
+async def test_what_a_device_and_a_user_were_before_something_was_decided_about_them(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0DEAD5"
+    await said(suite, f"kaiser/god/esp/{esp_id}/sensor/32/data", json.dumps(reading(esp_id, 1905)).encode())
+    (registered,) = await until(
+        lambda: events(api, f"device/{esp_id}", "device.registered"), lambda found: len(found) == 1
+    )
+    (await api.post(f"/devices/{esp_id}/approve", json={})).raise_for_status()
+    (approved,) = await events(api, f"device/{esp_id}", "device.approved")
+    before, after = await was(api, f"device/{esp_id}", registered["stored_at"]), approved["stored_at"]
+    assert (before["state"]["standing"], before["seq"]) == ("pending", registered["seq"])
+    later = await was(api, f"device/{esp_id}", after)
+    assert (later["state"]["standing"], later["seq"], later["events"]) == ("approved", approved["seq"], 3)
+
+    user = {"username": "rose", "password": "a long enough sentence", "role": "viewer"}
+    made = (await api.post("/users", json=user)).raise_for_status().json()
+    name = f"user/{made['user_id']}"
+    (await api.patch(f"/users/{made['user_id']}", json={"role": "operator"})).raise_for_status()
+    created, changed = (await api.get("/events", params={"aggregate": name})).json()["items"]
+    for event, role in ((created, "viewer"), (changed, "operator")):
+        state = (await was(api, name, event["stored_at"]))["state"]
+        assert (state["username"], state["role"], "password_hash" in state) == ("rose", role, False)
+    for path in (f"device/{esp_id}?at=2026-01-01T00:00:00Z", "device/ESP_000000", "user/nobody"):
+        answer = await api.get(f"/aggregates/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND")
+    answer = await api.get("/aggregates/rule/dose")
+    assert (answer.status_code, answer.json()["code"]) == (400, "VALUE_OUT_OF_RANGE")
+
+
+async def test_a_replay_whose_gateway_died_goes_on_with_what_it_had_ordered(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0DEAD6"
+    whole = json.dumps(reading(esp_id, 1906)).encode()
+    await said(suite, f"kaiser/god/esp/{esp_id}/sensor/32/data", whole[:-1])
+    (letter,) = await until(lambda: letters(api, about=esp_id), lambda found: len(found) == 1)
+    name = letter["letter_id"]
+    ordered = ReplayOrdered(
+        letter_id=name, at=now_us(), by="ada", replay_id=f"{name}.1", payload=whole, edited=True, reason="mended"
+    )
+    async with await connect(suite.nats.url, name="test") as log:
+        await log.publish(LETTER.encode(ordered))
+    assert [each["state"] for each in await letters(api, about=esp_id)] == ["replaying"]
+    path = f"/dead-letters/{name}/replay"
+    other = await api.post(path, json={"reason": "as it is"})
+    assert (other.status_code, other.json()["code"]) == (409, "DEADLETTER_SETTLED")
+    done = (await api.post(path, json={"reason": "go on", "payload_text": whole.decode()})).raise_for_status().json()
+    assert (done["state"], done["settled_by"], len(done["event_ids"])) == ("replayed", "ada", 2)
+    assert await until(lambda: rows(api, esp_id), lambda found: found != []) == [1906]
+
+
+async def test_the_end_of_a_duration_and_a_stop_are_traced_to_who_began_them(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0C2EAD"
+    name = f"actuator/{esp_id}/{PUMP}"
+    async with planted(suite, api, esp_id, "head") as plant:
+        done = await plant.done(PUMP, "ON", duration=1)
+        await plant.settled(PUMP, 0.0)
+        requests = await until(lambda: events(api, name, "command.requested"), lambda found: len(found) == 2)
+        assert (requests[1]["data"]["source"], requests[1]["data"]["action"]) == ("timer", "OFF")
+        chain = await caused(api, requests[1])
+        assert chain["complete"], chain["missing"]
+        (entry,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "user"]
+        assert (entry["subject"], entry["username"]) == (done["command_id"], "admin")
+
+        await plant.done(PUMP, "ON")
+        scope = {"kind": "actuator", "esp_id": esp_id, "gpio": PUMP}
+        stop = (await api.post("/emergency-stops", json={"scope": scope, "reason": "drill"})).raise_for_status().json()
+        await plant.settled(PUMP, 0.0)
+        off = await until(
+            lambda: events(api, name, "actuator.status"), lambda found: not found[-1]["data"]["message"]["state"]
+        )
+        chain = await caused(api, off[-1])
+        assert chain["complete"], chain["missing"]
+        assert "safety.emergency_requested" in kinds(chain), kinds(chain)
+        users = [each["event"]["data"] for each in chain["causes"] if each["root"] == "user"]
+        assert stop["emergency_id"] in {entry["subject"] for entry in users}
+        release = {"reason": "the test is over", "unconfirmed": True}
+        (await api.post(f"/emergency-stops/{stop['emergency_id']}/release", json=release)).raise_for_status()

@@ -23,6 +23,8 @@ VALUES = {
     "user_id": "nobody",
     "key_id": "none",
     "letter_id": "none",
+    "kind": "device",
+    "aggregate_id": "none",
     "stream": "SAFETY",
     "command_id": "none",
     "emergency_id": "none",

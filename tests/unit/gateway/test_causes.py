@@ -110,3 +110,23 @@ def test_what_somebody_decided_is_looked_for_in_the_audit_and_what_kaiser_did_is
     assert not entry.takes(message(audited, subject="e-2", seq=1))
     assert named("safety.emergency_requested", by="kaiser") == ()
     assert root(message(audited)) == "user"
+
+
+def test_an_output_that_is_off_may_have_been_stopped_by_whatever_covers_it() -> None:
+    off = {"esp_id": "ESP_9F03D4", "ts": 0, "gpio": 7, "actuator_type": "pump", "state": False, "zone_id": "tent"}
+    (last,) = named("actuator.status", esp_id="ESP_9F03D4", kaiser_id="god", message=off)
+    assert isinstance(last, Last)
+    assert last.stopped is not None
+    stop = KNOWN["io.kaiser.safety.emergency_requested.v1"]
+    for scope, covers in (
+        ({"kind": "site"}, True),
+        ({"kind": "zone", "zone_id": "tent"}, True),
+        ({"kind": "zone", "zone_id": "hall"}, False),
+        ({"kind": "actuator", "esp_id": "ESP_9F03D4", "gpio": 7}, True),
+        ({"kind": "actuator", "esp_id": "ESP_9F03D4", "gpio": 8}, False),
+        ("garbage", False),
+    ):
+        assert last.stopped.stopped_by(message(stop, scope=scope)) == covers
+    (last,) = named("actuator.status", esp_id="ESP_9F03D4", message=off | {"state": True})
+    assert isinstance(last, Last)
+    assert last.stopped is None, "no stop switches anything on"

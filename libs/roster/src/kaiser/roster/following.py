@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ from kaiser.contracts.events.registry import (
     ZoneSettled,
 )
 from kaiser.contracts.streams import DEVICES, HEARTBEATS
+from kaiser.contracts.subjects import token
 from kaiser.contracts.wire import Heartbeat, LastWill
 from kaiser.eventlog import Delivery, EventLog, OrderedReader
 from kaiser.roster.member import STRANGER, Learnt, Member, learn
@@ -60,6 +61,24 @@ _decoder = EventDecoder(
     {SAID[Heartbeat].name: DeviceSaid[Heartbeat], SAID[LastWill].name: DeviceSaid[LastWill]}
     | {event.TYPE: event for event in (*HAPPENED, *DECIDED)}
 )
+
+
+def subjects_of(esp_id: str) -> tuple[str, ...]:
+    """Filters for what is learnt of one device from DEVICES."""
+    return tuple(subject.replace("device.*.*.", f"device.*.{token(esp_id)}.", 1) for subject in SUBJECTS)
+
+
+def learnt(event_type: str, body: bytes) -> Learnt:
+    """The event in a message.
+
+    Raises:
+        ValueError: It teaches nothing, or is not of its type.
+    """
+    try:
+        event: Learnt = _decoder.decode(event_type, body)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+    return event
 
 
 class Roster:
@@ -115,8 +134,8 @@ class Roster:
 
     def _learn(self, delivery: Delivery) -> None:
         try:
-            event: Any = _decoder.decode(delivery.type, delivery.data)
-        except (msgspec.DecodeError, ValueError) as error:
+            event = learnt(delivery.type, delivery.data)
+        except ValueError as error:
             # Whoever writes tables of it puts it into the dead letters; here it only teaches nothing
             _log.warning("an event teaches nothing", subject=delivery.subject, seq=delivery.seq, reason=str(error))
             return

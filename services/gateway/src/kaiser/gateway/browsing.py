@@ -196,12 +196,13 @@ def body(message: Message) -> dict[str, Any]:  # as JSON has it
         return {}
     if not isinstance(said, dict):
         return {}
-    return _without_secrets(said) if message.event.type.startswith(WITH_SECRETS) else said
+    return without_secrets(said) if message.event.type.startswith(WITH_SECRETS) else said
 
 
-def _without_secrets(said: Mapping[str, Any]) -> dict[str, Any]:  # as above
+def without_secrets(said: Mapping[str, Any]) -> dict[str, Any]:  # as above
+    """A body without what is nobody's business. Pure."""
     return {
-        name: _without_secrets(value) if isinstance(value, dict) else value
+        name: without_secrets(value) if isinstance(value, dict) else value
         for name, value in said.items()
         if name not in SECRET
     }

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from kaiser.contracts import subjects
+from kaiser.contracts.events.safeguards import EmergencyRequested
 from kaiser.contracts.streams import IDENTITY
 from kaiser.gateway.browsing import body
 from kaiser.gateway.lookingup import Message
@@ -30,12 +31,36 @@ class At(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
 
 
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """An output that emergency stops may be about, in the words of :meth:`Scope.covers`."""
+
+    kaiser_id: str
+    zones: tuple[str, ...]
+    esp_id: str
+    gpio: int
+
+    def stopped_by(self, message: Message) -> bool:
+        """Whether an emergency stop is about it."""
+        try:
+            scope = msgspec.json.decode(message.event.data, type=EmergencyRequested).scope
+        except msgspec.MsgspecError:
+            return False
+        return scope.covers(kaiser_id=self.kaiser_id, zones=self.zones, esp_id=self.esp_id, gpio=self.gpio)
+
+
 class Last(msgspec.Struct, frozen=True, kw_only=True):
-    """The last event on some subjects before a time, whichever stream it is in; there need be none."""
+    """The last event on some subjects before a time, whichever stream it is in; there need be none.
+
+    Attributes:
+        of: Streams and subjects.
+        before: Unix microseconds.
+        stopped: Or the last emergency stop of this output, where that is later; None for no such.
+    """
 
     relation: str
     of: tuple[tuple[str, str], ...]
     before: int
+    stopped: Output | None = None
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):

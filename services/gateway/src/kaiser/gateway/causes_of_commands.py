@@ -13,6 +13,7 @@ from kaiser.gateway.cause_references import (
     LONGEST_DURATION_US,
     At,
     Last,
+    Output,
     Reference,
     Said,
     Search,
@@ -50,7 +51,7 @@ def command(message: Message, said: Said) -> Iterator[Reference]:
 
 
 def requested(message: Message, said: Said) -> Iterator[Reference]:
-    """Who or what wanted it: somebody, a run of a rule, a command whose time is over, a state that is asserted again."""
+    """Who or what wanted it: somebody, a rule, a command whose time is over, a state that is asserted again."""
     cause = str(said.get("causation_id", ""))
     match said.get("source"):
         case "user":
@@ -77,7 +78,10 @@ def requested(message: Message, said: Said) -> Iterator[Reference]:
 
 
 def status(message: Message, said: Said) -> Iterator[Reference]:
-    """What an actuator was told last before it said how it is; nothing, where it never was told anything."""
+    """What an actuator was told last before it said how it is; nothing, where it never was told anything.
+
+    An emergency stop is told by the bridge at once, and is an event of its own.
+    """
     gpio = message.event.subject.split(".")[3]
     pin = f"{subjects.token(str(said.get('esp_id', '')))}.{gpio}"
     told = (
@@ -85,7 +89,13 @@ def status(message: Message, said: Said) -> Iterator[Reference]:
         (ACTUATORS.name, f"actuator.*.{pin}.lease_lost"),
         (SAFETY.name, f"safety.stop.{pin}"),
     )
-    yield Last(relation="told by", of=told, before=message.stored_at)
+    stopped = None
+    state = said.get("message") or {}
+    if not state.get("state"):
+        zones = (str(state["zone_id"]),) if state.get("zone_id") else ()
+        who = {"kaiser_id": str(said.get("kaiser_id", "")), "esp_id": str(said.get("esp_id", ""))}
+        stopped = Output(**who, zones=zones, gpio=int(gpio))
+    yield Last(relation="told by", of=told, before=message.stored_at, stopped=stopped)
 
 
 def decision(_: Message, said: Said) -> Iterator[Reference]:

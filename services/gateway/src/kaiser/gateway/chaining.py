@@ -8,9 +8,11 @@ from typing import Final
 import msgspec
 from nats.js.errors import NotFoundError
 
+from kaiser.contracts import subjects
+from kaiser.contracts.streams import SAFETY
 from kaiser.eventlog import EventLog, replay_batches
 from kaiser.gateway.browsing import LOOKED_AT, STREAMS
-from kaiser.gateway.cause_references import At, Last, Reference, Search
+from kaiser.gateway.cause_references import LONGEST_DURATION_US, At, Last, Output, Reference, Search
 from kaiser.gateway.causes import references
 from kaiser.gateway.lookingup import Message, in_time, last_before, message_at, message_of
 
@@ -110,7 +112,29 @@ async def _find(event_log: EventLog, reference: Reference) -> list[Message]:
 async def _last(event_log: EventLog, reference: Last) -> list[Message]:
     asked = (last_before(event_log, stream, subject, reference.before) for stream, subject in reference.of)
     found = [message for message in await asyncio.gather(*asked) if message is not None]
+    if reference.stopped is not None:
+        found += await _last_stop(event_log, reference.stopped, reference.before)
     return [max(found, key=lambda message: message.stored_at)] if found else []
+
+
+async def _last_stop(event_log: EventLog, output: Output, before: int) -> list[Message]:
+    """The last emergency stop of an output before a time, of which there are few; none where there is none."""
+    found: list[Message] = []
+    stops = replay_batches(
+        event_log,
+        SAFETY.name,
+        subjects=(subjects.emergency("requested"),),
+        from_time_us=max(1, before - LONGEST_DURATION_US),
+    )
+    async with contextlib.aclosing(stops) as following:
+        async for batch in following:
+            for delivery in batch:
+                if delivery.stored_at >= before:
+                    return found
+                message = message_of(delivery)
+                if output.stopped_by(message):
+                    found = [message]
+    return found
 
 
 async def _search(event_log: EventLog, reference: Search) -> AsyncGenerator[Message]:

@@ -14,6 +14,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    aggregates,
     answers,
     audit,
     auth,
@@ -131,6 +132,7 @@ def application(
             events.events,
             events.event,
             causes.causes,
+            aggregates.aggregate,
             dead_letters.dead_letters,
             dead_letters.dead_letter,
             dead_letters.replay,

@@ -98,6 +98,7 @@ TABLE: Final[dict[str, Needs]] = {
     "GET /events": LOG,
     "GET /events/{stream}/{seq}": LOG,
     "GET /events/{stream}/{seq}/causes": LOG,
+    "GET /aggregates/{kind}/{aggregate_id}": LOG,
     "GET /dead-letters": LOG,
     "GET /dead-letters/{letter_id}": LOG,
     "POST /dead-letters/{letter_id}/replay": LOG,

@@ -23,6 +23,7 @@ FILES: Final[dict[str, str]] = {
 BY_NAME: Final[dict[str, Any]] = {
     "actuator_type": "pump",
     "address": "192.0.2.17",
+    "aggregate_id": "ESP_9F03D4",
     "alert_id": "01J0ZK4QW3",
     "backtest_id": "3f1c",
     "board": "esp32_wroom",
