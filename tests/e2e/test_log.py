@@ -147,7 +147,11 @@ async def test_the_log_is_browsed_by_what_it_is_about_and_shows_no_secrets(
     assert not any("password_hash" in each["data"] for each in users)
     for params in ({}, {"stream": "DOWNLINK"}, {"stream": "DEVICES", "subject": "safety.>"}, {"cursor": "x"}):
         assert (await api.get("/events", params=params)).status_code == 400, params
-    assert (await api.get("/events/DEVICES/999999999")).json()["code"] == "EVENT_NOT_FOUND"
+    for path in ("DEVICES/999999999", "DEVICES/0", f"DEVICES/{10**30}", "DOWNLINK/1", "TOYS/1"):
+        answer = await api.get(f"/events/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND"), path
+    long_ago = {"stream": "DEVICES", "from": "1800-01-01T00:00:00Z", "limit": 1}
+    assert len((await api.get("/events", params=long_ago)).raise_for_status().json()["items"]) == 1
     user = {"username": "eve", "password": "a long enough sentence", "role": "engineer"}
     (await api.post("/users", json=user)).raise_for_status()
     token = (await api.post("/auth/login", json=user)).json()["tokens"]["access_token"]
@@ -292,6 +296,11 @@ async def test_what_a_device_and_a_user_were_before_something_was_decided_about_
     name = f"user/{made['user_id']}"
     (await api.patch(f"/users/{made['user_id']}", json={"role": "operator"})).raise_for_status()
     created, changed = (await api.get("/events", params={"aggregate": name})).json()["items"]
+    for event, route in ((approved, "POST /devices/{esp_id}/approve"), (created, "POST /users")):
+        chain = await caused(api, event)
+        assert chain["complete"], chain["missing"]
+        (entry,) = [each["event"]["data"] for each in chain["causes"] if each["root"] == "user"]
+        assert (entry["route"], entry["username"]) == (route, "admin")
     for event, role in ((created, "viewer"), (changed, "operator")):
         state = (await was(api, name, event["stored_at"]))["state"]
         assert (state["username"], state["role"], "password_hash" in state) == ("rose", role, False)

@@ -44,7 +44,9 @@ def test_what_there_is_no_such_thing_of_is_refused(text: str) -> None:
     assert (refused.value.code, refused.value.where) == ("VALUE_OUT_OF_RANGE", "aggregate")
 
 
-@pytest.mark.parametrize("subject", ["actuator.>", ">", "*", "device. x", "device.>.x", "device..x", "device."])
+@pytest.mark.parametrize(
+    "subject", ["actuator.>", ">", "*", "device. x", "device.\0", "device.é", "device.>.x", "device..x", "device."]
+)
 def test_a_filter_is_of_its_own_stream_and_well_formed(subject: str) -> None:
     with pytest.raises(Refusal):
         must_be_of("DEVICES", subject)

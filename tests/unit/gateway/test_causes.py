@@ -43,7 +43,7 @@ def test_every_event_names_causes_in_streams_that_can_be_read_and_none_that_came
         assert each.relation
         if isinstance(each, Search):
             assert 0 <= each.start < each.end
-            assert each.kind or each.any_of or each.event_id, "anything would do"
+            assert each.any_of or each.event_id or each.asked or each.kind, "anything would do"
 
 
 def test_a_finished_reading_came_of_the_raw_batch_whose_id_it_has() -> None:
@@ -105,9 +105,10 @@ def test_what_somebody_decided_is_looked_for_in_the_audit_and_what_kaiser_did_is
     (entry,) = named("safety.emergency_requested", by="ada", emergency_id="e-1")
     assert isinstance(entry, Search)
     audited = KNOWN["io.kaiser.identity.audited.v1"]
-    assert entry.takes(message(audited, subject="e-1", seq=1))
-    assert entry.takes(message(audited, subject="", seq=9))
-    assert not entry.takes(message(audited, subject="e-2", seq=1))
+    assert entry.takes(message(audited, username="ada", subject="e-1"))
+    assert entry.takes(message(audited, username="ada", subject="", path="/api/v1/emergency-stops/e-1/release"))
+    assert not entry.takes(message(audited, username="ada", subject="e-2", path="/api/v1/emergency-stops", seq=9))
+    assert not entry.takes(message(audited, username="bob", subject="e-1"))
     assert named("safety.emergency_requested", by="kaiser") == ()
     assert root(message(audited)) == "user"
 

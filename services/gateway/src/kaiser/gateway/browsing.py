@@ -125,7 +125,8 @@ def must_be_of(stream: str, subject: str) -> None:
     if not subject:
         return
     heads = {each.partition(".")[0] for each in STREAMS[stream].subjects}
-    if not _SUBJECT.fullmatch(subject) or subject.partition(".")[0] not in heads:
+    plain = subject.isascii() and subject.isprintable()
+    if not plain or not _SUBJECT.fullmatch(subject) or subject.partition(".")[0] not in heads:
         words = f"{subject!r} is no filter of {stream}, whose subjects begin with {' or '.join(sorted(heads))}"
         raise Refusal(Code.VALUE_OUT_OF_RANGE, words, "subject")
 
@@ -155,7 +156,7 @@ async def _page(event_log: EventLog, wanted: Wanted, *, limit: int, after: int) 
         wanted.stream,
         subjects=(wanted.subject,) if wanted.subject else (),
         from_seq=after + 1,
-        from_time_us=0 if after else wanted.start,
+        from_time_us=0 if after else max(0, wanted.start),
         max_messages=max(1, min(256, limit)) if not wanted.kind else 256,
     )
     async with contextlib.aclosing(batches) as following:

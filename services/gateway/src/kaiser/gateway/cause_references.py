@@ -17,6 +17,8 @@ LONGEST_COMMAND_US: Final = DAY + 3600 * SECOND
 """How long before its end a command can have been asked for: held for a day, and then carried out."""
 LONGEST_DURATION_US: Final = 31 * DAY
 CLOCKS_DIFFER_US: Final = 5 * SECOND
+LEADERS_DIFFER_US: Final = 100_000
+"""Clocks of two NATS servers that store two streams."""
 ANSWERED_US: Final = 120 * SECOND
 """The audit notes what somebody asked for when it is answered, which is so long after it was decided at most."""
 
@@ -72,6 +74,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         kind: What its type begins with.
         any_of: Fields and values, one of which it has.
         event_id: Its id instead; empty for any.
+        asked: Instead, of the audit: what it is about, as subject or in its path, and whose it is.
         needed: Whether something is missing where none is found.
     """
 
@@ -83,36 +86,54 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     any_of: tuple[tuple[str, Any], ...] = ()
     event_id: str = ""
+    asked: tuple[str, str] | None = None
     needed: bool = True
 
     def takes(self, message: Message) -> bool:
         """Whether an event is one of them."""
         if not message.event.type.startswith(self.kind) or (self.event_id and message.event.id != self.event_id):
             return False
+        said = body(message)
+        if self.asked is not None:
+            about, by = self.asked
+            path = str(said.get("path", "")).split("/")
+            return said.get("username") == by and (said.get("subject") == about or about in path)
         if not self.any_of:
             return True
-        said = body(message)
         return any(said.get(name) == value for name, value in self.any_of)
 
 
 Reference = At | Last | Search
 
 
-IDS: Final = ("command_id", "emergency_id", "alert_id", "rule_id", "key_id", "letter_id", "user_id", "esp_id")
-"""As the audit names what an answer was about, the most particular first."""
+IDS: Final = (
+    "command_id",
+    "emergency_id",
+    "alert_id",
+    "interlock_id",
+    "rule_id",
+    "key_id",
+    "letter_id",
+    "user_id",
+    "esp_id",
+)
+"""What an event is about, the most particular first."""
 
 
 def asked_for(message: Message, said: Said) -> Iterator[Reference]:
-    """The entry of the audit, for what somebody decided; their answer came after it was decided."""
-    if str(said.get("by", "")).startswith(("kaiser", "rule ", "setup")):
+    """The entry of the audit, for what somebody decided: their first about it after it was decided.
+
+    Sequences do not tell, for an entry does not say of which stream its is.
+    """
+    by = str(said.get("by") or said.get("created_by") or "")
+    if by.startswith(("kaiser", "rule ", "setup")):
         return
-    about = next((said[name] for name in IDS if said.get(name)), "")
     yield Search(
         relation="asked for by",
         stream=IDENTITY.name,
         subjects=(subjects.AUDIT,),
-        start=message.stored_at - CLOCKS_DIFFER_US,
+        start=message.stored_at - LEADERS_DIFFER_US,
         end=message.stored_at + ANSWERED_US,
-        any_of=(("subject", about), ("seq", message.seq)),
         kind="io.kaiser.identity.audited",
+        asked=(next((str(said[name]) for name in IDS if said.get(name)), ""), by),
     )

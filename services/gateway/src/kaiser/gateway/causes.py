@@ -41,7 +41,7 @@ def _references(message: Message) -> Iterable[Reference]:
     for prefix, causes_of in _OF.items():
         if kind.startswith(prefix):
             return causes_of(message, said)
-    if kind.startswith("io.kaiser.actuator.") or "message" in said or not said.get("by"):
+    if kind.startswith("io.kaiser.actuator.") or "message" in said or not (said.get("by") or said.get("created_by")):
         return ()
     return asked_for(message, said)
 

@@ -129,7 +129,10 @@ class Letters:
             raise gone from None
         if message.event.type != DeadLetters.TYPE:
             raise gone
-        batch = _decode_letters(message.event.data)
+        try:
+            batch = _decode_letters(message.event.data)
+        except msgspec.MsgspecError:
+            raise gone from None
         if position >= len(batch.letters):
             raise gone
         return Found(
@@ -237,7 +240,7 @@ class Letters:
         self, wanted: Wanted, after: tuple[int, int], states: Mapping[str, tuple[Letter, int]]
     ) -> AsyncGenerator[Found]:
         subject = subjects.deadletter(wanted.service) if wanted.service else subjects.DEAD_LETTERS
-        since = wanted.start if not after[0] else 0
+        since = max(0, wanted.start) if not after[0] else 0
         batches = replay_batches(
             self._log, DEADLETTER.name, subjects=(subject,), from_seq=max(1, after[0]), from_time_us=since
         )
@@ -246,7 +249,10 @@ class Letters:
                 for delivery in batch:
                     if wanted.end and delivery.stored_at >= wanted.end:
                         return
-                    held = _decode_letters(delivery.data)
+                    try:
+                        held = _decode_letters(delivery.data)
+                    except msgspec.MsgspecError:  # nobody's of ours
+                        continue
                     for position, letter in enumerate(held.letters):
                         if (delivery.seq, position) <= after:
                             continue

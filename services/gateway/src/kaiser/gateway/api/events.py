@@ -1,7 +1,7 @@
 """The log as it is: by stream, subject, type and time; for engineers, and what is about users for admins."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from litestar import get
@@ -25,6 +25,7 @@ StreamName = Literal[
     "TELEMETRY_RAW", "TELEMETRY", "DEVICES", "HEARTBEATS", "ACTUATORS", "SAFETY", "LOGIC", "IDENTITY", "DEADLETTER"
 ]
 EVENT = "/events/{stream:str}/{seq:int}"
+LARGEST: Final = (1 << 63) - 1
 Which = Annotated[StreamName | None, Parameter(description="stream; needed without `aggregate`")]
 Filter = Annotated[str, Parameter(max_length=256, description="NATS filter, such as `device.*.ESP_9F03D4.>`")]
 Kind = Annotated[str, QueryParameter(name="type", max_length=128, description="what the type begins with")]
@@ -109,7 +110,7 @@ async def found(event_log: EventLog, request: By, stream: str, seq: int) -> Mess
         Refusal: EVENT_NOT_FOUND.
         PermissionDeniedException: It is not for them.
     """
-    if stream not in browsing.STREAMS or seq < 1:
+    if stream not in browsing.STREAMS or not 1 <= seq <= LARGEST:
         raise Refusal(Code.EVENT_NOT_FOUND, f"there is no event {seq} of {stream}", "stream")
     must_see(request, stream)
     return await browsing.one(event_log, stream, seq)
