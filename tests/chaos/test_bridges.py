@@ -70,4 +70,5 @@ async def test_each_command_ends_once_when_bridges_are_killed_among_a_hundred(su
     ends = await assert_one_end_each(suite, greenhouse.keys)
     print(f"\n{sum(ends.values())} commands: {dict(ends)}")
     assert len(greenhouse.keys) - before >= COMMANDS * 0.9, "a few are refused while a device reads as gone"
-    assert ends["succeeded"] > COMMANDS / 4
+    # Most are overtaken by the next, and `head` devices refuse until a heartbeat tells them that they were approved
+    assert ends["succeeded"] > COMMANDS / 10
