@@ -82,6 +82,27 @@ async def test_a_user_who_asks_too_much_waits_wherever_they_are_and_stops_all_th
         assert (await other.get(ME, headers=from_("198.51.100.1"))).status_code == 200
 
 
+async def test_whoever_shares_an_answer_is_counted_and_is_not_held_back_for_another(
+    standing: Standing, strict: Service
+) -> None:
+    async with client_of(standing.gateway, "engineer") as client, client_of(standing.gateway, "admin") as other:
+        user = {"username": "eve", "password": PASSWORD * 2, "role": "engineer"}
+        (await other.post("/api/v1/users", json=user)).raise_for_status()
+        login = await other.post("/api/v1/auth/login", json={"username": "eve", "password": PASSWORD * 2})
+        eve = {"Authorization": f"Bearer {login.json()['tokens']['access_token']}"}
+        client.base_url = base_url(strict)
+
+        async def is_held_back(number: int, headers: dict[str, str]) -> bool:
+            answer = await client.get("/api/v1/devices", headers=from_(f"198.51.100.{number}") | headers)
+            return answer.status_code == 429  # and no device, for nobody is there who knows of any
+
+        mine = await asyncio.gather(*(is_held_back(number, {}) for number in range(40)))
+        assert mine.count(True) >= 10, "each of those who shared is one request"
+        both = await asyncio.gather(*(is_held_back(100 + number, eve if number % 2 else {}) for number in range(20)))
+        assert not any(both[1::2])
+        assert any(both[::2])
+
+
 async def test_who_is_no_proxy_does_not_say_whom_it_asks_for(standing: Standing) -> None:
     async with client_of(standing.gateway, "viewer") as client:
         await client.get(ME, headers=from_("203.0.113.9") | {"X-Request-ID": "not-a-proxy"})

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kaiser.gateway.api.sharing import Flights
-from kaiser.gateway.idempotency import Answer
+from kaiser.gateway.captured import Answer
 
 
 class Owner:

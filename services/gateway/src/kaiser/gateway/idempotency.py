@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import nats.errors
@@ -23,6 +23,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import EventLog, now_us
 from kaiser.eventlog.kv import Entry, look, put_over
+from kaiser.gateway.captured import Answer
 
 log = structlog.get_logger(__name__)
 
@@ -38,18 +39,6 @@ LARGEST_ANSWER: Final = 256 * 1024
 
 _NONCE: Final = 12
 AWAY: Final = (nats.errors.Error, OSError, TimeoutError)
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What was answered.
-
-    Attributes:
-        headers: Names in lower case, and values.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -165,19 +154,3 @@ def request_digest(*parts: bytes) -> str:
 def _is_decided(status: int) -> bool:
     """Whether an answer is the end of it: not who came too often, may not yet, or met somebody who is away."""
     return status < 500 and status not in {401, 403, 408, 429}
-
-
-Headers = list[tuple[bytes, bytes]]
-Sent = list[Any]
-
-
-def answer_of(sent: Sent) -> Answer:
-    """The answer in the messages of an application."""
-    start = next(message for message in sent if message["type"] == "http.response.start")
-    headers: Headers = list(start["headers"])
-    body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
-    return Answer(
-        start["status"],
-        tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in headers),
-        body,
-    )

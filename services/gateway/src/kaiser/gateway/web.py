@@ -14,6 +14,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import (
     actuators,
+    admitting,
     aggregates,
     answers,
     audit,
@@ -94,7 +95,7 @@ def application(
     limits = Limits(user_per_s=options.user_per_s, address_per_s=options.address_per_s, metrics=metrics)
 
     def held_back(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        limits.address(connection)
+        limits.address(connection.scope)
 
     @websocket("/ws", guards=[held_back])
     async def live(socket: WebSocket[Any, Any, Any]) -> None:
@@ -221,7 +222,7 @@ def application(
             rules_as_monolith.history,
         ],
         guards=[authorisation.authorised],
-        middleware=[conditions.Tagging, sharing.Sharing, repeating.Repeating],
+        middleware=[admitting.Admitting, conditions.Tagging, sharing.Sharing, repeating.Repeating],
         after_request=places.shown,
     )
     given = {

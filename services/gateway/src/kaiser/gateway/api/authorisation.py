@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 from litestar.connection import ASGIConnection
-from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedException, PermissionDeniedException
+from litestar.exceptions import ImproperlyConfiguredException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 
@@ -16,10 +16,8 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.events.identity import Role, Scope
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway import places
-from kaiser.gateway.admission import Admission
 from kaiser.gateway.api import conditions
-from kaiser.gateway.edge.limiting import Limits
-from kaiser.gateway.tokens import InvalidTokenError, Principal
+from kaiser.gateway.tokens import Principal
 
 PREFIX: Final = "/api/v1"
 SCHEME: Final = "Bearer "
@@ -240,26 +238,20 @@ def methods_of(path: str) -> str:
 
 
 async def authorised(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Let only those in who may do what they ask for; leaves the principal in the connection's scope.
+    """Let only those in who may do what they ask for; who they are is known (:mod:`kaiser.gateway.api.admitting`).
 
     Raises:
-        NotAuthorizedException: No token, or not a valid one.
         PermissionDeniedException: Not with this role, or this key.
-        TooManyRequestsException: Whoever asks has asked too much; never for an emergency stop.
+        Refusal: OUTSIDE_ZONES, or ESP_DEVICE_NOT_FOUND for a device that is outside of whoever's zones.
     """
     method = str(connection.scope.get("method", "GET"))
     if method == "OPTIONS":  # litestar answers with the methods that there are
         return
     route = route_of(method, connection.scope["path_template"])
     needs = TABLE[route]
-    limits: Limits | None = None if needs.scope == "stop" else connection.app.state.limits
-    if limits is not None:
-        limits.address(connection)
     if needs.role is None:
         return
-    principal = connection.scope["user"] = await _admitted(connection)
-    if limits is not None:
-        limits.user(connection, principal.user_id)
+    principal: Principal = connection.scope["user"]
     if not allows(needs, principal):
         if principal.role:
             raise PermissionDeniedException(f"needs the role {needs.role}; yours is {principal.role}")
@@ -283,18 +275,6 @@ async def _confine(connection: ASGIConnection[Any, Any, Any, Any], needs: Needs,
     await confined.places.known()
     if needs.reach == "device":
         places.must_reach(str(connection.path_params.get("esp_id", "")))
-
-
-async def _admitted(connection: ASGIConnection[Any, Any, Any, Any]) -> Principal:
-    header = connection.headers.get("authorization", "")
-    challenge = {"WWW-Authenticate": "Bearer"}
-    if not header.startswith(SCHEME):
-        raise NotAuthorizedException("send 'Authorization: Bearer TOKEN'; log in for a token", headers=challenge)
-    admission: Admission = connection.app.state.admission
-    try:
-        return await admission.admit(header.removeprefix(SCHEME))
-    except InvalidTokenError as error:
-        raise NotAuthorizedException(str(error), headers=challenge) from error
 
 
 def check_table(routes: Iterable[BaseRoute]) -> None:

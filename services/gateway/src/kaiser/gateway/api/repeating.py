@@ -4,14 +4,14 @@ from typing import Any, Final
 
 import structlog
 from litestar.exceptions import ClientException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
-from kaiser.gateway.api.authorisation import SCHEME, STOP, TABLE, route_of
+from kaiser.gateway.api.authorisation import STOP, TABLE, route_of
 from kaiser.gateway.asking import ProblemError
-from kaiser.gateway.idempotency import AWAY, Answer, Repeats, answer_of, request_digest
-from kaiser.gateway.tokens import InvalidTokenError, Principal
+from kaiser.gateway.captured import Answer, captured, give
+from kaiser.gateway.idempotency import AWAY, Repeats, request_digest
 
 log = structlog.get_logger(__name__)
 
@@ -38,37 +38,28 @@ class Repeating:
         asked: Any = scope  # litestar's scope is of two types
         headers = dict(asked["headers"])
         route = _route(asked)
-        if HEADER not in headers or route is None or (who := await who_asks(asked, headers)) is None:
+        if HEADER not in headers or route is None:
             await self._app(scope, receive, send)
             return
-        body = await _body(receive, asked["litestar_app"].state.largest_body)
-        asked["user"] = who
+        state, who = asked["litestar_app"].state, asked["user"]
+        body = await _body(receive, state.largest_body)
         given = [headers.get(name, b"") for name in TOLD_APART_BY]
         digest = request_digest(asked["method"].encode(), asked["path"].encode(), asked["query_string"], *given, body)
 
         async def work() -> Answer:
-            return await self._answered(scope, body)
+            return await captured(self._app, scope, _replaying(body))
 
         try:
             key = headers[HEADER].decode("latin-1")
-            repeats: Repeats = asked["litestar_app"].state.repeats
+            repeats: Repeats = state.repeats
             answer, again = await repeats.answer(who.user_id, key, digest, work)
         except AWAY as error:
             if TABLE[route] != STOP:
                 words = "the event log is away, so nobody knows whether this was asked before; ask again"
                 raise ProblemError(Problem(Code.SERVICE_ERROR, words)) from error
             log.warning("a stop goes on without its idempotency key", route=route, reason=str(error))
-            answer, again = await self._answered(scope, body), False
-        await _send(answer, send, again=again)
-
-    async def _answered(self, scope: Scope, body: bytes) -> Answer:
-        sent: list[Any] = []
-
-        async def hold(message: Message) -> None:
-            sent.append(message)
-
-        await self._app(scope, _replaying(body), hold)
-        return answer_of(sent)
+            answer, again = await work(), False
+        await give(answer, send, *((REPLAYED,) if again else ()))
 
 
 def _route(scope: Any) -> str | None:
@@ -78,18 +69,6 @@ def _route(scope: Any) -> str | None:
     route = route_of(scope["method"], scope["path_template"])
     needs = TABLE.get(route)
     return None if needs is None or needs.role is None or route in OWNER_KNOWS else route
-
-
-async def who_asks(scope: Any, headers: dict[bytes, bytes]) -> Principal | None:
-    """Who sends a request; None for nobody, whom the guard of the route sends away."""
-    given = headers.get(b"authorization", b"").decode("latin-1")
-    if not given.startswith(SCHEME):
-        return None
-    try:
-        who: Principal = await scope["litestar_app"].state.admission.admit(given.removeprefix(SCHEME))
-    except InvalidTokenError:
-        return None
-    return who
 
 
 async def _body(receive: Receive, largest: int) -> bytes:
@@ -112,13 +91,3 @@ def _replaying(body: bytes) -> Receive:
         return messages.pop() if messages else {"type": "http.disconnect"}
 
     return receive
-
-
-async def _send(answer: Answer, send: Send, *, again: bool) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    if again:
-        headers.append(REPLAYED)
-    start: Any = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    await send(start)
-    end: Any = {"type": "http.response.body", "body": answer.body, "more_body": False}
-    await send(end)

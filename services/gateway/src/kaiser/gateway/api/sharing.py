@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from kaiser.gateway.api.authorisation import TABLE, route_of
-from kaiser.gateway.api.repeating import who_asks
-from kaiser.gateway.idempotency import Answer, answer_of
+from kaiser.gateway.captured import Answer, captured, give
+from kaiser.gateway.tokens import Principal
 
 ALONE: Final = (b"wait=", b"at_least=")
 """Parameters of requests that wait for something, which nobody else is to wait for."""
@@ -62,27 +62,17 @@ class Sharing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         asked: Any = scope  # litestar's scope is of two types
-        if not _is_shared(asked) or (who := await who_asks(asked, dict(asked["headers"]))) is None:
+        if not _is_shared(asked):
             await self._app(scope, receive, send)
             return
         flights: Flights = asked["litestar_app"].state.flights
+        who: Principal = asked["user"]
 
         async def make() -> Answer:
-            sent: list[Any] = []
-
-            async def hold(message: Message) -> None:
-                sent.append(message)
-
-            await self._app(scope, receive, hold)
-            return answer_of(sent)
+            return await captured(self._app, scope, receive)
 
         rights = (who.role, who.scopes, who.zones)
-        answer = await flights.answer((asked["path"], asked["query_string"], rights), make)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        start: Any = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        await send(start)
-        end: Any = {"type": "http.response.body", "body": answer.body, "more_body": False}
-        await send(end)
+        await give(await flights.answer((asked["path"], asked["query_string"], rights), make), send)
 
 
 def _is_shared(scope: Any) -> bool:  # as above

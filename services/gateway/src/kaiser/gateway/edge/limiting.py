@@ -3,7 +3,6 @@
 import time
 from typing import Any, Final
 
-from litestar.connection import ASGIConnection
 from litestar.exceptions import TooManyRequestsException
 
 from kaiser.gateway.edge.allowance import Allowances, Taken, origin
@@ -12,7 +11,8 @@ from kaiser.gateway.metrics import GatewayMetrics
 TAKEN: Final = "taken"
 """Where the state of a request has what is left to whoever made it."""
 
-Asking = ASGIConnection[Any, Any, Any, Any]  # litestar's handler, user, auth and state, none of which is used
+Asking = Any
+"""A scope: litestar's is of two types."""
 
 
 class Limits:
@@ -35,8 +35,8 @@ class Limits:
         Raises:
             TooManyRequestsException: It has none left.
         """
-        if self._addresses is not None and asking.client is not None:
-            self._hold(asking, "address", self._addresses.take(origin(asking.client.host), now=time.monotonic()))
+        if self._addresses is not None and asking.get("client") is not None:
+            self._hold(asking, "address", self._addresses.take(origin(asking["client"][0]), now=time.monotonic()))
 
     def user(self, asking: Asking, user_id: str) -> None:
         """Count a request for whoever has proved who they are, whatever token or socket it comes by.
@@ -48,7 +48,7 @@ class Limits:
             self._hold(asking, "user", self._users.take(user_id, now=time.monotonic()))
 
     def _hold(self, asking: Asking, whose: str, taken: Taken) -> None:
-        asking.scope["state"][TAKEN] = taken
+        asking["state"][TAKEN] = taken
         if not taken.allowed:
             self._metrics.limited.labels(whose).inc()
             raise TooManyRequestsException(
