@@ -16,6 +16,9 @@ DAY: Final = 86_400 * SECOND
 LONGEST_COMMAND_US: Final = DAY + 3600 * SECOND
 """How long before its end a command can have been asked for: held for a day, and then carried out."""
 LONGEST_DURATION_US: Final = 31 * DAY
+NEAR_US: Final = 100_000
+FARTHER: Final = 16
+"""What is looked for backwards is looked for in the last tenth of a second first, then in spans that are so many times as long."""
 CLOCKS_DIFFER_US: Final = 5 * SECOND
 LEADERS_DIFFER_US: Final = 100_000
 """Clocks of two NATS servers that store two streams."""
@@ -76,6 +79,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         event_id: Its id instead; empty for any.
         asked: Instead, of the audit: what it is about, as subject or in its path, and whose it is.
         needed: Whether something is missing where none is found.
+        backwards: There is but one, and most likely it is near the end of the span.
     """
 
     relation: str
@@ -88,6 +92,15 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str = ""
     asked: tuple[str, str] | None = None
     needed: bool = True
+    backwards: bool = False
+
+    def spans(self) -> Iterator[tuple[int, int]]:
+        """Spans of time to look in, in this order, each up to its end."""
+        end, length = self.end, NEAR_US
+        while self.backwards and self.end - length > self.start:
+            yield self.end - length, end
+            end, length = self.end - length, length * FARTHER
+        yield self.start, end
 
     def takes(self, message: Message) -> bool:
         """Whether an event is one of them."""

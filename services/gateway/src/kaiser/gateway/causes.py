@@ -123,9 +123,10 @@ def _run(message: Message, said: Said) -> Iterator[Reference]:
         stream=LOGIC.name,
         subjects=(subjects.run(str(said.get("rule_id", ""))),),
         start=message.stored_at - LONGEST_DURATION_US,
-        end=message.stored_at + CLOCKS_DIFFER_US,
+        end=message.stored_at + 1,
         kind="io.kaiser.run.started",
         any_of=(("run_id", said.get("run_id")),),
+        backwards=True,
     )
 
 

@@ -32,8 +32,9 @@ def _commands(message: Message, said: Said, relation: str, event: str, command_i
         stream=ACTUATORS.name,
         subjects=(f"actuator.*.{_pin(said)}.command.{event}",),
         start=message.stored_at - within,
-        end=message.stored_at + CLOCKS_DIFFER_US,
+        end=message.stored_at + 1,
         any_of=(("command_id", command_id),),
+        backwards=event == "requested",
     )
 
 
@@ -62,10 +63,11 @@ def requested(message: Message, said: Said) -> Iterator[Reference]:
                 relation="asked for by",
                 stream=LOGIC.name,
                 subjects=(subjects.run(rule_id),),
-                start=message.stored_at - DAY,
+                start=message.stored_at - LONGEST_DURATION_US,
                 end=message.stored_at + CLOCKS_DIFFER_US,
-                kind="io.kaiser.run.",
+                kind="io.kaiser.run.started",
                 any_of=(("run_id", cause),),
+                backwards=True,
             )
         case "safety":
             stop = ((SAFETY.name, f"safety.stop.{_pin(said)}"),)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from nats.js.errors import NotFoundError
@@ -46,7 +46,7 @@ class Chain(msgspec.Struct, kw_only=True):
     """All causes of an event, the nearest first.
 
     Attributes:
-        cut: Whether there may be more.
+        cut: Whether there may be more: it became too long, or something was not found among so much.
     """
 
     links: list[Link] = []
@@ -67,14 +67,15 @@ async def chain(event_log: EventLog, first: Message) -> Chain:
         ProblemError: The log is away, or has too much to say.
     """
     found = Chain()
-    known, size, level = {_place(first)}, 0, [first]
+    known, size, level, buried = {_place(first)}, 0, [first], False
     async with in_time():
         while level and not found.cut:
             asked = [(message, reference) for message in level for reference in references(message)]
             answers = await asyncio.gather(*(_find(event_log, reference) for _, reference in asked))
             level = []
-            for (of, reference), causes in zip(asked, answers, strict=True):
-                if not causes and _needed(reference):
+            for (of, reference), (causes, given_up) in zip(asked, answers, strict=True):
+                buried = buried or given_up
+                if not causes and not given_up and _needed(reference):
                     found.missing.append(Missing(of=of, relation=reference.relation))
                 for cause in causes:
                     if _place(cause) in known:
@@ -84,6 +85,7 @@ async def chain(event_log: EventLog, first: Message) -> Chain:
                     found.links.append(Link(of=of, relation=reference.relation, cause=cause))
                     level.append(cause)
             found.cut = bool(level) and (len(found.links) >= MOST_LINKS or size >= MOST_BYTES)
+    found.cut = found.cut or buried
     return found
 
 
@@ -95,18 +97,23 @@ def _needed(reference: Reference) -> bool:
     return not isinstance(reference, Last) and (isinstance(reference, At) or reference.needed)
 
 
-async def _find(event_log: EventLog, reference: Reference) -> list[Message]:
+class _Looked(NamedTuple):
+    """What was found, and whether more was looked at than one request may before anything was."""
+
+    causes: list[Message]
+    given_up: bool = False
+
+
+async def _find(event_log: EventLog, reference: Reference) -> _Looked:
     try:
         if isinstance(reference, At):
-            return [await message_at(event_log, reference.stream, reference.seq)] if reference.stream in STREAMS else []
+            there = reference.stream in STREAMS
+            return _Looked([await message_at(event_log, reference.stream, reference.seq)] if there else [])
         if isinstance(reference, Last):
-            return await _last(event_log, reference)
-        async with contextlib.aclosing(_search(event_log, reference)) as searching:
-            async for message in searching:
-                return [message]
+            return _Looked(await _last(event_log, reference))
+        return await _search(event_log, reference)
     except NotFoundError:
-        pass
-    return []
+        return _Looked([])
 
 
 async def _last(event_log: EventLog, reference: Last) -> list[Message]:
@@ -137,17 +144,26 @@ async def _last_stop(event_log: EventLog, output: Output, before: int) -> list[M
     return found
 
 
-async def _search(event_log: EventLog, reference: Search) -> AsyncGenerator[Message]:
-    looked_at = 0
+async def _search(event_log: EventLog, reference: Search) -> _Looked:
+    left = LOOKED_AT
+    for start, end in reference.spans():
+        async with contextlib.aclosing(_between(event_log, reference, start, end)) as messages:
+            async for message in messages:
+                left -= 1
+                if left < 0:
+                    return _Looked([], given_up=True)
+                if reference.takes(message):
+                    return _Looked([message])
+    return _Looked([])
+
+
+async def _between(event_log: EventLog, reference: Search, start: int, end: int) -> AsyncGenerator[Message]:
     batches = replay_batches(
-        event_log, reference.stream, subjects=reference.subjects, from_time_us=max(1, reference.start), max_messages=64
+        event_log, reference.stream, subjects=reference.subjects, from_time_us=max(1, start), max_messages=64
     )
     async with contextlib.aclosing(batches) as following:
         async for batch in following:
             for delivery in batch:
-                looked_at += 1
-                if delivery.stored_at >= reference.end or looked_at > LOOKED_AT:
+                if delivery.stored_at >= end:
                     return
-                message = message_of(delivery)
-                if reference.takes(message):
-                    yield message
+                yield message_of(delivery)

@@ -1,0 +1,57 @@
+"""Causes are found among very many, and what is not found among too many is not said to be missing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kaiser.contracts.streams import STREAMS
+from kaiser.eventlog import Event, EventLog, connect, ensure_streams, new_id
+from kaiser.gateway.browsing import LOOKED_AT
+from kaiser.gateway.chaining import Chain, chain
+from kaiser.gateway.lookingup import message_at
+from kaiser.local.ephemeral import Nats
+
+SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
+AT_ONCE = 500
+
+
+def sample(name: str, subject: str, **changed: Any) -> Event:
+    kind = f"io.kaiser.{name}.v1"
+    said = json.loads((SAMPLES / f"{kind}.json").read_text()) | changed
+    return Event(subject=subject, type=kind, data=json.dumps(said).encode(), source="kaiser/test", id=new_id())
+
+
+async def causes_of_last(log: EventLog, stream: str, events: list[Event]) -> Chain:
+    for i in range(0, len(events), AT_ONCE):
+        acks = await log.publish_all(events[i : i + AT_ONCE])
+    return await chain(log, await message_at(log, stream, acks[-1].seq))
+
+
+async def test_a_run_is_found_among_more_than_are_looked_at_from_the_beginning(nats_server: Nats) -> None:
+    kinds = ("run.started", "run.command_asked", "run.ended")
+    events = [
+        sample(kind, "logic.run.busy", run_id=f"busy.1.{n}", rule_id="busy", version=1)
+        for n in range(LOOKED_AT // len(kinds) + 500)
+        for kind in kinds
+    ]
+    async with await connect(nats_server.url, name="test") as log:
+        await ensure_streams(log, STREAMS)
+        found = await causes_of_last(log, "LOGIC", events)
+    assert "in the run" in [link.relation for link in found.links]
+    assert "in the run" not in [gap.relation for gap in found.missing]
+    assert not found.cut
+
+
+async def test_what_is_not_found_among_too_many_is_not_missing_but_cut(nats_server: Nats) -> None:
+    def requested(esp_id: str, n: int, cause: str = "") -> Event:
+        about = {"esp_id": esp_id, "gpio": 25, "by": "kaiser", "source": "timer", "causation_id": cause}
+        subject = f"actuator.god.{esp_id}.25.command.requested"
+        return sample("command.requested", subject, command_id=f"c{n}", **about)
+
+    busy = [*(requested("ESP_AA", n) for n in range(LOOKED_AT)), requested("ESP_AA", LOOKED_AT, cause="gone")]
+    async with await connect(nats_server.url, name="test") as log:
+        await ensure_streams(log, STREAMS)
+        among_many = await causes_of_last(log, "ACTUATORS", busy)
+        alone = await causes_of_last(log, "ACTUATORS", [requested("ESP_AB", 0, cause="gone")])
+    assert (among_many.links, among_many.missing, among_many.cut) == ([], [], True)
+    assert ([gap.relation for gap in alone.missing], alone.cut) == (["follows from"], False)
