@@ -18,7 +18,7 @@ LONGEST_COMMAND_US: Final = DAY + 3600 * SECOND
 LONGEST_DURATION_US: Final = 31 * DAY
 NEAR_US: Final = 100_000
 FARTHER: Final = 16
-"""What is looked for backwards is looked for in the last tenth of a second first, then in spans that are so many times as long."""
+"""What is looked for backwards: in the last tenth of a second first, then in spans that are so many times as long."""
 CLOCKS_DIFFER_US: Final = 5 * SECOND
 LEADERS_DIFFER_US: Final = 100_000
 """Clocks of two NATS servers that store two streams."""

@@ -16,7 +16,6 @@ from kaiser.gateway.api import (
     actuators,
     admitting,
     aggregates,
-    answers,
     audit,
     auth,
     authorisation,
@@ -256,7 +255,6 @@ def application(
         logging_config=None,
     )
     authorisation.check_table(app.routes)
-    answers.complete(app)
     docs.complete(app)
     return app
 

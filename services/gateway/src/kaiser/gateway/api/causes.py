@@ -44,8 +44,8 @@ class CausesView(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         complete: Whether every cause that is named was found.
         missing: Causes that are named and not there, each as what names it and how.
-        cut: Whether there may be more than fits into one answer (ask for the causes of the last ones), or a cause among so
-            many events that not all of them were looked at.
+        cut: Whether there may be more than fits into one answer (ask for the causes of the last ones), or a cause among
+            so many events that not all of them were looked at.
     """
 
     event: EventView

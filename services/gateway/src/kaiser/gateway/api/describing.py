@@ -4,49 +4,60 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from kaiser.contracts.codes import MEANINGS, Code
+from kaiser.contracts.codes import Code
 from kaiser.gateway.api.authorisation import TABLE, Needs, route_of
 from kaiser.gateway.api.conditions import BY_SEQUENCE, BY_VERSION
-from kaiser.gateway.api.documented import WORDS
+from kaiser.gateway.api.documented import WORDS, problem
 from kaiser.gateway.api.problems import MEDIA_TYPE
 from kaiser.gateway.api.samples import FILES, sample
 
 Document = dict[str, Any]
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
-IDEMPOTENCY_KEY: Final = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": "The same request with the same key gets the answer of the first time, for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
-    "required": False,
-    "example": "3d0a7d0e-8a6b-4f0b-9a1f-0d8f7c1b2a34",
-}
-IF_MATCH: Final = {
-    "name": "If-Match",
-    "in": "header",
-    "description": "The ETag that was seen; 412 where there is a later event.",
-    "schema": {"type": "string"},
-    "required": False,
-    "example": '"4711-9f1c2ab4d03e77aa"',
-}
-IF_NONE_MATCH: Final = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "An ETag; 304 where the answer is the one that had it.",
-    "schema": {"type": "string"},
-    "required": False,
-    "example": '"4711-9f1c2ab4d03e77aa"',
-}
+TAG: Final = '"4711-9f1c2ab4d03e77aa"'
+
+
+def _header(name: str, description: str, example: str, **bounds: int) -> Document:
+    schema: Document = {"type": "string"} | bounds
+    where = {"name": name, "in": "header", "required": False}
+    return where | {"description": description, "schema": schema, "example": example}
+
+
+IDEMPOTENCY_KEY: Final = _header(
+    "Idempotency-Key",
+    "The same request with the same key gets the answer of the first time, for a day.",
+    "3d0a7d0e-8a6b-4f0b-9a1f-0d8f7c1b2a34",
+    minLength=1,
+    maxLength=200,
+)
+IF_MATCH: Final = _header("If-Match", "The ETag that was seen; 412 where there is a later event.", TAG)
+IF_NONE_MATCH: Final = _header("If-None-Match", "An ETag; 304 where the answer is the one that had it.", TAG)
 ETAG: Final = {
     "description": "Sequence of the last event of what is shown, where it is one thing, and a digest of the answer.",
     "schema": {"type": "string"},
-    "example": '"4711-9f1c2ab4d03e77aa"',
+    "example": TAG,
 }
-GENERAL: Final = {
-    "NOT_AUTHENTICATED": "Send 'Authorization: Bearer TOKEN'; log in for a token.",
-    "FORBIDDEN": "Not with this role, or this key.",
+RETRY_AFTER: Final = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 0}}
+GENERAL: Final[dict[tuple[int, str], str]] = {
+    (400, Code.INVALID_PAYLOAD_FORMAT): "Expected `int`, got `str`",
+    (401, "NOT_AUTHENTICATED"): "the session has ended; log in again",
+    (403, "FORBIDDEN"): "needs the role engineer; yours is viewer",
+    (404, "NOT_FOUND"): "Not Found",
+    (408, Code.OPERATION_TIMEOUT): "the body did not come in time",
+    (413, Code.PAYLOAD_TOO_LARGE): "Request Entity Too Large",
+    (429, "TOO_MANY_REQUESTS"): "too many requests; wait 1 s",
+    (500, Code.SERVICE_ERROR): "something went wrong here",
+    (503, Code.SERVICE_ERROR): "ask again",
 }
+"""What the gateway says itself, where that is other than what the code means."""
+ALSO: Final[dict[str, dict[int, tuple[str, ...]]]] = {
+    "POST /auth/login": {401: ("NOT_AUTHENTICATED",)},
+    "GET /auth/openid": {404: ("NOT_FOUND",)},
+    "POST /auth/openid": {401: ("NOT_AUTHENTICATED",), 403: ("FORBIDDEN",), 404: ("NOT_FOUND",)},
+    "POST /actuators/clear-emergency": {404: ("NOT_FOUND",)},
+    "POST /actuators/clear_emergency": {404: ("NOT_FOUND",)},
+}
+"""What routes refuse and say so nowhere else."""
 
 
 class _Route(NamedTuple):
@@ -69,6 +80,8 @@ def complete(document: Document) -> Document:
         _headers(route)
         for status, codes in _refusals(route).items():
             _refuse(operation["responses"], status, codes)
+        operation["responses"]["429"]["headers"] = {"Retry-After": RETRY_AFTER}
+        _unname(operation["responses"])
         for media_type, content in _contents(operation):
             _exemplify(media_type, content, components)
     return document
@@ -121,18 +134,26 @@ def _headers(route: _Route) -> None:
 
 
 def _refusals(route: _Route) -> dict[int, tuple[str, ...]]:
-    found: dict[int, tuple[str, ...]] = {400: (Code.INVALID_PAYLOAD_FORMAT,)}
+    found: dict[int, tuple[str, ...]] = {
+        400: (Code.INVALID_PAYLOAD_FORMAT,),
+        429: ("TOO_MANY_REQUESTS",),
+        500: (Code.SERVICE_ERROR,),
+        503: (Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT),
+    }
     if route.needs.role is not None:
         found |= {401: ("NOT_AUTHENTICATED",), 403: ("FORBIDDEN", Code.OUTSIDE_ZONES)}
         if not route.reads:
             found[409] = (Code.IDEMPOTENCY_CONFLICT, Code.IDEMPOTENCY_UNDER_WAY)
-    if "{esp_id}" in route.name:
-        found[404] = (Code.ESP_DEVICE_NOT_FOUND,)
+    if "requestBody" in route.operation:
+        found |= {408: (Code.OPERATION_TIMEOUT,), 413: (Code.PAYLOAD_TOO_LARGE,)}
+    if "{" in route.name:
+        unsaid = "404" not in route.operation["responses"]
+        found[404] = ("NOT_FOUND",) * unsaid + (Code.ESP_DEVICE_NOT_FOUND,) * ("{esp_id}" in route.name)
     if route.name in BY_SEQUENCE:
         found[412] = (Code.STATE_CHANGED,)
     if route.name in BY_VERSION:
         found[412] = (Code.RULE_CHANGED,)
-    return found | {503: (Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT)}
+    return found | ALSO.get(route.name, {})
 
 
 def _refuse(responses: Document, status: int, codes: tuple[str, ...]) -> None:
@@ -140,17 +161,19 @@ def _refuse(responses: Document, status: int, codes: tuple[str, ...]) -> None:
     response = responses.setdefault(str(status), {})
     if MEDIA_TYPE not in response.get("content", {}):
         response["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
-        response["description"] = ""
     examples = response["content"][MEDIA_TYPE].setdefault("examples", {})
+    more = {"request_id": "7f0e6c1d"} if status == HTTPStatus.INTERNAL_SERVER_ERROR else {}
     for code in codes:
-        examples.setdefault(code, _problem(status, code))
+        sample = problem(status, code, GENERAL.get((status, code), ""), **more)
+        examples.setdefault(code, {"summary": sample["detail"], "value": sample})
     response["description"] = f"{WORDS[status]} Codes: {', '.join(examples)}."
 
 
-def _problem(status: int, code: str) -> Document:
-    detail = GENERAL.get(code) or MEANINGS[Code(code)]
-    kind = {"type": f"urn:kaiser:problem:{code}", "title": HTTPStatus(status).phrase, "status": status, "code": code}
-    return {"summary": detail, "value": kind | {"detail": detail}}
+def _unname(responses: Document) -> None:
+    """Take out of examples what litestar names them by."""
+    for response in responses.values():
+        for example in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).values():
+            example.pop("id", None)
 
 
 def _contents(operation: Document) -> Iterator[tuple[str, Document]]:
@@ -159,21 +182,14 @@ def _contents(operation: Document) -> Iterator[tuple[str, Document]]:
     for status, response in operation["responses"].items():
         if status.startswith("2"):
             yield from response.get("content", {}).items()
-        for media_type, content in response.get("content", {}).items():
-            if media_type == MEDIA_TYPE:
-                _title(content, int(status))
-
-
-def _title(content: Document, status: int) -> None:
-    for example in content.get("examples", {}).values():
-        example.pop("id", None)
-        example["value"].setdefault("title", HTTPStatus(status).phrase)
 
 
 def _exemplify(media_type: str, content: Document, components: Mapping[str, Document]) -> None:
     if content.get("examples") or "example" in content:
         return
     schema = content.setdefault("schema", {})
+    if "yaml" in media_type:  # what it is the text of, not that it is one
+        schema = content["schema"] = {"type": "object"}
     if media_type in FILES:
         schema |= {"type": "string"}
         content["example"] = FILES[media_type]

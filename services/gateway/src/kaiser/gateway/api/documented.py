@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.openapi.spec import Example
@@ -10,15 +11,19 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
 from kaiser.contracts.codes import MEANINGS, Code
-from kaiser.gateway.api.problems import MEDIA_TYPE, STATUS_OF, ProblemDocument
+from kaiser.gateway.api.problems import MEDIA_TYPE, STATUS_OF, ProblemDocument, document
 
 WORDS: Final = {
     400: "The request is not what it should be.",
     401: "Log in again.",
     403: "Not with this password, this role or this key, or not here.",
-    404: "There is no such thing.",
+    404: "There is no such thing, or not for you.",
+    408: "The body took too long to come.",
     409: "Refused, for the state that things are in.",
     412: "It is not what you saw; look again.",
+    413: "The body is too large.",
+    429: "Too many requests; wait as `Retry-After` says.",
+    500: "A fault of the gateway's; its log has it by `request_id`.",
     503: "Somebody who is needed is away; the same request may be sent again.",
 }
 
@@ -41,13 +46,24 @@ def _spec(status: int, codes: Sequence[Code]) -> ResponseSpec:
         generate_examples=False,
         description=f"{WORDS[status]} Codes: {', '.join(codes)}.",
         media_type=MEDIA_TYPE,
-        examples=[Example(id=code, summary=MEANINGS[code], value=_sample(status, code)) for code in codes],
+        examples=[
+            Example(id=code, summary=MEANINGS[code], value=problem(status, code) | EXTRAS.get(code, {}))
+            for code in codes
+        ],
     )
 
 
-def _sample(status: int, code: Code) -> dict[str, Any]:
-    sample = {"type": f"urn:kaiser:problem:{code}", "status": status, "code": code, "detail": MEANINGS[code]}
-    return sample | EXTRAS.get(code, {})
+def problem(status: int, code: str, detail: str = "", **more: Any) -> dict[str, Any]:  # members of a problem
+    """A problem as an example.
+
+    Args:
+        status: HTTP status.
+        code: Code.
+        detail: In words; what the code means by default.
+        more: Other members.
+    """
+    sample: dict[str, Any] = msgspec.to_builtins(document(status, code, detail or MEANINGS[Code(code)], **more))
+    return sample
 
 
 EXTRAS: Final[dict[Code, dict[str, Any]]] = {
