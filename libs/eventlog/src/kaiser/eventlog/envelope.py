@@ -134,8 +134,11 @@ def unix_us(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return 0
-    if moment.tzinfo is None:
-        return 0
+    return 0 if moment.tzinfo is None else us_of(moment)
+
+
+def us_of(moment: datetime) -> int:
+    """A moment with an offset as unix microseconds, exactly."""
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 

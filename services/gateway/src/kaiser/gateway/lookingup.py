@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -13,7 +12,7 @@ from nats.js.errors import NotFoundError
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
 from kaiser.eventlog import Delivery, Event, EventLog, EventLogError, from_msg
-from kaiser.eventlog.envelope import rfc3339, unix_us
+from kaiser.eventlog.envelope import rfc3339, unix_us, us_of
 from kaiser.gateway.asking import ProblemError
 
 READ_WITHIN_S: Final = 10.0
@@ -51,9 +50,7 @@ async def message_at(event_log: EventLog, stream: str, seq: int) -> Message:
         nats.js.errors.NotFoundError: The stream has none there, or no longer.
     """
     found = await event_log.js.get_msg(stream, seq)
-    at = found.time or datetime.fromtimestamp(0, UTC)
-    delta = at - datetime(1970, 1, 1, tzinfo=UTC)
-    stored_at = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    stored_at = us_of(found.time) if found.time else 0
     plain = _Plain(found.subject or "", found.data or b"", found.headers)
     return Message(stream=stream, seq=seq, stored_at=stored_at, event=from_msg(plain))
 

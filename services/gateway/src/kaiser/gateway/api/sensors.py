@@ -1,7 +1,7 @@
 """Sensors: what there is, the latest reading, and history."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -12,6 +12,7 @@ from litestar.params import Parameter, QueryParameter
 from kaiser.contracts import queries
 from kaiser.contracts.queries import Resolution
 from kaiser.eventlog import EventLog
+from kaiser.eventlog.envelope import us_of
 from kaiser.gateway.api import views
 from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.asking import ask
@@ -154,5 +155,4 @@ def instant_of(text: str, name: str) -> int:
     if moment is None or moment.tzinfo is None:
         words = f"{text!r} is neither unix seconds nor ISO 8601 with an offset, such as 2026-11-23T12:00:00Z"
         raise ValidationException("wrong time", extra=[{"message": words, "key": name}])
-    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return us_of(moment)
