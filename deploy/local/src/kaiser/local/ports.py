@@ -74,13 +74,10 @@ def ports_from(environment: Mapping[str, str]) -> Ports:
 
 def free_ports() -> Ports:
     """Ports that nobody listens on at this moment, for a Kaiser beside others."""
-    found: dict[int, str] = {}
-    for name in VARIABLES:
-        port = free_port()
-        while port in found:
-            port = free_port()
-        found[port] = name
-    return Ports(**{name: port for port, name in found.items()})
+    found: set[int] = set()
+    while len(found) < len(VARIABLES):
+        found.add(free_port())
+    return Ports(**dict(zip(VARIABLES, found, strict=True)))
 
 
 def require_free(ports: Ports, names: Iterable[str] = tuple(VARIABLES)) -> None:

@@ -43,27 +43,39 @@ def service_is_ready(port: int) -> bool:
     return _ask(port)[0] == http.HTTPStatus.OK
 
 
-def what_a_service_waits_for(port: int) -> str:
-    """The service's own words for what it lacks, or for why it cannot be asked."""
-    status, body = _ask(port)
-    if status is None:
-        return "its health port does not answer"
-    try:
-        checks = msgspec.json.decode(body, type=_Report).checks
-    except msgspec.DecodeError:
-        return f"its health port answers {status}"
-    return "; ".join(
-        f"{name}: {finding.words or finding.state}" for name, finding in checks.items() if finding.state != "ok"
-    )
+class Finding(msgspec.Struct):
+    """What a service says of a part of itself."""
 
-
-class _Finding(msgspec.Struct):
     state: str
     words: str = ""
 
 
-class _Report(msgspec.Struct):
-    checks: dict[str, _Finding]
+class Report(msgspec.Struct):
+    """What a service says of itself."""
+
+    ready: bool
+    checks: dict[str, Finding]
+
+
+def report_of(port: int) -> Report | str:
+    """What a service says of itself on its health port; in words, why it cannot be asked."""
+    status, body = _ask(port)
+    if status is None:
+        return "its health port does not answer"
+    try:
+        return msgspec.json.decode(body, type=Report)
+    except msgspec.DecodeError:
+        return f"its health port answers {status}"
+
+
+def what_a_service_waits_for(port: int) -> str:
+    """The service's own words for what it lacks, or for why it cannot be asked."""
+    report = report_of(port)
+    if isinstance(report, str):
+        return report
+    return "; ".join(
+        f"{name}: {finding.words or finding.state}" for name, finding in report.checks.items() if finding.state != "ok"
+    )
 
 
 def _ask(port: int) -> tuple[int | None, bytes]:

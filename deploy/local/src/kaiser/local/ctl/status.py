@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import http.client
-import json
 from typing import Final
 
 import nats.errors
@@ -15,8 +13,9 @@ from kaiser.local.layout import Layout
 from kaiser.local.nats import OPERATOR
 from kaiser.local.ports import LOOPBACK
 from kaiser.local.programs import SERVICES
+from kaiser.local.readiness import report_of
 
-TIMEOUT_S: Final = 5.0
+WITHIN_S: Final = 20.0
 
 
 def status(layout: Layout, arguments: argparse.Namespace) -> int:
@@ -32,25 +31,20 @@ def status(layout: Layout, arguments: argparse.Namespace) -> int:
 
 
 def _service(name: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", "/health/ready")
-        report = json.loads(connection.getresponse().read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        print(f"{name:<10} does not answer on port {port}: {error}")
+    report = report_of(port)
+    if isinstance(report, str):
+        print(f"{name:<10} {report} (port {port})")
         return False
-    finally:
-        connection.close()
-    print(f"{name:<10} {'ready' if report['ready'] else 'NOT READY'}")
-    for check, finding in report["checks"].items():
-        if finding["words"]:
-            print(f"{'':<10} {check}: {finding['words']}")
-    return bool(report["ready"])
+    print(f"{name:<10} {'ready' if report.ready else 'NOT READY'}")
+    for check, finding in report.checks.items():
+        if finding.words:
+            print(f"{'':<10} {check}: {finding.words}")
+    return report.ready
 
 
 async def _streams(layout: Layout) -> None:
     url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
-    async with asyncio.timeout(4 * TIMEOUT_S):
+    async with asyncio.timeout(WITHIN_S):
         async with await connect(url, name="kaiserctl", user=OPERATOR, password=password) as log:
             await log.wait_connected()
             await print_streams(log)
