@@ -45,7 +45,7 @@ async def _archive_up_to(log, root, seq: int) -> Archiver:
     archiver = Archiver(log, root, "ARCHIVED", lease, segment_bytes=30_000, segment_s=0.01)
     running = asyncio.create_task(archiver.run())
     async with asyncio.timeout(60):
-        while await archiver.safe_seq() < seq:
+        while (await archiver.floors(0)).safe < seq:
             assert not running.done()
             await asyncio.sleep(0.02)
     while not running.done():

@@ -76,7 +76,7 @@ def test_a_stream_made_anew_has_a_life_of_its_own(folder, tmp_path) -> None:
 def test_segments_are_as_old_as_their_last_message(folder) -> None:
     folder.append(_records(1, 5))
     folder.append(_records(6, 9))
-    assert [folder.aged_seq(before) for before in (50, 51, 90, 91)] == [0, 5, 5, 9]
+    assert [folder.floors(before).aged for before in (50, 51, 90, 91)] == [0, 5, 5, 9]
 
 
 WRITER = """

@@ -17,7 +17,7 @@ from nats.js.errors import NotFoundError
 
 from kaiser.contracts.streams import StreamSpec
 from kaiser.eventlog import EventLog, now_us
-from kaiser.eventlog.archive import ArchiveError
+from kaiser.eventlog.archive import ArchiveError, Floors
 
 KEPT_S: Final = 7 * 86_400
 """How long an archived stream keeps what is safe elsewhere. JetStream's own age limit asks nobody: it is off then."""
@@ -26,12 +26,8 @@ KEPT_S: Final = 7 * 86_400
 class Archive(Protocol):
     """What is asked of the archive of a stream."""
 
-    async def safe_seq(self) -> int:
-        """Last sequence that is in it."""
-        ...
-
-    async def aged_seq(self, before_us: int) -> int:
-        """Last sequence that is in it and was stored before a time."""
+    async def floors(self, before_us: int) -> Floors:
+        """What is in it, and what of that was stored before a time."""
         ...
 
 
@@ -80,7 +76,7 @@ async def trim(
     """
     archived, aged = None, 0
     if archive is not None:
-        archived, aged = await archive.safe_seq(), await archive.aged_seq(now_us() - int(kept_s * 1e6))
+        archived, aged = await archive.floors(now_us() - int(kept_s * 1e6))
     info = await event_log.js.stream_info(stream.name)
     limit = int(info.config.max_bytes or 0)
     first = keep_from(info.state, await event_log.js.consumers_info(stream.name), limit, archived, aged)

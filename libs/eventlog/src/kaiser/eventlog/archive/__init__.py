@@ -14,13 +14,13 @@ go the message is here. How it works:
   an acknowledgement and a file disagree.
 - A gap between two segments is what the stream lost before it was archived. It is not hidden: ``verify`` names it.
 
-Who makes room in a stream asks :meth:`Folder.last_seq` and lets nothing behind it go. Reading is archive first and then
+Who makes room in a stream asks :meth:`Archiver.floors` and lets nothing behind it go. Reading is archive first and then
 the stream: :func:`history`.
 """
 
 from kaiser.eventlog.archive.archiver import Archiver
-from kaiser.eventlog.archive.folder import ArchiveError, Folder, Verdict
+from kaiser.eventlog.archive.folder import ArchiveError, Floors, Folder, Verdict
 from kaiser.eventlog.archive.history import history
 from kaiser.eventlog.archive.segment import Manifest, Record
 
-__all__ = ("ArchiveError", "Archiver", "Folder", "Manifest", "Record", "Verdict", "history")
+__all__ = ("ArchiveError", "Archiver", "Floors", "Folder", "Manifest", "Record", "Verdict", "history")

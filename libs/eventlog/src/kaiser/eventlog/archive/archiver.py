@@ -10,7 +10,7 @@ import nats.errors
 import structlog
 from nats.js.errors import NotFoundError
 
-from kaiser.eventlog.archive.folder import ArchiveError, Folder
+from kaiser.eventlog.archive.folder import ArchiveError, Floors, Folder
 from kaiser.eventlog.archive.segment import Record, record_of
 from kaiser.eventlog.connection import EventLog
 from kaiser.eventlog.delivery import Delivery
@@ -75,25 +75,15 @@ class Archiver:
         self._bytes = 0
         self._since = 0.0
 
-    async def safe_seq(self) -> int:
-        """Last sequence that the stream may let go.
+    async def floors(self, before_us: int) -> Floors:
+        """What the stream may let go, and what of it was stored before a time, unix microseconds.
 
         Raises:
             ArchiveError: The archive cannot be read.
             nats.errors.Error: JetStream is not ready.
         """
         folder = await folder_of(self._log, self._root, self._stream)
-        return await asyncio.to_thread(folder.last_seq)
-
-    async def aged_seq(self, before_us: int) -> int:
-        """Last sequence that is archived and was stored before a time, unix microseconds.
-
-        Raises:
-            ArchiveError: The archive cannot be read.
-            nats.errors.Error: JetStream is not ready.
-        """
-        folder = await folder_of(self._log, self._root, self._stream)
-        return await asyncio.to_thread(folder.aged_seq, before_us)
+        return await asyncio.to_thread(folder.floors, before_us)
 
     async def run(self) -> None:
         """Archive until cancelled; what was in hand then is read again after the next start."""

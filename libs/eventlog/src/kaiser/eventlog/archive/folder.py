@@ -5,7 +5,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -34,6 +34,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     first: int
     last: int
     problems: tuple[str, ...]
+
+
+class Floors(NamedTuple):
+    """How much of a stream its archive has.
+
+    Attributes:
+        safe: Last sequence of all; 0 for none.
+        aged: Last one of the segments that are old; 0 for none.
+    """
+
+    safe: int
+    aged: int
 
 
 class Folder:
@@ -75,21 +87,20 @@ class Folder:
         Raises:
             ArchiveError: The last manifest cannot be read.
         """
-        paths = self._paths()
-        return self._manifest(paths[-1]).last if paths else 0
+        return self._last(self._paths())
 
-    def aged_seq(self, before_us: int) -> int:
-        """Last sequence of the segments that were stored before a time; 0 for none.
+    def floors(self, before_us: int) -> Floors:
+        """What the stream may let go, by one look at the folder.
 
         Args:
-            before_us: Unix microseconds.
+            before_us: Unix microseconds; what was stored before is old.
 
         Raises:
             ArchiveError: A manifest cannot be read.
         """
         paths = self._paths()
         aged = bisect_left(paths, before_us, key=lambda path: self._manifest(path).last_stored_at)
-        return self._manifest(paths[aged - 1]).last if aged else 0
+        return Floors(safe=self._last(paths), aged=self._last(paths[:aged]))
 
     def append(self, records: Sequence[Record]) -> Manifest:
         """Store consecutive messages as a segment; they are on disk when this returns.
@@ -147,6 +158,9 @@ class Folder:
                 problems.append(str(error))
         first = manifests[0].first if manifests else 0
         return Verdict(segments=len(manifests), messages=messages, first=first, last=last, problems=tuple(problems))
+
+    def _last(self, paths: Sequence[Path]) -> int:
+        return self._manifest(paths[-1]).last if paths else 0
 
     def _paths(self) -> list[Path]:
         return sorted(self.path.glob(f"*{SUFFIX}"))
