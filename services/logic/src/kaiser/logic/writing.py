@@ -99,8 +99,8 @@ class Writer:
     def _event(self, decision: Decision, mark: Mark) -> Event:
         """A decision as an event of the log, with the mark of its write.
 
-        Its id names the term: the stream acknowledges one that it has, whoever wrote that, before it looks at the
-        fence. With the number alone, a leader that was frozen would take another's decision for its own.
+        Its id names the term: whoever comes to the fence looks whether its own events are stored after all. With the
+        number alone, a leader that was frozen would find another's decision and take it for its own.
         """
         if isinstance(decision, TakenLate | EngineResumed):
             subject, name = subjects.LOGIC_ORDER, new_id()
