@@ -91,6 +91,21 @@ async def test_entries_are_found_by_user_path_and_outcome_a_page_at_a_time(clien
     assert numbers == [1, 2, 3, 4, 5, 6, 7]
 
 
+async def test_an_entry_is_read_by_its_number(client: httpx.AsyncClient) -> None:
+    for number in range(9):
+        user = {"username": f"u{number}", "password": "a long enough sentence", "role": "viewer"}
+        (await client.post("/api/v1/users", json=user)).raise_for_status()  # an event of the same stream in between
+    listed = await _entries(client)
+    assert [entry["number"] for entry in listed] == list(range(1, 11))
+    for entry in listed:
+        answer = await client.get(f"/api/v1/audit/{entry['number']}")
+        assert answer.json() == entry
+        assert answer.headers["etag"]
+    for number in (0, -1, 11, 10**30):
+        answer = await client.get(f"/api/v1/audit/{number}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND"), number
+
+
 async def test_many_at_once_on_two_gateways_are_one_chain(
     client: httpx.AsyncClient, other: httpx.AsyncClient, gateway: Service
 ) -> None:

@@ -24,6 +24,7 @@ VALUES = {
     "key_id": "none",
     "letter_id": "none",
     "kind": "device",
+    "number": "1",
     "aggregate_id": "none",
     "stream": "SAFETY",
     "command_id": "none",

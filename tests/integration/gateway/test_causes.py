@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from kaiser.contracts.streams import STREAMS
-from kaiser.eventlog import Event, EventLog, connect, ensure_streams, new_id
+from kaiser.eventlog import Event, EventLog, connect, ensure_streams, message_at, new_id
 from kaiser.gateway.browsing import LOOKED_AT
 from kaiser.gateway.chaining import Chain, chain
-from kaiser.gateway.lookingup import message_at
 from kaiser.local.ephemeral import Nats
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"

@@ -9,10 +9,9 @@ from kaiser.contracts import subjects
 from kaiser.contracts.events.catalogue import CATALOGUE
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import STREAMS
-from kaiser.eventlog import Event
+from kaiser.eventlog import Event, Message
 from kaiser.gateway import browsing
 from kaiser.gateway.browsing import SECRET, aggregate, body, must_be_of
-from kaiser.gateway.lookingup import Message
 
 
 def message(event_type: str, said: Any) -> Message:
@@ -33,7 +32,7 @@ def message(event_type: str, said: Any) -> Message:
 )
 def test_something_has_its_events_on_subjects_of_one_stream(text: str, stream: str, subject: str) -> None:
     found = aggregate(text)
-    assert found == (stream, subject)
+    assert found[:2] == (stream, subject)
     must_be_of(stream, subject)
 
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from kaiser.contracts.events.catalogue import CATALOGUE, EventType
-from kaiser.eventlog import Event
+from kaiser.eventlog import Event, Message
 from kaiser.gateway.browsing import STREAMS
 from kaiser.gateway.cause_references import At, Last, Search
 from kaiser.gateway.causes import references, root
-from kaiser.gateway.lookingup import Message
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
 KNOWN = {event.name: event for event in CATALOGUE if event.stream in STREAMS}

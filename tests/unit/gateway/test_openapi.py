@@ -22,7 +22,15 @@ def document() -> dict[str, Any]:
     who = Who(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
     with warnings.catch_warnings():  # of litestar 3, which the gateway is not on
         warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        app = application(event_log=NOTHING, who=who, metrics=NOTHING, serving=serving, names=NOTHING, repeats=NOTHING)
+        app = application(
+            event_log=NOTHING,
+            who=who,
+            metrics=NOTHING,
+            serving=serving,
+            names=NOTHING,
+            repeats=NOTHING,
+            letters=NOTHING,
+        )
     plugin: Any = app.plugins.get("OpenAPIPlugin")
     found: dict[str, Any] = plugin.provide_openapi_schema()
     return found
@@ -91,3 +99,50 @@ def test_every_body_has_an_example_that_its_schema_takes(route, where, media_typ
     schema = content["schema"] | {"components": DOCUMENT["components"]}
     for example in examples:
         jsonschema.validate(example, schema, jsonschema.Draft202012Validator)
+
+
+MEMBER_OF = {
+    "GET /sensors": "GET /sensors/{esp_id}/{gpio}/{sensor_type}",
+    "GET /actuators": "GET /actuators/{esp_id}/{gpio}",
+    "GET /events": "GET /events/{stream}/{seq}",
+    "GET /rule-runs": "GET /rules/{rule_id}/runs/{run_id}",
+    "GET /logic/execution_history": "GET /rules/{rule_id}/runs/{run_id}",
+    "GET /zone/{zone_id}/devices": "GET /devices/{esp_id}",
+    "GET /zone/unassigned": "GET /devices/{esp_id}",
+}
+"""Where what a list has is read one by one, where that is not the list's own path and an id."""
+POINTS = {
+    "GET /devices/{esp_id}/health",
+    "GET /esp/devices/{esp_id}/health",
+    "GET /actuators/{esp_id}/{gpio}/history",
+}
+"""Points in time, of which a span is the least that anybody means."""
+
+
+def test_what_a_list_has_can_be_read_one_by_one_and_an_absent_one_has_a_code_of_its_own():
+    lists = {
+        route
+        for route, operation in OPERATIONS.items()
+        if "cursor" in {each["name"] for each in operation.get("parameters", [])}
+        and "items" in schema_of(operation).get("properties", {})
+    } | {"GET /users", "GET /keys", "GET /rule-templates"}
+    for route in sorted(lists - POINTS):
+        found = [MEMBER_OF[route]] if route in MEMBER_OF else [each for each in OPERATIONS if is_member(each, route)]
+        assert len(found) == 1, (route, found)
+        responses = OPERATIONS[found[0]]["responses"]
+        assert "ETag" in responses["200"]["headers"], found
+        codes = set(responses["404"]["content"][PROBLEM]["examples"])
+        assert codes - {"NOT_FOUND"}, found
+
+
+def is_member(route, collection):
+    """Whether a route is a list's path with one parameter more."""
+    rest = route.removeprefix(f"{collection}/")
+    return rest != route and rest.startswith("{") and rest.count("{") == 1 and rest.endswith("}")
+
+
+def schema_of(operation):
+    """What a route answers, with what it refers to in its place."""
+    schema = operation["responses"].get("200", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return DOCUMENT["components"]["schemas"][name] if name else schema

@@ -14,6 +14,7 @@ class Code(StrEnum):
     """Why something was refused or failed, by name."""
 
     ESP_DEVICE_NOT_FOUND = "ESP_DEVICE_NOT_FOUND"
+    ZONE_NOT_FOUND = "ZONE_NOT_FOUND"
     CONFIG_BUILD_FAILED = "CONFIG_BUILD_FAILED"
     CONFIG_PAYLOAD_INVALID = "CONFIG_PAYLOAD_INVALID"
     CONFIG_PUBLISH_FAILED = "CONFIG_PUBLISH_FAILED"
@@ -118,6 +119,8 @@ class Code(StrEnum):
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - a code
     OUTSIDE_ZONES = "OUTSIDE_ZONES"
     EVENT_NOT_FOUND = "EVENT_NOT_FOUND"
+    EVENTS_GONE = "EVENTS_GONE"
+    TOO_MANY_EVENTS = "TOO_MANY_EVENTS"
     DEADLETTER_NOT_FOUND = "DEADLETTER_NOT_FOUND"
     DEADLETTER_SETTLED = "DEADLETTER_SETTLED"
     REPLAY_REFUSED = "REPLAY_REFUSED"
@@ -228,6 +231,9 @@ NUMBERS: Final[dict[Code, int]] = {
     Code.TOKEN_REUSED: 5918,
     Code.OUTSIDE_ZONES: 5919,
     Code.EVENT_NOT_FOUND: 5990,
+    Code.EVENTS_GONE: 5996,
+    Code.ZONE_NOT_FOUND: 5998,
+    Code.TOO_MANY_EVENTS: 5997,
     Code.DEADLETTER_NOT_FOUND: 5991,
     Code.DEADLETTER_SETTLED: 5992,
     Code.REPLAY_REFUSED: 5993,
@@ -237,6 +243,7 @@ NUMBERS: Final[dict[Code, int]] = {
 
 MEANINGS: Final[dict[Code, str]] = {
     Code.ESP_DEVICE_NOT_FOUND: "No device of this id is registered.",
+    Code.ZONE_NOT_FOUND: "There is no such zone: no device is in it, and none was ordered into it.",
     Code.CONFIG_BUILD_FAILED: "A configuration for the device could not be built.",
     Code.CONFIG_PAYLOAD_INVALID: "The configuration is not one that the device would take.",
     Code.CONFIG_PUBLISH_FAILED: "The configuration could not be handed to the broker.",
@@ -341,6 +348,8 @@ MEANINGS: Final[dict[Code, str]] = {
     Code.TOKEN_REUSED: "A refresh token came a second time, so a thief may have it: the whole session has ended.",
     Code.OUTSIDE_ZONES: "The user is confined to zones, and this reaches beyond them.",
     Code.EVENT_NOT_FOUND: "There is no such event in this stream, or it is too long ago.",
+    Code.EVENTS_GONE: "The first events of this are no longer in the log, so what it was cannot be said.",
+    Code.TOO_MANY_EVENTS: "More events would have to be read for this than a request may; ask for an earlier moment.",
     Code.DEADLETTER_NOT_FOUND: "There is no such dead letter, or it is too long ago.",
     Code.DEADLETTER_SETTLED: "Something else was decided about the dead letter already.",
     Code.REPLAY_REFUSED: "This dead letter cannot be replayed; the words say why.",

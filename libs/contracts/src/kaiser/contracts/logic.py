@@ -237,6 +237,13 @@ class RunsQuery(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
 
+class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """One run with all that it decided. ``query.logic.run`` answers ``RunView``."""
+
+    rule_id: str
+    run_id: str
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A decision of the engine as it is in the log.
 

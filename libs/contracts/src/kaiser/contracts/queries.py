@@ -188,9 +188,11 @@ class ZonesQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         at_least: As in ``DeviceQuery``.
+        zone_id: Only this one.
     """
 
     at_least: int = 0
+    zone_id: str | None = None
     limit: int = 100
     cursor: str | None = None
 

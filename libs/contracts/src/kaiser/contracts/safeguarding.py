@@ -151,8 +151,12 @@ class ViolationsQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What safety rejected and stopped, newest first, from the table. ``query.safety.violations``.
 
     Answers ``Page[Violation]``.
+
+    Attributes:
+        seq: Only the one whose event has this sequence; 0 for all.
     """
 
+    seq: int = 0
     esp_id: str | None = None
     gpio: int | None = None
     kind: Literal["rejected", "stopped"] | None = None
@@ -210,8 +214,13 @@ class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Open alerts, worst first, from memory. ``query.safety.alerts`` answers ``Page[Alert]``."""
+    """Open alerts, worst first, from memory. ``query.safety.alerts`` answers ``Page[Alert]``.
 
+    Attributes:
+        alert_id: Only this one.
+    """
+
+    alert_id: str | None = None
     esp_id: str | None = None
     limit: int = 100
     cursor: str | None = None

@@ -18,10 +18,12 @@ from kaiser.eventlog.errors import (
     PublishError,
     PublishRefused,
     Retry,
+    TooManyEvents,
     Unacknowledged,
     Unprocessable,
 )
 from kaiser.eventlog.kv import Lease, ensure_bucket
+from kaiser.eventlog.lookup import Message, last_before, message_at, message_of, up_to
 from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
@@ -48,6 +50,7 @@ __all__ = (
     "Lease",
     "Loaded",
     "LogFull",
+    "Message",
     "OrderedReader",
     "PubAck",
     "PublishError",
@@ -56,6 +59,7 @@ __all__ = (
     "Repository",
     "Retry",
     "Snapshots",
+    "TooManyEvents",
     "Unacknowledged",
     "Unprocessable",
     "browse",
@@ -65,10 +69,14 @@ __all__ = (
     "ensure_streams",
     "from_msg",
     "keep_copies",
+    "last_before",
     "letter_of",
+    "message_at",
+    "message_of",
     "new_id",
     "now_us",
     "publish_atomically",
     "replay",
     "replay_batches",
+    "up_to",
 )

@@ -12,6 +12,7 @@ __all__ = (
     "PublishError",
     "PublishRefused",
     "Retry",
+    "TooManyEvents",
     "Unacknowledged",
     "Unprocessable",
 )
@@ -30,6 +31,20 @@ class Retry(EventLogError):  # noqa: N818
 
 class ConnectionClosed(EventLogError):  # noqa: N818 - what happened, in the words of the protocol
     """The connection to NATS was closed by us; it does not come back."""
+
+
+class TooManyEvents(EventLogError):  # noqa: N818
+    """More events would have to be read than whoever asked is willing to.
+
+    Attributes:
+        stream: Where they are.
+        most: How many would have been read.
+    """
+
+    def __init__(self, stream: str, most: int) -> None:
+        super().__init__(f"there are more than {most} events of it in {stream}")
+        self.stream = stream
+        self.most = most
 
 
 class DefinitionConflict(EventLogError):  # noqa: N818

@@ -2,5 +2,6 @@
 
 from kaiser.roster.following import Roster, learnt, subjects_of
 from kaiser.roster.member import STRANGER, Member, learn
+from kaiser.roster.past import MemberThen, member_at
 
-__all__ = ("STRANGER", "Member", "Roster", "learn", "learnt", "subjects_of")
+__all__ = ("STRANGER", "Member", "MemberThen", "Roster", "learn", "learnt", "member_at", "subjects_of")

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from kaiser.actuator.as_of import AsOf
 from kaiser.actuator.orders import Orders
 from kaiser.actuator.queries import Queries
 from kaiser.contracts import actuation, subjects
+from kaiser.contracts.past import StateAtQuery
 from kaiser.service.answering import Requests
 
 SERVICE: Final = "actuator"
@@ -28,3 +30,8 @@ def questions(queries: Queries) -> Requests:
         subjects.query(SERVICE, "commands"): (actuation.CommandsQuery, queries.commands),
         subjects.query(SERVICE, "states"): (actuation.StatesQuery, queries.states),
     }
+
+
+def bygone(as_of: AsOf) -> Requests:
+    """Questions about the past."""
+    return {subjects.query(SERVICE, "state_at"): (StateAtQuery, as_of.state_at)}

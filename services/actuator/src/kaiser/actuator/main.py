@@ -8,8 +8,9 @@ from typing import Final
 
 from kaiser.actuator import recording
 from kaiser.actuator.acting import Acting
-from kaiser.actuator.api import SERVICE, commanded, questions
+from kaiser.actuator.api import SERVICE, bygone, commanded, questions
 from kaiser.actuator.archive import Archive
+from kaiser.actuator.as_of import AsOf
 from kaiser.actuator.book import Book
 from kaiser.actuator.clockwork import Clockwork
 from kaiser.actuator.consumers import REPORTS, RESPONSES, SAFEGUARDS, Answers, Safeguards
@@ -87,7 +88,7 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
             await surroundings.wait_emergencies()
     orders = Orders(log, acting, archive)
     queries = Queries(pool, book, surroundings, archive, orders)
-    answerer = Answerer(SERVICE, commanded(orders), questions(queries))
+    answerer = Answerer(SERVICE, commanded(orders), questions(queries), bygone(AsOf(log, archive, queries)))
     await answerer.serve(log.nc)
     frame.on_stop(clockwork.release)
     frame.on_stop(answerer.close)

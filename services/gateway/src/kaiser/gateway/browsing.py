@@ -22,8 +22,8 @@ from kaiser.contracts.streams import (
     TELEMETRY,
     TELEMETRY_RAW,
 )
-from kaiser.eventlog import EventLog, replay_batches
-from kaiser.gateway.lookingup import Message, in_time, message_at, message_of
+from kaiser.eventlog import EventLog, Message, message_at, message_of, replay_batches
+from kaiser.gateway.lookingup import in_time
 
 STREAMS: Final = {
     spec.name: spec
@@ -38,6 +38,8 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 SECRET: Final = frozenset({"password_hash", "digest"})
 """Fields of events about users, keys and devices that are nobody's business."""
 WITH_SECRETS: Final = ("io.kaiser.identity.", "io.kaiser.device.")
+PLACED: Final = 3
+"""Tokens behind ``safety`` of an event about one actuator: kind, device and pin."""
 
 _SUBJECT: Final = re.compile(r"[^\s.*>]+(\.([^\s.*>]+|\*))*(\.>)?")
 
@@ -61,10 +63,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Aggregate(NamedTuple):
-    """Where the events of something are."""
+    """Where the events of something are, and the device that they are all about; empty for none."""
 
     stream: str
     subject: str
+    esp_id: str = ""
 
 
 def _of_pin(pattern: str, name: str) -> str:
@@ -86,17 +89,17 @@ def aggregate(text: str) -> Aggregate:
     token = subjects.token
     match kind:
         case "device":
-            return Aggregate(DEVICES.name, f"device.*.{token(name)}.>")
+            return Aggregate(DEVICES.name, f"device.*.{token(name)}.>", name)
         case "registry":
-            return Aggregate(DEVICES.name, subjects.registry_of(name))
+            return Aggregate(DEVICES.name, subjects.registry_of(name), name)
         case "calibration":
-            return Aggregate(DEVICES.name, subjects.calibration_of(name))
+            return Aggregate(DEVICES.name, subjects.calibration_of(name), name)
         case "heartbeat":
-            return Aggregate(HEARTBEATS.name, f"heartbeat.*.{token(name)}")
+            return Aggregate(HEARTBEATS.name, f"heartbeat.*.{token(name)}", name)
         case "actuator":
-            return Aggregate(ACTUATORS.name, _of_pin("actuator.*.{}.{}.>", name))
+            return Aggregate(ACTUATORS.name, _of_pin("actuator.*.{}.{}.>", name), name.partition("/")[0])
         case "safety":
-            return Aggregate(SAFETY.name, _of_pin("safety.*.{}.{}", name))
+            return Aggregate(SAFETY.name, _of_pin("safety.*.{}.{}", name), name.partition("/")[0])
         case "interlock":
             return Aggregate(SAFETY.name, subjects.interlock(name))
         case "rule":
@@ -186,7 +189,24 @@ async def one(event_log: EventLog, stream: str, seq: int) -> Message:
         async with in_time():
             return await message_at(event_log, stream, seq)
     except NotFoundError:
-        raise Refusal(Code.EVENT_NOT_FOUND, f"{stream} has no event {seq}, or no longer", "seq") from None
+        raise no_event(stream, seq) from None
+
+
+def no_event(stream: str, seq: int) -> Refusal:
+    """That there is no such event."""
+    return Refusal(Code.EVENT_NOT_FOUND, f"{stream} has no event {seq}, or no longer", "seq")
+
+
+def device_of(subject: str) -> str:
+    """The device that an event is about, by its subject; empty for none, or for several. Pure."""
+    head, *rest = subject.split(".")
+    of_device = head in ("device", "heartbeat", "health", "actuator") or (head == "safety" and len(rest) == PLACED)
+    if not of_device or len(rest) < 2:
+        return ""
+    try:
+        return subjects.untoken(rest[1])
+    except subjects.SubjectError:
+        return ""
 
 
 def body(message: Message) -> dict[str, Any]:  # as JSON has it

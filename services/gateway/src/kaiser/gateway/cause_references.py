@@ -8,8 +8,8 @@ import msgspec
 from kaiser.contracts import subjects
 from kaiser.contracts.events.safeguards import EmergencyRequested
 from kaiser.contracts.streams import IDENTITY
+from kaiser.eventlog import Message
 from kaiser.gateway.browsing import body
-from kaiser.gateway.lookingup import Message
 
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND

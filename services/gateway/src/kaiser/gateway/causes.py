@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from kaiser.contracts import subjects
 from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, LOGIC, TELEMETRY, TELEMETRY_RAW
+from kaiser.eventlog import Message
 from kaiser.gateway import causes_of_commands as actuation
 from kaiser.gateway.browsing import body
 from kaiser.gateway.cause_references import (
@@ -23,7 +24,6 @@ from kaiser.gateway.cause_references import (
     Search,
     asked_for,
 )
-from kaiser.gateway.lookingup import Message
 
 RootKind = Literal["device", "user", "kaiser"]
 

@@ -6,6 +6,7 @@ import msgspec
 
 from kaiser.contracts import subjects
 from kaiser.contracts.streams import ACTUATORS, LOGIC, SAFETY
+from kaiser.eventlog import Message
 from kaiser.gateway.cause_references import (
     CLOCKS_DIFFER_US,
     DAY,
@@ -19,7 +20,6 @@ from kaiser.gateway.cause_references import (
     Search,
     asked_for,
 )
-from kaiser.gateway.lookingup import Message
 
 
 def _pin(said: Said) -> str:

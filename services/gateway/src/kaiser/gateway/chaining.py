@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -10,11 +10,11 @@ from nats.js.errors import NotFoundError
 
 from kaiser.contracts import subjects
 from kaiser.contracts.streams import SAFETY
-from kaiser.eventlog import EventLog, replay_batches
+from kaiser.eventlog import EventLog, Message, last_before, message_at, message_of, replay_batches
 from kaiser.gateway.browsing import LOOKED_AT, STREAMS
 from kaiser.gateway.cause_references import LONGEST_DURATION_US, At, Last, Output, Reference, Search
 from kaiser.gateway.causes import references
-from kaiser.gateway.lookingup import Message, in_time, last_before, message_at, message_of
+from kaiser.gateway.lookingup import in_time
 
 MOST_LINKS: Final = 200
 MOST_BYTES: Final = 4 * 1024 * 1024
@@ -52,6 +52,15 @@ class Chain(msgspec.Struct, kw_only=True):
     links: list[Link] = []
     missing: list[Missing] = []
     cut: bool = False
+
+    def only(self, first: Message, sees: Callable[[Message], bool]) -> "Chain":
+        """The part that somebody sees, who sees the event that it is of: what is behind a hidden cause is hidden."""
+        shown, links = {_place(first)}, []
+        for link in self.links:  # the nearest first
+            if _place(link.of) in shown and sees(link.cause):
+                shown.add(_place(link.cause))
+                links.append(link)
+        return Chain(links=links, missing=[gap for gap in self.missing if _place(gap.of) in shown], cut=self.cut)
 
     def roots(self, first: Message) -> list[Message]:
         """Those that came of nothing else."""

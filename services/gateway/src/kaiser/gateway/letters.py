@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
@@ -16,10 +16,11 @@ from kaiser.contracts.events.deadletter import DeadLetter, DeadLetters, ReplayEn
 from kaiser.contracts.queries import Problem
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import DEADLETTER
-from kaiser.eventlog import EventLog, EventLogError, Repository, now_us, replay_batches
+from kaiser.eventlog import EventLog, EventLogError, Repository, message_at, now_us, replay_batches
 from kaiser.gateway.asking import ProblemError, order
-from kaiser.gateway.deadletters import LETTER, Discard, End, Letter, LetterState, Replay, Wish, decode
-from kaiser.gateway.lookingup import in_time, message_at
+from kaiser.gateway.deadletters import LETTER, Discard, End, Letter, LetterState, Replay, Wish
+from kaiser.gateway.lookingup import in_time
+from kaiser.gateway.settlements import Settlements
 
 LOOKED_AT: Final = 20_000
 """Letters that one page looks at; what is rarer comes on a later page."""
@@ -39,6 +40,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         position: Which of that event's letters it is, from 0.
         service: Who refused.
         stored_at: When, unix microseconds.
+        settled: What was decided; in a list without the bytes of a replay.
         state_seq: Sequence of the last event about it.
     """
 
@@ -83,10 +85,12 @@ class Letters:
 
     Args:
         event_log: Where they are.
+        settlements: What was decided about them, for lists.
     """
 
-    def __init__(self, event_log: EventLog) -> None:
+    def __init__(self, event_log: EventLog, settlements: Settlements) -> None:
         self._log = event_log
+        self._settlements = settlements
         self._settled = Repository(event_log, DEADLETTER.name, LETTER)
 
     async def page(self, wanted: Wanted, *, limit: int, cursor: str | None) -> tuple[list[Found], str | None]:
@@ -100,8 +104,8 @@ class Letters:
         page: list[Found] = []
         looked_at = 0
         async with in_time():
-            states = await self._states()
-            async with contextlib.aclosing(self._all(wanted, after, states)) as letters:
+            await self._settlements.known()
+            async with contextlib.aclosing(self._all(wanted, after)) as letters:
                 async for found in letters:
                     looked_at += 1
                     if wanted.takes(found):
@@ -226,19 +230,7 @@ class Letters:
             raise ProblemError(Problem(Code.SERVICE_ERROR, words)) from error
         return executed.state
 
-    async def _states(self) -> dict[str, tuple[Letter, int]]:
-        """What was decided about letters, by id: people decided it, so there is little of it."""
-        states: dict[str, tuple[Letter, int]] = {}
-        async for batch in replay_batches(self._log, DEADLETTER.name, subjects=(subjects.SETTLED,)):
-            for delivery in batch:
-                event = decode(delivery)
-                before, _ = states.get(event.letter_id, (LETTER.initial, 0))
-                states[event.letter_id] = (LETTER.evolve(before, event), delivery.seq)
-        return states
-
-    async def _all(
-        self, wanted: Wanted, after: tuple[int, int], states: Mapping[str, tuple[Letter, int]]
-    ) -> AsyncGenerator[Found]:
+    async def _all(self, wanted: Wanted, after: tuple[int, int]) -> AsyncGenerator[Found]:
         subject = subjects.deadletter(wanted.service) if wanted.service else subjects.DEAD_LETTERS
         since = max(0, wanted.start) if not after[0] else 0
         batches = replay_batches(
@@ -256,15 +248,15 @@ class Letters:
                     for position, letter in enumerate(held.letters):
                         if (delivery.seq, position) <= after:
                             continue
-                        settled, seq = states.get(f"{delivery.seq}-{position}", (LETTER.initial, delivery.seq))
+                        known = self._settlements.of(f"{delivery.seq}-{position}")
                         yield Found(
                             seq=delivery.seq,
                             position=position,
                             service=held.service,
                             stored_at=delivery.stored_at,
                             letter=letter,
-                            settled=settled,
-                            state_seq=seq,
+                            settled=LETTER.initial if known is None else known.letter,
+                            state_seq=delivery.seq if known is None else known.seq,
                         )
 
 

@@ -32,6 +32,7 @@ from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.openid import OpenId
 from kaiser.gateway.identity.passwords import Hashing
 from kaiser.gateway.identity.storing import Identity
+from kaiser.gateway.letters import Letters
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.outbox import Budget
 from kaiser.gateway.pacing import Pacer
@@ -39,6 +40,7 @@ from kaiser.gateway.places import Places
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.sessions import Sessions
 from kaiser.gateway.settings import GatewayOptions, GatewaySettings
+from kaiser.gateway.settlements import Settlements
 from kaiser.gateway.snapshots import Snapshots
 from kaiser.gateway.sockets import Serving
 from kaiser.gateway.tickets import Tickets
@@ -120,7 +122,17 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             metrics=metrics,
         )
         repeats = Repeats(event_log, settings.jwt.secret)
-        app = application(event_log=event_log, who=who, metrics=metrics, names=names, serving=serving, repeats=repeats)
+        settlements = Settlements(event_log)
+        frame.spawn("settlements", settlements.follow())
+        app = application(
+            event_log=event_log,
+            who=who,
+            metrics=metrics,
+            names=names,
+            serving=serving,
+            repeats=repeats,
+            letters=Letters(event_log, settlements),
+        )
         frame.on_stop(trail.written)
         bounded = Front(Recording(Deadlines(app), trail), access_log=options.access_log)
         web = _web_server(bounded, options)

@@ -124,7 +124,7 @@ class Queries:
         limit = _limit(asked.limit, MOST_ITEMS)
         (after,) = cursors.read(asked.cursor, (str,)) or ("",)
         await self._caught_up(asked.at_least)
-        found = await self._rows(_ZONES, (after, Instant(now - SILENT_AFTER_US), limit + 1))
+        found = await self._rows(_ZONES, (after, Instant(now - SILENT_AFTER_US), limit + 1, asked.zone_id))
         items = [Zone(**dict(zip(Zone.__struct_fields__, row, strict=True))) for row in found[:limit]]
         return Page(items=items, next_cursor=cursors.write(items[-1].zone_id) if len(found) > limit else None)
 

@@ -15,14 +15,18 @@ from kaiser.contracts.logic import (
     RemoveRule,
     RuleQuery,
     RulesQuery,
+    RunQuery,
     RunsQuery,
+    RunView,
     Template,
     TemplatesQuery,
     TestRule,
     WhatIf,
 )
+from kaiser.contracts.past import StateAtQuery
 from kaiser.contracts.rules import Rule
 from kaiser.logic import filling
+from kaiser.logic.as_of import AsOf
 from kaiser.logic.orders import Orders
 from kaiser.logic.queries import Queries
 from kaiser.logic.questions import Questions
@@ -68,7 +72,19 @@ def offered() -> Requests:
 
 def recorded(queries: Queries) -> Requests:
     """What may be asked of the tables."""
-    return {subjects.query("logic", "runs"): (RunsQuery, queries.runs)}
+
+    async def run(asked: RunQuery, now: int) -> RunView:  # noqa: ARG001  # one face for all
+        return await queries.run(asked.rule_id, asked.run_id)
+
+    return {
+        subjects.query("logic", "runs"): (RunsQuery, queries.runs),
+        subjects.query("logic", "run"): (RunQuery, run),
+    }
+
+
+def bygone(as_of: AsOf) -> Requests:
+    """What may be asked about what was."""
+    return {subjects.query("logic", "state_at"): (StateAtQuery, as_of.state_at)}
 
 
 def patiently(questions: Questions, trials: Trials) -> Requests:

@@ -15,6 +15,7 @@ from kaiser.contracts.events.safeguards import (
     AlertRaised,
     EmergencyRequested,
 )
+from kaiser.contracts.safeguarding import Alert
 from kaiser.safety.acting import MEANINGS, UNKNOWN, Alarm, Situation, acts
 from kaiser.safety.events import KAISER, Fact
 
@@ -68,7 +69,7 @@ class Alerts:
                 key = (fact.esp_id, fact.gpio, fact.kind)
                 if key not in self._open:
                     self._kinds[key[:2]] = self._kinds.get(key[:2], 0) + 1
-                    self._open[key] = OpenAlert(fact, _seq_of(fact.alert_id), last_at=fact.at, told_at=fact.at)
+                    self._open[key] = OpenAlert(fact, seq_of(fact.alert_id), last_at=fact.at, told_at=fact.at)
             case AlertFolded():
                 alert = self._open.get((fact.esp_id, fact.gpio, fact.kind))
                 if alert is not None and alert.raised.alert_id == fact.alert_id:
@@ -211,12 +212,30 @@ def cleared(
     )
 
 
+def shown(alert: OpenAlert) -> Alert:
+    """An open alert, for people."""
+    raised = alert.raised
+    return Alert(
+        alert_id=raised.alert_id,
+        esp_id=raised.esp_id,
+        gpio=raised.gpio,
+        kind=raised.kind,
+        severity=raised.severity,
+        detail=raised.detail,
+        acted=raised.acted,
+        raised_at=raised.at,
+        last_at=alert.last_at,
+        count=alert.count,
+    )
+
+
 def device_alert_id(seq: int) -> str:
     """Id of the alert that a device's message raised, the same whenever it is read."""
     return f"a{seq}"
 
 
-def _seq_of(alert_id: str) -> int:
+def seq_of(alert_id: str) -> int:
+    """Sequence in ACTUATORS of the device's message that raised an alert; 0 where none did."""
     return int(alert_id[1:]) if alert_id[:1] == "a" and alert_id[1:].isdecimal() else 0
 
 

@@ -8,6 +8,7 @@ import nats.errors
 from kaiser.contracts import cursors, safeguarding, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.safeguards import ActuatorRef, InterlockRemoved, InterlockSet, LimitsSet, Severity
+from kaiser.contracts.past import StateAtQuery
 from kaiser.contracts.queries import Page
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.safeguarding import (
@@ -30,6 +31,7 @@ from kaiser.contracts.safeguarding import (
 from kaiser.eventlog import ConcurrencyConflict, new_id
 from kaiser.safety import alerts, checking, emergencies
 from kaiser.safety.alerts import OpenAlert
+from kaiser.safety.as_of import AsOf
 from kaiser.safety.contradicting import contradiction, contradiction_of_limits
 from kaiser.safety.emergencies import Latch
 from kaiser.safety.events import Fact
@@ -198,10 +200,14 @@ class Orders:
         self._require_caught_up()
         limit = page_size(asked.limit)
         after = cursors.read(asked.cursor, (int, int, str))
-        found = [one for one in self._followed.alerts.open() if asked.esp_id in (None, one.raised.esp_id)]
+        found = [
+            one
+            for one in self._followed.alerts.open()
+            if asked.esp_id in (None, one.raised.esp_id) and asked.alert_id in (None, one.raised.alert_id)
+        ]
         rest = sorted((one for one in found if after is None or _rank(one) > after), key=_rank)
         more = cursors.write(*_rank(rest[limit - 1])) if len(rest) > limit else None
-        return Page(items=[_shown(one) for one in rest[:limit]], next_cursor=more)
+        return Page(items=[alerts.shown(one) for one in rest[:limit]], next_cursor=more)
 
     def _covers(self, latch: Latch, alert: OpenAlert) -> bool:
         raised = alert.raised
@@ -250,6 +256,11 @@ def asked(queries: Queries) -> Requests:
     }
 
 
+def bygone(as_of: AsOf) -> Requests:
+    """What may be asked about the past."""
+    return {subjects.query("safety", "state_at"): (StateAtQuery, as_of.state_at)}
+
+
 def _correlation(asked: SafetyOrder) -> str:
     return asked.correlation_id or new_id()
 
@@ -257,19 +268,3 @@ def _correlation(asked: SafetyOrder) -> str:
 def _rank(alert: OpenAlert) -> tuple[int, int, str]:
     raised = alert.raised
     return WORST[raised.severity], raised.at, raised.alert_id
-
-
-def _shown(alert: OpenAlert) -> Alert:
-    raised = alert.raised
-    return Alert(
-        alert_id=raised.alert_id,
-        esp_id=raised.esp_id,
-        gpio=raised.gpio,
-        kind=raised.kind,
-        severity=raised.severity,
-        detail=raised.detail,
-        acted=raised.acted,
-        raised_at=raised.at,
-        last_at=alert.last_at,
-        count=alert.count,
-    )

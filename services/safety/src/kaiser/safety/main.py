@@ -22,7 +22,8 @@ from kaiser.eventlog import (
     now_us,
 )
 from kaiser.safety import consumers
-from kaiser.safety.api import Orders, asked, ordered
+from kaiser.safety.api import Orders, asked, bygone, ordered
+from kaiser.safety.as_of import AsOf
 from kaiser.safety.checkpointing import Checkpoints
 from kaiser.safety.clearing import Clearing
 from kaiser.safety.consumers import ActAtAlerts, WriteViolations
@@ -77,7 +78,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         if (checkpoint := await kept.last()) is not None:
             followed.go_on_from(checkpoint)
         frame.spawn("following", followed.run())
-        answerer = Answerer(SERVICE, ordered(Orders(followed, writer)), asked(Queries(pool, log)))
+        answerer = Answerer(SERVICE, ordered(Orders(followed, writer)), asked(Queries(pool, log)), bygone(AsOf(log)))
         await answerer.serve(log.nc)
         frame.on_stop(answerer.close)
         frame.spawn("watch", watch.run())

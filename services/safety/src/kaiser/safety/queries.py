@@ -49,10 +49,12 @@ class Queries:
             DatabaseAway: The table is away.
         """
         limit = page_size(asked.limit)
-        (before,) = cursors.read(asked.cursor, (int,)) or (_NEWEST,)
+        (before,) = cursors.read(asked.cursor, (int,)) or ((asked.seq + 1) if asked.seq else _NEWEST,)
         wanted = (asked.esp_id, asked.gpio, asked.kind, asked.rule)
         span = (Instant(asked.start), Instant(asked.end or _LATEST_US))
         found = await self._rows(_LIST, (before, *wanted, *span, limit + 1))
+        if asked.seq:
+            return Page(items=[each for each in map(_violation, found) if each.seq == asked.seq], next_cursor=None)
         items = [_violation(row) for row in found[:limit]]
         return Page(items=items, next_cursor=cursors.write(items[-1].seq) if len(found) > limit else None)
 

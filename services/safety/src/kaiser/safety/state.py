@@ -217,13 +217,7 @@ class State(msgspec.Struct, kw_only=True):
 
     def limits(self, ref: ActuatorRef) -> Limits:
         """What an actuator may do: as it was set, else the defaults with the run time that its equipment names."""
-        limits = self.guard(ref).limits
-        if limits is not None:
-            return limits
-        wanted = self.member(ref.esp_id).actuators.get(ref.gpio)
-        if wanted is None or wanted.max_runtime_s is None:
-            return DEFAULT_LIMITS
-        return msgspec.structs.replace(DEFAULT_LIMITS, max_on_s=wanted.max_runtime_s)
+        return self.guard(ref).limits or defaults(self.member(ref.esp_id), ref.gpio)
 
     def copy(self) -> "State":
         """A state that changes apart from this one; the facts are shared, for they are frozen."""
@@ -251,3 +245,11 @@ def sensor_key(sensor: SensorRef) -> SensorKey:
 def _sorted(part: Mapping[object, object]) -> list[tuple[object, object]]:
     pairs = ((key, sorted(value) if isinstance(value, frozenset) else value) for key, value in part.items())
     return sorted(pairs, key=lambda pair: msgspec.json.encode(pair[0]))
+
+
+def defaults(member: Member, gpio: int) -> Limits:
+    """What an actuator may do whose limits nobody has set: with the run time that its equipment names."""
+    wanted = member.actuators.get(gpio)
+    if wanted is None or wanted.max_runtime_s is None:
+        return DEFAULT_LIMITS
+    return msgspec.structs.replace(DEFAULT_LIMITS, max_on_s=wanted.max_runtime_s)

@@ -63,6 +63,9 @@ USERS: Final = Needs("admin", None, "site")
 AUDIT: Final = Needs("admin", "audit", "site")
 LOG: Final = Needs("engineer", None, "site")
 """The log as it is, which is for people who know what they look at."""
+LOOK: Final = Needs("engineer", None, "picked")
+"""The same, as far as it says by itself which device it is about."""
+LOOK_AT_DEVICE: Final = Needs("engineer", None)
 
 _SENSOR: Final = "/sensors/{esp_id}/{gpio}/{sensor_type}"
 _ACTUATOR: Final = "/actuators/{esp_id}/{gpio}"
@@ -91,12 +94,14 @@ TABLE: Final[dict[str, Needs]] = {
     "DELETE /keys/{key_id}": USERS,
     # What was done
     "GET /audit": AUDIT,
+    "GET /audit/{number}": AUDIT,
     "GET /audit/export.jsonl": AUDIT,
     # The log
-    "GET /events": LOG,
-    "GET /events/{stream}/{seq}": LOG,
-    "GET /events/{stream}/{seq}/causes": LOG,
-    "GET /aggregates/{kind}/{aggregate_id}": LOG,
+    "GET /events": LOOK,
+    "GET /events/{stream}/{seq}": LOOK,
+    "GET /events/{stream}/{seq}/causes": LOOK,
+    "GET /aggregates/{kind}/{aggregate_id}": LOOK,
+    "GET /aggregates/{kind}/{esp_id}/{gpio}": LOOK_AT_DEVICE,
     "GET /dead-letters": LOG,
     "GET /dead-letters/{letter_id}": LOG,
     "POST /dead-letters/{letter_id}/replay": LOG,
@@ -118,6 +123,7 @@ TABLE: Final[dict[str, Needs]] = {
     "PUT /devices/{esp_id}/subzones/{subzone_id}": PLACE,
     "DELETE /devices/{esp_id}/subzones/{subzone_id}": PLACE,
     "GET /zones": PICK,
+    "GET /zones/{zone_id}": PICK,
     "GET /esp/devices": PICK,
     "GET /esp/devices/{esp_id}": READ,
     "PATCH /esp/devices/{esp_id}": PLACE,
@@ -133,6 +139,7 @@ TABLE: Final[dict[str, Needs]] = {
     "GET /subzone/devices/{esp_id}/subzones/{subzone_id}": READ,
     # Sensors
     "GET /sensors": PICK,
+    f"GET {_SENSOR}": READ,
     f"GET {_SENSOR}/latest": READ,
     f"GET {_SENSOR}/history": READ,
     f"GET {_SENSOR}/export.csv": READ,
@@ -170,8 +177,10 @@ TABLE: Final[dict[str, Needs]] = {
     "PUT /interlocks/{interlock_id}": CONFIGURE_SITE,
     "DELETE /interlocks/{interlock_id}": CONFIGURE_SITE,
     "GET /safety/violations": PICK,
+    "GET /safety/violations/{seq}": PICK,
     "GET /safety/decisions/{seq}": PICK,
     "GET /alerts": PICK,
+    "GET /alerts/{alert_id}": PICK,
     "POST /alerts/{alert_id}/clear": CONTROL_PICKED,
     # Rules
     "GET /rules": PICK,
@@ -187,9 +196,11 @@ TABLE: Final[dict[str, Needs]] = {
     "POST /rules/{rule_id}/whatif": RULES,
     "GET /rules/{rule_id}/explanation": PICK,
     "GET /rules/{rule_id}/runs": PICK,
+    "GET /rules/{rule_id}/runs/{run_id}": PICK,
     "GET /rules/{rule_id}/runs/{run_id}/explanation": PICK,
     "GET /rule-runs": SURVEY,
     "GET /rule-templates": SOMEBODY,
+    "GET /rule-templates/{name}": SOMEBODY,
     "POST /rule-templates/{name}": SOMEBODY,
     "GET /logic/rules": PICK,
     "POST /logic/rules": RULES,

@@ -8,14 +8,13 @@ from litestar import get
 
 from kaiser.contracts.codes import Code
 from kaiser.contracts.streams import IDENTITY
-from kaiser.eventlog import EventLog
+from kaiser.eventlog import EventLog, Message
 from kaiser.gateway.api.authorisation import may
 from kaiser.gateway.api.documented import refusals
-from kaiser.gateway.api.events import EVENT, EventView, found, view
+from kaiser.gateway.api.events import EVENT, EventView, found, is_theirs, view
 from kaiser.gateway.api.registry import By
 from kaiser.gateway.causes import RootKind, root
 from kaiser.gateway.chaining import chain
-from kaiser.gateway.lookingup import Message
 
 FOR_ADMINS: Final = frozenset({"address", "via", "user_id", "previous", "hash"})
 
@@ -46,6 +45,8 @@ class CausesView(msgspec.Struct, frozen=True, kw_only=True):
         missing: Causes that are named and not there, each as what names it and how.
         cut: Whether there may be more than fits into one answer (ask for the causes of the last ones), or a cause among
             so many events that not all of them were looked at.
+        withheld: Causes that are not shown to who is confined to zones, with what they came of themselves: what is
+            about no device in these zones, and what is about users or about several devices, as readings are.
     """
 
     event: EventView
@@ -54,17 +55,20 @@ class CausesView(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     missing: list[str]
     cut: bool
+    withheld: int
 
 
 @get(f"{EVENT}/causes", tags=["log"], summary="Say why", responses=refusals(Code.EVENT_NOT_FOUND))
 async def causes(event_log: EventLog, request: By, stream: str, seq: int) -> CausesView:
     """The chain of causes of an event, down to what devices said or what somebody asked for.
 
-    From where somebody asked is for admins.
+    From where somebody asked is for admins. Who is confined to zones sees those about devices that are in them.
     """
     first = await found(event_log, request, stream, seq)
-    all_of_it = await chain(event_log, first)
-    roots = {(message.stream, message.seq): root(message) for message in all_of_it.roots(first)}
+    whole = await chain(event_log, first)
+    all_of_it = whole.only(first, is_theirs)
+    withheld = len(whole.links) - len(all_of_it.links)
+    roots = {(message.stream, message.seq): root(message) for message in whole.roots(first)}
     admin = may(request.scope["user"], "admin")
 
     def shown(message: Message) -> EventView:
@@ -87,9 +91,10 @@ async def causes(event_log: EventLog, request: By, stream: str, seq: int) -> Cau
             )
             for link in all_of_it.links
         ],
-        complete=not all_of_it.missing and not all_of_it.cut,
+        complete=not all_of_it.missing and not all_of_it.cut and not withheld,
         missing=[f"{_named(gap.of)}: {gap.relation}" for gap in all_of_it.missing],
         cut=all_of_it.cut,
+        withheld=withheld,
     )
 
 

@@ -6,11 +6,14 @@ from litestar import get
 from litestar.params import Parameter, QueryParameter
 
 from kaiser.contracts import queries
+from kaiser.contracts.codes import Code
+from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import views
-from kaiser.gateway.api.documented import by_path
+from kaiser.gateway.api.documented import by_path, refusals
 from kaiser.gateway.api.sensors import AtLeast, From, Points, To, span
 from kaiser.gateway.asking import ask
+from kaiser.gateway.places import ASKING
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
 State = Annotated[str | None, QueryParameter(name="state", description="such as pending or approved")]
@@ -59,6 +62,17 @@ async def zones(
     """Zones in the order of their ids: every one that a device says it is in, or was ordered into."""
     query = queries.ZonesQuery(limit=limit, cursor=cursor, at_least=at_least)
     return views.page(await ask(event_log, "ingest", "zones", query, queries.Page[queries.Zone]), views.zone)
+
+
+@get("/zones/{zone_id:str}", tags=["devices"], summary="Show a zone", responses=refusals(Code.ZONE_NOT_FOUND))
+async def zone(event_log: EventLog, zone_id: str, at_least: AtLeast = 0) -> views.ZoneView:
+    """One zone that a device says it is in, or was ordered into."""
+    query = queries.ZonesQuery(zone_id=zone_id, limit=1, at_least=at_least)
+    found = (await ask(event_log, "ingest", "zones", query, queries.Page[queries.Zone])).items
+    confined = ASKING.get()
+    if not found or not (confined is None or confined.sees(found[0])):
+        raise Refusal(Code.ZONE_NOT_FOUND, f"there is no zone {zone_id!r}", "zone_id")
+    return views.zone(found[0])
 
 
 @get(

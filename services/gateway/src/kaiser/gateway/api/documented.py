@@ -20,6 +20,7 @@ WORDS: Final = {
     404: "There is no such thing, or not for you.",
     408: "The body took too long to come.",
     409: "Refused, for the state that things are in.",
+    410: "It was there, and the log has let go of it.",
     412: "It is not what you saw; look again.",
     413: "The body is too large.",
     429: "Too many requests; wait as `Retry-After` says.",

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
+import nats.errors
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
@@ -11,6 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
 from kaiser.contracts.refusals import Fault, Refusal
+from kaiser.eventlog import EventLogError
 from kaiser.gateway.asking import ProblemError
 
 log = structlog.get_logger(__name__)
@@ -65,6 +67,7 @@ NOT_THERE: Final = (
     Code.USER_NOT_FOUND,
     Code.KEY_NOT_FOUND,
     Code.EVENT_NOT_FOUND,
+    Code.ZONE_NOT_FOUND,
     Code.DEADLETTER_NOT_FOUND,
 )
 AGAINST_ITS_STATE: Final = (
@@ -100,6 +103,7 @@ AGAINST_ITS_STATE: Final = (
     Code.LAST_ADMIN,
     Code.DEADLETTER_SETTLED,
     Code.REPLAY_REFUSED,
+    Code.TOO_MANY_EVENTS,
 )
 """What is refused now may be granted later, or elsewhere: safety's reasons are all of this kind."""
 AWAY: Final = (Code.DATABASE_ERROR, Code.SERVICE_ERROR, Code.OPERATION_TIMEOUT, Code.SAFETY_UNAVAILABLE)
@@ -109,6 +113,7 @@ STATUS_OF: Final[dict[str, int]] = {
     **dict.fromkeys((Code.PASSWORD_WRONG, Code.OUTSIDE_ZONES), 403),
     **dict.fromkeys(NOT_THERE, 404),
     **dict.fromkeys(AGAINST_ITS_STATE, 409),
+    Code.EVENTS_GONE: 410,
     Code.STATE_CHANGED: 412,
     **dict.fromkeys(AWAY, 503),
 }
@@ -178,6 +183,12 @@ def from_http(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return problem(error.status_code, code, error.detail, headers=dict(error.headers or {}))
 
 
+def from_log(request: AnyRequest, error: Exception) -> Response[Any]:
+    """The event log is away or too slow, and whoever was in the middle of asking it did not say so in better words."""
+    log.warning("the event log did not answer", method=request.method, path=request.url.path, reason=repr(error))
+    return refused(Code.SERVICE_ERROR, "the event log did not answer; look before asking again")
+
+
 def from_bug(request: AnyRequest, error: Exception) -> Response[Any]:
     """What nobody expected; the words go to the log and not to the client."""
     log.error("request failed", method=request.method, path=request.url.path, exc_info=error)
@@ -191,5 +202,8 @@ HANDLERS: Final[dict[Any, Any]] = {  # as litestar declares them
     Refusal: from_refusal,
     ValidationException: from_validation,
     HTTPException: from_http,
+    nats.errors.Error: from_log,
+    EventLogError: from_log,
+    TimeoutError: from_log,
     Exception: from_bug,
 }

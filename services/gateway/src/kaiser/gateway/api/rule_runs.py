@@ -93,6 +93,19 @@ async def runs_of(
     return await _listed(event_log, rule_id, outcome, from_, to, limit, cursor)
 
 
+@get(
+    f"{RULE}/runs/{{run_id:str}}",
+    tags=["rules"],
+    summary="Show a run",
+    responses=refusals(Code.RUN_NOT_FOUND, Code.DATABASE_ERROR),
+)
+async def run(event_log: EventLog, rule_id: str, run_id: str) -> views.RunView:
+    """One run with all that it decided."""
+    await must_see(event_log, rule_id)
+    query = logic.RunQuery(rule_id=rule_id, run_id=run_id)
+    return views.run(await ask(event_log, "logic", "run", query, logic.RunView))
+
+
 @get(f"{RULE}/explanation", tags=["rules"], summary="Explain a rule", responses=refusals(Code.RULE_NOT_FOUND))
 async def explain(event_log: EventLog, rule_id: str, at: At = None) -> views.ExplanationView:
     """Why a rule runs or does not, now or at a moment of the recorded past, with all that its condition saw."""

@@ -9,6 +9,7 @@ from litestar.params import Body, Parameter, QueryParameter
 
 from kaiser.contracts import logic
 from kaiser.contracts.codes import Code
+from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.rules import Rule
 from kaiser.eventlog import EventLog
 from kaiser.gateway.api import rule_views as views
@@ -63,6 +64,15 @@ async def import_(
 async def templates(event_log: EventLog) -> list[logic.Template]:
     """Rules that most greenhouses want, each with the facts that it has to be told."""
     return await ask(event_log, "logic", "templates", logic.TemplatesQuery(), list[logic.Template])
+
+
+@get("/rule-templates/{name:str}", tags=["rules"], summary="Show a template", responses=refusals(Code.RULE_NOT_FOUND))
+async def template(event_log: EventLog, name: str) -> logic.Template:
+    """One template, with the facts that it has to be told."""
+    for found in await ask(event_log, "logic", "templates", logic.TemplatesQuery(), list[logic.Template]):
+        if found.name == name:
+            return found
+    raise Refusal(Code.RULE_NOT_FOUND, f"there is no template {name!r}", "name")
 
 
 @post(

@@ -3,7 +3,7 @@
 ``seq`` of an answer is the event's sequence in SAFETY.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from litestar import delete, get, post, put
@@ -27,9 +27,11 @@ from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask, order
-from kaiser.gateway.places import ASKING, Confined
+from kaiser.gateway.places import ASKING
 
 INTERLOCK: Final = "/interlocks/{interlock_id:str}"
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 LARGEST_SEQ: Final = 2**63 - 1
 Why = Annotated[str, Parameter(min_length=1, max_length=500, description="why")]
@@ -185,6 +187,22 @@ async def violations(
     return page(await ask(event_log, "safety", "violations", query, Page[safeguarding.Violation]), views.violation)
 
 
+@get(
+    "/safety/violations/{seq:int}",
+    tags=["safety"],
+    summary="Show a violation",
+    responses=refusals(Code.EVENT_NOT_FOUND, Code.DATABASE_ERROR),
+)
+async def violation(event_log: EventLog, seq: int) -> views.ViolationView:
+    """A command that was rejected, or an actuator that was stopped, by the sequence of its event in SAFETY."""
+    missing = Refusal(Code.EVENT_NOT_FOUND, f"event {seq} of SAFETY is no violation", "seq")
+    if not 0 < seq < LARGEST_SEQ:
+        raise missing
+    query = safeguarding.ViolationsQuery(seq=seq, limit=1)
+    found = (await ask(event_log, "safety", "violations", query, Page[safeguarding.Violation])).items
+    return views.violation(_theirs(found, missing))
+
+
 @get("/safety/decisions/{seq:int}", tags=["safety"], summary="Show a decision")
 async def decision(event_log: EventLog, seq: int) -> views.DecisionView:
     """What was decided on a command, by its ``decision_seq``; kept for ever."""
@@ -203,6 +221,17 @@ async def alerts(
     return page(await ask(event_log, "safety", "alerts", query, Page[safeguarding.Alert]), views.alert)
 
 
+@get(
+    "/alerts/{alert_id:str}",
+    tags=["safety"],
+    summary="Show an open alert",
+    responses=refusals(Code.ALERT_NOT_FOUND),
+)
+async def alert(event_log: EventLog, alert_id: str) -> views.AlertView:
+    """One open alert. One that is over: ``GET /aggregates/alert/{alert_id}``."""
+    return views.alert(await _alert(event_log, alert_id))
+
+
 @post(
     "/alerts/{alert_id:str}/clear",
     status_code=200,
@@ -217,9 +246,8 @@ async def clear_alert(
     data: Annotated[Reason, Body(examples=[example("looked after", reason="the pump was replaced")])],
 ) -> views.SafetyDecisionView:
     """Say that an alert is over. What it stopped stays off until somebody switches it on."""
-    confined = ASKING.get()
-    if confined is not None and not await _is_of(event_log, alert_id, confined):
-        raise Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over")
+    if ASKING.get() is not None:
+        await _alert(event_log, alert_id)
     asked = safeguarding.ClearAlert(alert_id=alert_id, by=who_asks(request), reason=data.reason)
     return await _decided(event_log, "clear_alert", asked)
 
@@ -229,18 +257,23 @@ async def _interlocks(event_log: EventLog) -> list[safeguarding.Interlock]:
     return (await ask(event_log, "safety", "interlocks", query, Page[safeguarding.Interlock])).items
 
 
-async def _is_of(event_log: EventLog, alert_id: str, confined: Confined) -> bool:
-    """Whether an open alert is about a device in the zones of whoever asks."""
-    cursor: str | None = None
-    while True:
-        query = safeguarding.AlertsQuery(limit=1000, cursor=cursor)
-        found = await ask(event_log, "safety", "alerts", query, Page[safeguarding.Alert])
-        for alert in found.items:
-            if alert.alert_id == alert_id:
-                return confined.sees(alert)
-        if found.next_cursor is None:
-            return False
-        cursor = found.next_cursor
+async def _alert(event_log: EventLog, alert_id: str) -> safeguarding.Alert:
+    """An open alert that whoever asks may see.
+
+    Raises:
+        Refusal: ALERT_NOT_FOUND.
+    """
+    query = safeguarding.AlertsQuery(alert_id=alert_id, limit=1)
+    found = (await ask(event_log, "safety", "alerts", query, Page[safeguarding.Alert])).items
+    return _theirs(found, Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over", "alert_id"))
+
+
+def _theirs(found: list[T], missing: Refusal) -> T:
+    """The one that was found, if whoever asks may see it."""
+    confined = ASKING.get()
+    if not found or not (confined is None or confined.sees(found[0])):
+        raise missing
+    return found[0]
 
 
 async def _decided(event_log: EventLog, name: str, asked: SafetyOrder) -> views.SafetyDecisionView:

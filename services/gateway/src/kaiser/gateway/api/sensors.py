@@ -10,11 +10,14 @@ from litestar.exceptions import PermissionDeniedException, ValidationException
 from litestar.params import Parameter, QueryParameter
 
 from kaiser.contracts import queries
+from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Resolution
+from kaiser.contracts.refusals import Refusal
 from kaiser.eventlog import EventLog
 from kaiser.eventlog.envelope import us_of
 from kaiser.gateway.api import views
 from kaiser.gateway.api.authorisation import may
+from kaiser.gateway.api.documented import refusals
 from kaiser.gateway.asking import ask
 from kaiser.gateway.tokens import Principal
 
@@ -60,6 +63,35 @@ async def sensors(
         at_least=at_least,
     )
     return views.page(await ask(event_log, "ingest", "sensors", query, queries.Page[queries.Sensor]), views.sensor)
+
+
+@get(
+    "/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}",
+    tags=["sensors"],
+    summary="Show a sensor",
+    responses=refusals(Code.SENSOR_NOT_FOUND, Code.SENSOR_AMBIGUOUS),
+)
+async def sensor(
+    event_log: EventLog,
+    request: Asking,
+    esp_id: str,
+    gpio: int,
+    sensor_type: str,
+    address: Address = None,
+    pending: Pending = False,
+    at_least: AtLeast = 0,
+) -> views.SensorView:
+    """One sensor with its latest reading."""
+    query = queries.SensorsQuery(
+        esp_id=esp_id, sensor_type=sensor_type, limit=1000, pending=allowed(pending, request), at_least=at_least
+    )
+    listed = (await ask(event_log, "ingest", "sensors", query, queries.Page[queries.Sensor])).items
+    found = [each for each in listed if each.gpio == gpio and address in (None, each.address)]
+    if not found:
+        raise Refusal(Code.SENSOR_NOT_FOUND, f"the device has no such sensor on pin {gpio}", "gpio")
+    if len(found) > 1:
+        raise Refusal(Code.SENSOR_AMBIGUOUS, "several of this type are on this pin; give the address", "address")
+    return views.sensor(found[0])
 
 
 @get("/sensors/{esp_id:str}/{gpio:int}/{sensor_type:str}/latest", tags=["sensors"], summary="Latest reading")

@@ -5,11 +5,13 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 import msgspec
+from nats.js.errors import NotFoundError
 
 from kaiser.contracts import cursors, subjects
 from kaiser.contracts.events.identity import Audited
 from kaiser.contracts.streams import IDENTITY
-from kaiser.eventlog import EventLog, replay_batches
+from kaiser.eventlog import EventLog, message_at, replay_batches
+from kaiser.gateway.lookingup import in_time
 
 CLOCKS_DIFFER_US: Final = 60_000_000
 """Those of two machines, at most."""
@@ -67,11 +69,51 @@ async def page(
 
     Raises:
         Refusal: VALUE_OUT_OF_RANGE: the cursor is none.
+        ProblemError: The log is away.
     """
     position = cursors.read(cursor, (int,))
+    async with in_time():
+        return await _page(event_log, wanted, limit=limit, after=position[0] if position else 0)
+
+
+async def numbered(event_log: EventLog, number: int) -> Audited | None:
+    """The entry of a number; None where there is none.
+
+    Numbers grow with the sequence, so it is looked for by halves: a question to the log each.
+
+    Raises:
+        ProblemError: The log is away.
+    """
+    async with in_time():
+        try:
+            low, high = 1, (await _entry(event_log, 0))[0]
+            while low <= high:
+                middle = (low + high) // 2
+                seq, entry = await _entry(event_log, middle)
+                if entry.number == number:
+                    return entry
+                if entry.number < number:
+                    low = seq + 1
+                else:
+                    high = middle - 1
+        except NotFoundError:  # nothing was ever written, or nothing behind it
+            pass
+    return None
+
+
+async def _entry(event_log: EventLog, seq: int) -> tuple[int, Audited]:
+    """The first entry from a sequence on, with its own; for 0 the last one."""
+    if seq:
+        message = await message_at(event_log, IDENTITY.name, seq, first_on=subjects.AUDIT)
+        return message.seq, _decode(message.event.data)
+    last = await event_log.js.get_last_msg(IDENTITY.name, subjects.AUDIT)
+    return int(last.seq or 0), _decode(last.data or b"")
+
+
+async def _page(event_log: EventLog, wanted: Wanted, *, limit: int, after: int) -> tuple[list[Audited], str | None]:
     found: list[Audited] = []
     looked_at = 0
-    async with contextlib.aclosing(entries(event_log, wanted, after=position[0] if position else 0)) as all_entries:
+    async with contextlib.aclosing(entries(event_log, wanted, after=after)) as all_entries:
         async for seq, entry in all_entries:
             if wanted.end and entry.at >= wanted.end + CLOCKS_DIFFER_US:
                 break

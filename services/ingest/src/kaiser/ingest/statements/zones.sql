@@ -1,5 +1,5 @@
 -- Zones in the order of their ids, a page at a time: those that devices say they are in, and those that any is ordered into.
--- Parameters: id after which to begin, when a device that was heard counts as gone, limit.
+-- Parameters: id after which to begin, when a device that was heard counts as gone, limit, zone (null is any).
 WITH said AS (
     SELECT zone_id, max(master_zone_id) AS master_zone_id, count(*) AS devices,
            count(*) FILTER (WHERE online AND last_seen_at > $2::timestamptz) AS online
@@ -19,6 +19,6 @@ SELECT zone_id, coalesce(w.zone_name, ''), coalesce(w.master_zone_id, s.master_z
        coalesce(s.devices, 0), coalesce(s.online, 0), coalesce(w.ordered, 0)
 FROM said s
 FULL JOIN wanted w USING (zone_id)
-WHERE zone_id <> ''
+WHERE zone_id <> '' AND ($4::text IS NULL OR zone_id = $4)
 ORDER BY zone_id
 LIMIT $3::integer

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from kaiser.eventlog import EventLog
-from kaiser.logic.api import patiently, recorded
+from kaiser.logic.api import bygone, patiently, recorded
+from kaiser.logic.as_of import AsOf
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.hindsight import Hindsight
 from kaiser.logic.past.processes import Processes
@@ -66,8 +67,8 @@ class Past:
         await self._pool.close()
 
     def listed(self) -> Requests:
-        """What is answered from the table at once."""
-        return recorded(self._queries)
+        """What is answered from the table, and of what was, at once."""
+        return {**recorded(self._queries), **bygone(AsOf(self._log, self._queries))}
 
     def answerer(self, questions: Questions) -> Answerer:
         """Answers what may take long, apart from what is answered at once.
