@@ -307,8 +307,33 @@ async def test_what_a_device_and_a_user_were_before_something_was_decided_about_
     for path in (f"device/{esp_id}?at=2026-01-01T00:00:00Z", "device/ESP_000000", "user/nobody"):
         answer = await api.get(f"/aggregates/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND")
-    answer = await api.get("/aggregates/rule/dose")
-    assert (answer.status_code, answer.json()["code"]) == (400, "VALUE_OUT_OF_RANGE")
+    for name, status, code in (("toy/x", 400, "VALUE_OUT_OF_RANGE"), ("rule/nobodys", 404, "EVENT_NOT_FOUND")):
+        answer = await api.get(f"/aggregates/{name}")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_what_an_actuator_was_when_a_command_ended_is_one_call_from_its_event(
+    suite: Suite, api: httpx.AsyncClient
+) -> None:
+    esp_id = "ESP_0C3EAD"
+    async with planted(suite, api, esp_id, "head") as plant:
+        done = await plant.done(PUMP, "ON")
+        ended = await switched(api, plant, command_id=done["command_id"])
+        await plant.done(PUMP, "OFF")
+        then = await api.get(f"/aggregates/actuator/{esp_id}/{PUMP}", params={"seq": ended["seq"]})
+        found = then.raise_for_status().json()
+        assert (found["seq"], found["state"]["desired"]["level"], found["state"]["reported"]["level"]) == (
+            ended["seq"], 1.0, 1.0,
+        )  # fmt: skip
+        now_it_is = (await api.get(f"/actuators/{esp_id}/{PUMP}")).raise_for_status().json()
+        shown = (await api.get(f"/aggregates/actuator/{esp_id}/{PUMP}")).raise_for_status().json()["state"]
+        assert (shown["desired"]["level"], shown["policy"]) == (now_it_is["desired"]["level"], now_it_is["policy"])
+        command = (await api.get(f"/aggregates/command/{done['command_id']}", params={"seq": ended["seq"]})).json()
+        assert (command["state"]["state"], command["seq"]) == ("succeeded", ended["seq"])
+        assert ended["causes"].endswith(f"/events/ACTUATORS/{ended['seq']}/causes")
+        chain = (await api.get(ended["causes"].removeprefix("/api/v1"))).raise_for_status().json()
+        assert (chain["event"], chain["withheld"]) == (ended, 0)
+        assert ended["correlation_id"] == done["correlation_id"]
 
 
 async def test_a_replay_whose_gateway_died_goes_on_with_what_it_had_ordered(

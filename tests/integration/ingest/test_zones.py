@@ -74,6 +74,8 @@ async def test_a_zone_is_one_that_a_device_says_it_is_in_or_was_ordered_into(fle
     page = await fleet._queries.zones(ZonesQuery(limit=1), now_us())
     assert [zone.zone_id for zone in page.items] == ["attic"]
     assert [zone[0] for zone in await fleet.zones(cursor=page.next_cursor)] == ["cellar"]
+    assert [zone[0] for zone in await fleet.zones(zone_id="cellar")] == ["cellar"]
+    assert await fleet.zones(zone_id="roof") == []
 
 
 async def test_of_those_that_were_told_to_lead_a_zone_the_last_one_does(fleet):

@@ -116,6 +116,8 @@ async def test_an_alert_was_open_until_it_was_cleared_and_its_stop_until_it_was_
     while not live:  # it follows the log, too
         live = (await site.asked("alerts", AlertsQuery())).ok["items"]
     assert (await was(site, "alert", raised.alert_id))["state"] == live[0] | {"cleared": None}
+    for alert_id, found in ((raised.alert_id, live), ("a0", [])):
+        assert (await site.asked("alerts", AlertsQuery(alert_id=alert_id))).ok["items"] == found
     order = ClearAlert(alert_id=raised.alert_id, by="eva", reason="looked at")
     seq = (await site.orders("clear_alert", order)).ok["seq"]
     then = (await was(site, "alert", raised.alert_id, await stored(site, seq) - 1))["state"]

@@ -158,6 +158,8 @@ async def test_everything_but_lists_goes_on_while_the_database_is_away(site: Sit
         own_postgres.start()
         (item,) = await site.pages(ViolationsQuery(), "violations", 1)
         assert item["reference"] == rejected.command_id
+        for seq, found in ((item["seq"], [item]), (item["seq"] + 1, [])):
+            assert (await site.asked("violations", ViolationsQuery(seq=seq))).ok["items"] == found
     finally:
         service.kill()
 

@@ -11,7 +11,7 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import STREAMS
 from kaiser.eventlog import Event, Message
 from kaiser.gateway import browsing
-from kaiser.gateway.browsing import SECRET, aggregate, body, must_be_of
+from kaiser.gateway.browsing import SECRET, aggregate, body, device_of, must_be_of
 
 
 def message(event_type: str, said: Any) -> Message:
@@ -34,6 +34,27 @@ def test_something_has_its_events_on_subjects_of_one_stream(text: str, stream: s
     found = aggregate(text)
     assert found[:2] == (stream, subject)
     must_be_of(stream, subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "esp_id"),
+    [
+        (subjects.device("god", "ESP_1", "lost"), "ESP_1"),
+        (subjects.registry_of("ESP_1").replace(">", "approved"), "ESP_1"),
+        (subjects.heartbeat("", "ESP_1"), "ESP_1"),
+        (subjects.health("god", "ESP_1", "diagnostics"), "ESP_1"),
+        (subjects.command_event("god", "ESP 1", 25, "requested"), "ESP 1"),
+        (subjects.safety("decision", "ESP_1", 25), "ESP_1"),
+        (subjects.emergency("requested"), ""),
+        (subjects.interlock("ESP_1"), ""),
+        (subjects.telemetry_reading("god", 1), ""),
+        (subjects.rule("water", "defined"), ""),
+        (subjects.user("u1", "created"), ""),
+        (subjects.settled("1-0"), ""),
+    ],
+)
+def test_an_event_is_about_the_device_of_its_subject(subject: str, esp_id: str) -> None:
+    assert device_of(subject) == esp_id
 
 
 @pytest.mark.parametrize("text", ["", "rule", "rule/", "toy/1", "actuator/ESP_1", "actuator/ESP_1/x", "safety/a/²"])

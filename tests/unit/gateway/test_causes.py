@@ -11,6 +11,7 @@ from kaiser.eventlog import Event, Message
 from kaiser.gateway.browsing import STREAMS
 from kaiser.gateway.cause_references import At, Last, Search
 from kaiser.gateway.causes import references, root
+from kaiser.gateway.chaining import Chain, Link, Missing
 
 SAMPLES = Path(__file__).parents[3] / "contracts" / "samples"
 KNOWN = {event.name: event for event in CATALOGUE if event.stream in STREAMS}
@@ -130,3 +131,19 @@ def test_an_output_that_is_off_may_have_been_stopped_by_whatever_covers_it() -> 
     (last,) = named("actuator.status", esp_id="ESP_9F03D4", message=off | {"state": True})
     assert isinstance(last, Last)
     assert last.stopped is None, "no stop switches anything on"
+
+
+def test_what_is_behind_a_hidden_cause_is_hidden_and_what_else_leads_there_is_not() -> None:
+    def at(seq: int) -> Message:
+        return Message(stream="S", seq=seq, stored_at=AT, event=Event(subject="s", type="t", data=b"", source="test"))
+
+    first = at(1)
+    pairs = [(1, 2), (1, 3), (2, 4), (3, 5), (4, 6)]
+    whole = Chain(
+        links=[Link(of=at(of), relation="r", cause=at(cause)) for of, cause in pairs],
+        missing=[Missing(of=at(seq), relation="r") for seq in (5, 6)],
+    )
+    part = whole.only(first, lambda message: message.seq != 2)
+    assert [(link.of.seq, link.cause.seq) for link in part.links] == [(1, 3), (3, 5)]
+    assert [gap.of.seq for gap in part.missing] == [5]
+    assert whole.only(first, lambda _: True) == whole
