@@ -102,7 +102,13 @@ async def test_what_something_was_is_shown_where_it_was_inside(
     confined: httpx.AsyncClient, zoned: EventLog, owner: Owner
 ) -> None:
     assert (await confined.get(f"{API}/aggregates/device/{INSIDE}")).status_code == 200
-    for path in (f"device/{OUTSIDE}", f"actuator/{OUTSIDE}/25", f"limits/{OUTSIDE}/25"):
+    for path in (
+        f"device/{OUTSIDE}",
+        f"registry/{OUTSIDE}",
+        f"calibration/{OUTSIDE}",
+        f"actuator/{OUTSIDE}/25",
+        f"limits/{OUTSIDE}/25",
+    ):
         answer = await confined.get(f"{API}/aggregates/{path}")
         assert (answer.status_code, answer.json()["code"]) == (404, "ESP_DEVICE_NOT_FOUND"), path
     for kind in ("user", "session", "key", "dead-letter", "rule", "run", "interlock"):

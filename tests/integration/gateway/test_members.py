@@ -108,9 +108,11 @@ async def test_what_something_was_is_asked_of_its_owner_in_the_words_of_all_kind
             raise Refusal(Code.TOO_MANY_EVENTS, "too many", "at")
         return StateAt(stream="S", seq=5, events=2, state={"kind": asked.kind})
 
-    of_all = [(f"query.{service}.state_at", StateAtQuery, then) for service in ("actuator", "safety", "logic")]
+    of_all = [
+        (f"query.{service}.state_at", StateAtQuery, then) for service in ("ingest", "actuator", "safety", "logic")
+    ]
     async with owner.answering(*of_all):
-        for kind in ("command", "interlock", "emergency", "alert", "stop", "rule", "run"):
+        for kind in ("registry", "calibration", "command", "interlock", "emergency", "alert", "stop", "rule", "run"):
             found = (await engineer.get(f"{API}/aggregates/{kind}/x?at=1777500031.25")).raise_for_status().json()
             assert (found["kind"], found["aggregate_id"], found["state"]) == (kind, "x", {"kind": kind})
             assert (found["stream"], found["seq"], found["events"]) == ("S", 5, 2)

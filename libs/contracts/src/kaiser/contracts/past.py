@@ -12,18 +12,20 @@ from typing import Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+IngestKind = Literal["registry", "calibration"]
 ActuatorKind = Literal["actuator", "command"]
 SafetyKind = Literal["limits", "interlock", "emergency", "alert", "stop"]
 LogicKind = Literal["rule", "run"]
 
 OWNERS: Final[dict[str, str]] = {
+    **dict.fromkeys(get_args(IngestKind), "ingest"),
     **dict.fromkeys(get_args(ActuatorKind), "actuator"),
     **dict.fromkeys(get_args(SafetyKind), "safety"),
     **dict.fromkeys(get_args(LogicKind), "logic"),
 }
 """Kind of a thing to the service that says what it was."""
 
-STREAMS: Final[dict[str, str]] = {"actuator": "ACTUATORS", "safety": "SAFETY", "logic": "LOGIC"}
+STREAMS: Final[dict[str, str]] = {"ingest": "DEVICES", "actuator": "ACTUATORS", "safety": "SAFETY", "logic": "LOGIC"}
 """Service to the stream that the events of its things are in."""
 
 READ_S: Final = 6.0

@@ -26,6 +26,8 @@ from kaiser.roster import member_at
 OwnKind = Literal["device", "user", "session", "key", "dead-letter"]
 Kind = Literal[
     "device",
+    "registry",
+    "calibration",
     "user",
     "session",
     "key",
@@ -78,7 +80,7 @@ async def as_of(event_log: EventLog, kind: str, name: str, at: int, *, seq: int 
     if kind not in OWN:
         query = StateAtQuery(kind=kind, name=name, at=at, seq=seq)
         found = await ask(event_log, OWNERS[kind], "state_at", query, StateAt, wait_s=READ_S)
-        return Was(found.stream, found.seq, found.events, found.state)
+        return Was(found.stream, found.seq, found.events, without_secrets(found.state))
     async with in_time():
         try:
             was = await _folded(event_log, kind, name, at, seq)

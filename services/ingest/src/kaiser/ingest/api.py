@@ -4,6 +4,7 @@ from typing import Final
 
 from kaiser.contracts import commands, subjects
 from kaiser.contracts.codes import Code
+from kaiser.contracts.past import StateAtQuery
 from kaiser.contracts.queries import (
     CalibrationQuery,
     DeviceQuery,
@@ -16,6 +17,7 @@ from kaiser.contracts.queries import (
     SensorsQuery,
     ZonesQuery,
 )
+from kaiser.ingest.as_of import AsOf
 from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.queries import Queries
@@ -69,6 +71,11 @@ def calibrated(calibrations: Calibrations) -> Requests:
         subjects.command("ingest", "recompute_readings"): (commands.RecomputeReadings, calibrations.recompute),
         subjects.query("ingest", "calibration"): (CalibrationQuery, calibrations.shown),
     }
+
+
+def bygone(as_of: AsOf) -> Answerer:
+    """Answers what was, from the log."""
+    return Answerer("ingest", {subjects.query("ingest", "state_at"): (StateAtQuery, as_of.state_at)})
 
 
 def answerer(*asked: Requests) -> Answerer:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from kaiser.contracts import commands, queries, subjects
+from kaiser.contracts import commands, subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.commands import CalibrationDecided, SensorOrder
 from kaiser.contracts.events.calibration import (
@@ -24,7 +24,8 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import DEVICES
 from kaiser.eventlog import Aggregate, ConcurrencyConflict, Delivery, Event, EventLog, LogFull, Repository, new_id
 from kaiser.ingest import calibrating, sensor_intents, setups
-from kaiser.ingest.calibrating import CalibrationState, Session
+from kaiser.ingest.calibrated import shown
+from kaiser.ingest.calibrating import CalibrationState
 from kaiser.ingest.calibrator import Calibrator
 from kaiser.ingest.converting import DOUBTED
 from kaiser.ingest.orders import SOURCE, Orders
@@ -39,7 +40,6 @@ NOW_US: Final = 60_000_000
 """A reading not older than this stands for what the sensor shows now."""
 TEMPERATURE_US: Final = 600_000_000
 """A temperature not older than this still compensates."""
-MOST_SHOWN: Final = 100
 
 I = TypeVar("I", bound=SensorIntent)  # noqa: E741 - an intent
 LatestReading = Callable[[LatestQuery, int], Awaitable[Reading]]
@@ -53,7 +53,8 @@ def event_of(fact: CalibrationEvent) -> Event:
     return Event(subject=calibrating.subject(fact), type=fact.TYPE, data=encode(fact), source=SOURCE, time=fact.at)
 
 
-def _fact_of(delivery: Delivery) -> CalibrationEvent:
+def fact_of(delivery: Delivery) -> CalibrationEvent:
+    """An event of the log as an event about a sensor; raises ValueError for what is none."""
     fact: CalibrationEvent = decoder.decode(delivery.type, delivery.data)
     return fact
 
@@ -74,7 +75,7 @@ class Calibrations:
             decide=Calibrator(known).decide,
             evolve=calibrating.evolve,
             encode=event_of,
-            decode=_fact_of,
+            decode=fact_of,
         )
         self._sensors = Repository(log, DEVICES.name, aggregate)
         self._orders = orders
@@ -154,20 +155,8 @@ class Calibrations:
         """
         await self._orders.device(asked.esp_id)
         loaded = await self._sensors.load(subjects.calibration_of(asked.esp_id))
-        sensor = loaded.state.of(asked.sensor)
-        setup = setups.at(sensor.setups, now)
-        in_force = sensor.sessions.get(setup.session_id)
-        return SensorCalibration(
-            esp_id=asked.esp_id,
-            sensor=asked.sensor,
-            family=setups.family_of(self._known, asked.sensor.sensor_type, setup.family).name,
-            unit=setups.reader(self._known, asked.sensor.sensor_type, setup).unit,
-            parameters=setup.parameters,
-            compensate_from=setup.compensate_from,
-            in_force=_session(in_force) if in_force else None,
-            sessions=[_session(session) for session in list(sensor.sessions.values())[-MOST_SHOWN:]],
-            recomputes=[_recompute(each) for each in list(sensor.recomputes.values())[-MOST_SHOWN:]],
-            seq=loaded.last_seq,
+        return shown(
+            self._known, asked.esp_id, asked.sensor, loaded.state.of(asked.sensor), seq=loaded.last_seq, at=now
         )
 
     async def _temperature(self, asked: commands.TakeCalibrationPoint, now: int) -> float | None:
@@ -231,47 +220,4 @@ def _answer(
 def _latest_of(esp_id: str, sensor: SensorKey) -> LatestQuery:
     return LatestQuery(
         esp_id=esp_id, gpio=sensor.gpio, sensor_type=sensor.sensor_type, address=sensor.address, pending=True
-    )
-
-
-def _session(session: Session) -> queries.CalibrationSession:
-    started, ended = session.started, session.ended
-    finished = ended if isinstance(ended, CalibrationFinished) else None
-    return queries.CalibrationSession(
-        session_id=started.session_id,
-        state=session.state,
-        kind=started.kind,
-        family=started.family,
-        parameters=started.parameters,
-        by=started.by,
-        started_at=started.at,
-        ended_at=ended.at if ended else 0,
-        reason=getattr(ended, "reason", ""),
-        points=[
-            queries.CalibrationPoint(
-                raw=point.raw,
-                reference=point.reference,
-                temperature_c=point.temperature_c,
-                reading_id=point.reading_id,
-                at=point.at,
-            )
-            for point in session.points
-        ],
-        valid_from=finished.valid_from if finished else 0,
-        calibration=finished.calibration if finished else None,
-    )
-
-
-def _recompute(each: calibrating.Recomputing) -> queries.Recompute:
-    ordered, finished = each.ordered, each.finished
-    return queries.Recompute(
-        recompute_id=ordered.recompute_id,
-        start=ordered.start,
-        end=ordered.end,
-        calibration=ordered.calibration,
-        by=ordered.by,
-        ordered_at=ordered.at,
-        finished_at=finished.at if finished else 0,
-        rows=finished.rows if finished else 0,
-        changed=finished.changed if finished else 0,
     )

@@ -20,7 +20,8 @@ from kaiser.eventlog import (
 )
 from kaiser.eventlog.archive import Archiver
 from kaiser.ingest import consumers, zoning
-from kaiser.ingest.api import answerer, calibrated, commanded, questions
+from kaiser.ingest.api import answerer, bygone, calibrated, commanded, questions
+from kaiser.ingest.as_of import AsOf
 from kaiser.ingest.calibrations import Calibrations
 from kaiser.ingest.configuring import Configuring
 from kaiser.ingest.directory import Directory, Registrar
@@ -78,8 +79,9 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         asked = Queries(pool, directory.interval_s)
         calibrations = Calibrations(log, orders, known, asked.latest)
         api = answerer(questions(asked), commanded(orders), calibrated(calibrations))
-        await api.serve(log.nc)
-        frame.on_stop(api.close)
+        for answers in (api, bygone(AsOf(log, known))):
+            await answers.serve(log.nc)
+            frame.on_stop(answers.close)
         archived = settings.archive.folder is not None  # its age limit would ask the archive as little as anybody else
         telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if archived else TELEMETRY
         await ensure_streams(log, (telemetry, DEVICES, DOWNLINK))

@@ -41,7 +41,8 @@ def event_of(fact: Fact) -> Event:
     return Event(subject=registry.subject(fact), type=fact.TYPE, data=encode(fact), source=SOURCE, time=at)
 
 
-def _fact_of(delivery: Delivery) -> Fact:
+def fact_of(delivery: Delivery) -> Fact:
+    """An event of the log as an event of the registry; raises ValueError for what is none."""
     fact: Fact = decoder.decode(delivery.type, delivery.data)
     return fact
 
@@ -51,7 +52,7 @@ AGGREGATE: Final[Aggregate[DeviceState, Command, Fact]] = Aggregate(
     decide=registry.decide,
     evolve=registry.evolve,
     encode=event_of,
-    decode=_fact_of,
+    decode=fact_of,
 )
 
 

@@ -30,6 +30,8 @@ Last = Annotated[
     ),
 ]
 ABOUT_USERS: Final = frozenset({"user", "session", "key"})
+ON_DEVICES: Final = frozenset({"device", "registry", "calibration"})
+"""Kinds whose id is that of a device."""
 OF_DEVICES: Final = frozenset({"command", "alert", "stop"})
 """Kinds whose state says which device it is about."""
 
@@ -66,10 +68,11 @@ async def aggregate(
 ) -> AggregateView:
     """What events had made of something by then, folded by its owner.
 
-    A ``device``, ``command``, ``interlock``, ``emergency`` stop, ``alert``, ``stop`` of safety, ``rule``, ``run``,
-    ``user``, ``session``, ``key`` or ``dead-letter``; the first ones have the names of their other answers. Users,
-    sessions and keys are for admins. What a device said of itself is not known from before its oldest heartbeat that is
-    kept. Whoever is confined to zones sees devices in them, and commands, alerts and stops of these.
+    A ``device`` as every service knows it, its ``registry`` and the ``calibration`` of its sensors, a ``command``,
+    ``interlock``, ``emergency`` stop, ``alert``, ``stop`` of safety, ``rule``, ``run``, ``user``, ``session``, ``key``
+    or ``dead-letter``; states have the names of their other answers. Users, sessions and keys are for admins. What a
+    device said of itself is not known from before its oldest heartbeat that is kept. Whoever is confined to zones sees
+    devices in them, and commands, alerts and stops of these.
     """
     if kind not in KINDS:
         raise Refusal(Code.VALUE_OUT_OF_RANGE, f"{kind!r} is none of {', '.join(KINDS)}", "kind")
@@ -129,7 +132,7 @@ def _must_be_decidable(kind: str, name: str) -> None:
     """
     if places.ASKING.get() is None or kind in OF_DEVICES or kind == "emergency":
         return
-    if kind == "device":
+    if kind in ON_DEVICES:
         places.must_reach(name)
         return
     words = f"a {kind} is of the whole site, and you are confined to zones"
@@ -139,7 +142,7 @@ def _must_be_decidable(kind: str, name: str) -> None:
 def _is_theirs(kind: str, state: dict[str, Any]) -> bool:
     """Whether somebody who is confined may see it."""
     confined = places.ASKING.get()
-    if confined is None or kind == "device":
+    if confined is None or kind in ON_DEVICES:
         return True
     if kind == "emergency":
         scope = msgspec.convert(state["scope"], Scope)
