@@ -334,6 +334,14 @@ async def test_what_an_actuator_was_when_a_command_ended_is_one_call_from_its_ev
         chain = (await api.get(ended["causes"].removeprefix("/api/v1"))).raise_for_status().json()
         assert (chain["event"], chain["withheld"]) == (ended, 0)
         assert ended["correlation_id"] == done["correlation_id"]
+        limits = (await api.get(f"/aggregates/limits/{esp_id}/{PUMP}")).raise_for_status().json()
+        in_force = (await api.get(f"/actuators/{esp_id}/{PUMP}/limits")).raise_for_status().json()
+        assert limits["state"]["limits"] == in_force["limits"]
+        registry = (await api.get(f"/aggregates/registry/{esp_id}")).raise_for_status().json()
+        assert (registry["state"]["standing"], "digest" in registry["state"]) == ("approved", False)
+        for name in ("alert/a1", "stop/none", "emergency/none", "interlock/none", "run/none.1.1", "command/none"):
+            answer = await api.get(f"/aggregates/{name}")
+            assert (answer.status_code, answer.json()["code"]) == (404, "EVENT_NOT_FOUND"), name
 
 
 async def test_a_replay_whose_gateway_died_goes_on_with_what_it_had_ordered(
