@@ -15,7 +15,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.live import Authenticate, Close, Ping, Unsubscribe
 from kaiser.gateway import positions
 from kaiser.gateway.admission import Admission
-from kaiser.gateway.api.authorisation import may
+from kaiser.gateway.api.authorisation import SOMEBODY, allows, may
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.events import SENSOR_DATA
@@ -133,6 +133,8 @@ class Connection:
                 return
             try:
                 self.principal = self._socket.scope["user"] = await self._authenticate()
+                if not allows(SOMEBODY, self.principal):  # as the route that gives tickets
+                    raise InvalidTokenError(f"needs the scope {SOMEBODY.scope}")
                 async with asyncio.timeout(CATCH_UP_WITHIN_S):
                     await self._on.readers.wait_caught_up()
             except InvalidTokenError as error:
