@@ -128,8 +128,7 @@ class Connection:
         with contextlib.suppress(WebSocketDisconnect), contextlib.closing(self._sender):
             await self._socket.accept()
             self._wire.on_writable = self._sender.flush
-            if len(self._on.sessions) >= self._on.options.clients:
-                await self._socket.close(Close.TOO_MANY, "too many clients")
+            if await self._is_one_too_many():
                 return
             try:
                 self.principal = self._socket.scope["user"] = await self._authenticate()
@@ -143,7 +142,15 @@ class Connection:
             except TimeoutError:
                 await self._socket.close(Close.NOT_READY, "the log is being read; come back in a moment")
                 return
-            await self._serve()
+            if not await self._is_one_too_many():  # for many may have said who they are meanwhile
+                await self._serve()
+
+    async def _is_one_too_many(self) -> bool:
+        """Whether there are as many clients as there may be; whoever comes then is told so."""
+        if len(self._on.sessions) < self._on.options.clients:
+            return False
+        await self._socket.close(Close.TOO_MANY, "too many clients")
+        return True
 
     def end(self, code: Close, reason: str) -> None:
         """Close the socket soon, and send nothing more."""
