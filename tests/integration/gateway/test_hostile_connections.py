@@ -63,15 +63,15 @@ async def endless() -> Stream:
 @websocket("/pour")
 async def pour(socket: WebSocket[Any, Any, Any]) -> None:
     await socket.accept()
-    ended.clear()
+    poured.clear()
     try:
         while True:
             await socket.send_bytes(b"x" * 65536)
     finally:
-        ended.set()
+        poured.set()
 
 
-ended = asyncio.Event()
+ended, poured = asyncio.Event(), asyncio.Event()
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ async def test_a_socket_that_takes_nothing_and_gives_no_sign_of_life_is_let_go(p
     )
     assert await reader.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
     async with asyncio.timeout(20):
-        await ended.wait()
+        await poured.wait()
     writer.transport.abort()
 
 

@@ -93,6 +93,24 @@ class Serving(NamedTuple):
 _decode = msgspec.json.Decoder(Authenticate | Subscribe | Unsubscribe | Ping).decode
 
 
+class NotUnderstoodError(Exception):
+    """A message that is none; the words may be shown."""
+
+
+def understood(text: str) -> Authenticate | Subscribe | Unsubscribe | Ping:
+    """What a client says. Pure.
+
+    Raises:
+        NotUnderstoodError: It makes no sense.
+    """
+    try:
+        return _decode(text)
+    except msgspec.MsgspecError as error:
+        raise NotUnderstoodError(str(error)) from None
+    except RecursionError:
+        raise NotUnderstoodError("there is too much within each other") from None
+
+
 class Connection:
     """Serves one socket from accept to close.
 
@@ -131,9 +149,7 @@ class Connection:
             if await self._is_one_too_many():
                 return
             try:
-                self.principal = self._socket.scope["user"] = await self._authenticate()
-                if not allows(SOMEBODY, self.principal):  # as the route that gives tickets
-                    raise InvalidTokenError(f"needs the scope {SOMEBODY.scope}")
+                self.principal = self._socket.scope["user"] = await self._admitted()
                 async with asyncio.timeout(CATCH_UP_WITHIN_S):
                     await self._on.readers.wait_caught_up()
             except InvalidTokenError as error:
@@ -200,6 +216,17 @@ class Connection:
         except TimeoutError:
             self._wire.abort()  # it takes nothing, not even that
 
+    async def _admitted(self) -> Principal:
+        """Who the client is, if they may hear anything: as of the route that gives tickets.
+
+        Raises:
+            InvalidTokenError: As :meth:`_authenticate`; or they may not.
+        """
+        found = await self._authenticate()
+        if not allows(SOMEBODY, found):
+            raise InvalidTokenError(f"needs the scope {SOMEBODY.scope}")
+        return found
+
     async def _authenticate(self) -> Principal:
         """Who the client is, by its request's header or ticket, else by its first message.
 
@@ -216,8 +243,8 @@ class Connection:
                 message = await self._socket.receive_data(mode="text")
         except TimeoutError:
             raise InvalidTokenError(f"no token within {AUTHENTICATE_WITHIN_S:.0f} s") from None
-        with contextlib.suppress(msgspec.MsgspecError):
-            first = _decode(message)
+        with contextlib.suppress(NotUnderstoodError):
+            first = understood(message)
             if isinstance(first, Authenticate):
                 return await self._prove(first)
         raise InvalidTokenError('the first message is to be {"action":"authenticate","token":"…"}')
@@ -246,8 +273,8 @@ class Connection:
                 await self._problem(Code.PAYLOAD_TOO_LARGE, f"a message has at most {LONGEST_MESSAGE} characters")
                 continue
             try:
-                message = _decode(text)
-            except msgspec.MsgspecError as error:
+                message = understood(text)
+            except NotUnderstoodError as error:
                 await self._problem(Code.INVALID_PAYLOAD_FORMAT, str(error))
                 continue
             match message:
