@@ -3,11 +3,22 @@
 from typing import Any
 
 from litestar import Request
-from litestar.exceptions import SerializationException
+from litestar.exceptions import ClientException, InternalServerException, SerializationException
 
 
 class Asked(Request[Any, Any, Any]):
     """A request, with what litestar takes for bugs of its own refused as what it is: no JSON that anybody means."""
+
+    async def body(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            ClientException: It ended before it was whole; nobody is there any more who would read this.
+        """
+        try:
+            return await super().body()
+        except InternalServerException:
+            raise ClientException("the request ended before its body did") from None
 
     async def json(self) -> Any:  # whatever JSON has
         """What the body says.
