@@ -90,25 +90,28 @@ class Serving(NamedTuple):
     metrics: GatewayMetrics
 
 
-_decode = msgspec.json.Decoder(Authenticate | Subscribe | Unsubscribe | Ping).decode
+Said = Authenticate | Subscribe | Unsubscribe | Ping
+
+_decode = msgspec.json.Decoder(Said).decode
 
 
 class NotUnderstoodError(Exception):
     """A message that is none; the words may be shown."""
 
 
-def understood(text: str) -> Authenticate | Subscribe | Unsubscribe | Ping:
+def understood(text: str) -> Said:
     """What a client says. Pure.
 
     Raises:
         NotUnderstoodError: It makes no sense.
     """
     try:
-        return _decode(text)
+        said: Said = _decode(text)
     except msgspec.MsgspecError as error:
         raise NotUnderstoodError(str(error)) from None
     except RecursionError:
         raise NotUnderstoodError("there is too much within each other") from None
+    return said
 
 
 class Connection:
