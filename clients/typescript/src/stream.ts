@@ -76,7 +76,7 @@ export class LiveStream {
       while (!isAborted(signal)) {
         const before = this.connections;
         try {
-          for await (const update of this.#connected()) {
+          for await (const update of this.#connected(signal)) {
             yield update;
             if (isAborted(signal)) return;
           }
@@ -97,8 +97,9 @@ export class LiveStream {
     }
   }
 
-  async *#connected(): AsyncGenerator<Update, void, void> {
+  async *#connected(signal: AbortSignal | undefined): AsyncGenerator<Update, void, void> {
     const token = await this.#credentials();
+    if (isAborted(signal)) return; // meanwhile, when there was no connection yet that could be closed
     const connection = (this.#current = new Connection(this.#url));
     try {
       await connection.opened();

@@ -2,14 +2,20 @@
 
 import { LiveStream, login } from "../dist/index.js";
 
-const [url, token, options] = process.argv.slice(2);
-const credentials = token.includes(" ") ? login(url, ...token.split(" ")) : async () => token;
-const live = new LiveStream(url, credentials, JSON.parse(options));
+const [url, token, text] = process.argv.slice(2);
+const { abort, ...options } = JSON.parse(text); // abort: as soon as a token is asked for
+const aborting = new AbortController();
+const own = async () => {
+  if (abort) aborting.abort();
+  return token;
+};
+const live = new LiveStream(url, token.includes(" ") ? login(url, ...token.split(" ")) : own, options);
 
 try {
-  for await (const update of live.updates()) {
+  for await (const update of live.updates(aborting.signal)) {
     console.log(JSON.stringify({ ...update, cursor: live.cursor, connections: live.connections }));
   }
+  console.log(JSON.stringify({ ended: true, connections: live.connections }));
 } catch (error) {
   console.log(JSON.stringify({ failed: error.constructor.name, words: error.message }));
 }

@@ -74,7 +74,7 @@ async def test_owners_hold_to_what_was_seen(engineer: httpx.AsyncClient, owner: 
         assert owner.asked[-1].known_seq == 0
 
 
-@pytest.mark.parametrize("tag", ["7", '"x"', '"-7"', ""])
+@pytest.mark.parametrize("tag", ["7", '"x"', '"-7"', "", "7" * 5000], ids=["bare", "word", "negative", "none", "long"])
 async def test_a_tag_that_is_none_is_refused_and_a_bare_number_taken(
     engineer: httpx.AsyncClient, owner: Owner, tag: str
 ) -> None:

@@ -131,6 +131,15 @@ async def test_a_body_that_is_too_large_is_refused(stranger: httpx.AsyncClient, 
     assert (answer.status_code, answer.json()["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
 
+async def test_who_leaves_before_their_body_is_whole_is_no_fault_of_ours(standing: Standing) -> None:
+    port = int(standing.gateway.environment["KAISER_GATEWAY_PORT"])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: here\r\nX-Request-ID: half\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    writer.close()
+    assert (await line_of(standing.gateway, request_id="half"))["status"] == 400
+
+
 async def test_pages_of_origins_that_are_named_may_use_it_and_no_others(
     standing: Standing, stranger: httpx.AsyncClient
 ) -> None:

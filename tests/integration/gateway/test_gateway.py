@@ -129,6 +129,7 @@ async def test_a_wrong_message_is_answered_and_the_socket_lives(client: httpx.As
             '{"action":"dance"}',
             '{"action":"subscribe","filters":{"colour":["red"]}}',
             '{"action":"subscribe","filters":{"types":["sensor_dat"]}}',
+            '{"action":"subscribe","x":' + "[" * 20_000 + "]" * 20_000 + "}",
         ):
             await ws.send(wrong)
             assert json.loads(await ws.recv())["type"] == "error"
@@ -211,9 +212,10 @@ async def test_it_is_ready_when_it_knows_where_devices_are_and_not_before(
 
 
 async def test_a_body_that_is_no_json_is_a_problem_with_a_code(client: httpx.AsyncClient) -> None:
-    for body in (b"{", b"[]", b'{"username":"admin"}', b"\xff"):
+    deep = b'{"username":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    for body in (b"{", b"[]", b'{"username":"admin"}', b"\xff", b'{"username":"\xff","password":"x"}', deep):
         answer = await client.post("/api/v1/auth/login", content=body, headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_PAYLOAD_FORMAT"), body
+        assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_PAYLOAD_FORMAT"), body[:50]
 
 
 async def test_a_socket_lives_on_with_a_new_token_of_the_same_user(client: httpx.AsyncClient) -> None:

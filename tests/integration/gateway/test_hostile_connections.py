@@ -5,18 +5,22 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from litestar import Litestar, Request, get, post
+from litestar import Litestar, Request, WebSocket, get, post, websocket
 from litestar.response import Stream
 
 from kaiser.gateway.api import problems
 from kaiser.gateway.edge.deadlines import Deadlines
 from kaiser.gateway.edge.front import Front
 from kaiser.gateway.edge.protocol import LARGEST_HEAD, PatientProtocol
+from kaiser.gateway.wire import FRAMES_AT_ONCE, WireProtocol
+from kaiser.local import ephemeral_services
+from kaiser.local.ephemeral import Postgres
 
 from .clients import client_of, socket_of, subscribe
 from .conftest import Standing
@@ -56,14 +60,35 @@ async def endless() -> Stream:
     return Stream(parts())
 
 
-ended = asyncio.Event()
+@websocket("/pour")
+async def pour(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    poured.clear()
+    try:
+        while True:
+            await socket.send_bytes(b"x" * 65536)
+    finally:
+        poured.set()
+
+
+ended, poured = asyncio.Event(), asyncio.Event()
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    app = Litestar([taken, never, fault, endless], exception_handlers=problems.HANDLERS, openapi_config=None)
+    app = Litestar([taken, never, fault, endless, pour], exception_handlers=problems.HANDLERS, openapi_config=None)
     bounded = Front(Deadlines(app, body_s=0.3, answer_s=1), access_log=True)
-    config = uvicorn.Config(bounded, port=0, http=Impatient, log_config=None, loop="none", lifespan="off")  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        bounded,  # type: ignore[arg-type]
+        port=0,
+        http=Impatient,
+        ws=WireProtocol,
+        ws_ping_interval=0.3,
+        ws_ping_timeout=0.3,
+        log_config=None,
+        loop="none",
+        lifespan="off",
+    )
     server = uvicorn.Server(config)
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     listening = socket.create_server(("127.0.0.1", 0))
@@ -148,6 +173,59 @@ async def test_frames_that_make_no_sense_end_their_socket_and_no_other(standing:
             await bad.wait_closed()
         await good.send('{"action":"ping"}')
         assert json.loads(await good.recv())["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"", b"\x89\x80\x00\x00\x00\x00"),
+        (b"", b"\x8a\x80\x00\x00\x00\x00"),
+        (b"\x01\x80\x00\x00\x00\x00", b"\x00\x80\x00\x00\x00\x00"),
+        (b"", b"\x81\x80\x00\x00\x00\x00"),
+    ],
+    ids=["pings", "pongs", "parts of nothing", "empty messages"],
+)
+async def test_frames_without_end_end_their_socket_and_no_other(standing: Standing, first: bytes, more: bytes) -> None:
+    """A read may bring tens of thousands, which would keep everybody waiting, and whose parts are kept for nothing."""
+    async with client_of(standing.gateway, "viewer") as client, socket_of(client) as good, socket_of(client) as bad:
+        await subscribe(good, client)
+        await subscribe(bad, client)
+        bad.transport.write(first + more * (2 * FRAMES_AT_ONCE))
+        async with asyncio.timeout(20):
+            await bad.wait_closed()
+        assert bad.close_code == 1008
+        await good.send('{"action":"ping"}')
+        assert json.loads(await good.recv())["type"] == "pong"
+
+
+async def test_a_socket_that_takes_nothing_and_gives_no_sign_of_life_is_let_go(port: int) -> None:
+    """What it was sent before its end is not waited for: the connection would be there for as long as it likes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+    writer.write(
+        b"GET /pour HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert await reader.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
+    async with asyncio.timeout(20):
+        await poured.wait()
+    writer.transport.abort()
+
+
+async def test_no_more_than_the_most_get_in_though_all_of_them_come_at_once(
+    standing: Standing, shared_postgres: Postgres, tmp_path: Path
+) -> None:
+    small = ephemeral_services.gateway(tmp_path / "small", standing.nats, shared_postgres, clients="2")
+    try:
+        async with client_of(small.start(), "viewer") as client, contextlib.AsyncExitStack() as stack:
+            token = client.headers["Authorization"].removeprefix("Bearer ")
+            sockets = [await stack.enter_async_context(socket_of(client)) for _ in range(4)]
+            for ws in sockets:
+                await ws.send(json.dumps({"action": "authenticate", "token": token}))
+            said = await asyncio.gather(*(ws.recv() for ws in sockets), return_exceptions=True)
+            assert sum(isinstance(word, str) for word in said) == 2
+            assert sorted(ws.close_code or 0 for ws in sockets) == [0, 0, 4008, 4008]
+    finally:
+        small.kill()
 
 
 async def test_a_message_that_is_too_large_ends_its_socket(standing: Standing) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from kaiser.client import Filters, LiveStream, Login, NotAllowedError, Update, WishError, sensor_data
@@ -120,6 +121,23 @@ async def test_a_socket_outlives_its_first_token(gateway: Service, log: EventLog
         await log.publish(batch(1))
         await ids.until(1)
     assert stream.connections == 1
+
+
+async def test_whose_sessions_end_again_and_again_comes_back_each_time(gateway: Service, log: EventLog) -> None:
+    login, tokens = Login(url_of(gateway), "admin", PASSWORD), []
+
+    async def fresh() -> str:
+        tokens.append(await login())
+        return tokens[-1]
+
+    stream = LiveStream(url_of(gateway), fresh)
+    async with Ids(stream).reading(), httpx.AsyncClient(base_url=url_of(gateway)) as http:
+        for ended in range(1, 4):
+            out = await http.post("/api/v1/auth/logout", headers={"Authorization": f"Bearer {tokens[-1]}"})
+            assert out.status_code == 204
+            async with asyncio.timeout(60):
+                while stream.connections == ended:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("wrong", ["x", ""])

@@ -1,8 +1,10 @@
 """Whoever comes back with a cursor gets what came meanwhile, once and in order, or is told what not."""
 
 import asyncio
+import contextlib
 import json
 import random
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from kaiser.contracts.events.safeguards import AlertCleared
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.eventlog import Event, EventLog
 from kaiser.gateway import positions
+from kaiser.gateway.backfill import AT_ONCE
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Nats, Postgres
 from kaiser.local.ephemeral_services import Service
@@ -159,6 +162,64 @@ async def test_what_is_too_far_or_gone_is_told_with_its_range(forgetful: Service
         await gone.read(client, until=1000)
         assert gone.ids == list(range(5000, 6000))
         assert _missed(gone) == {("gone", seq) for seq in range(4001, 5001)}
+
+
+@pytest.fixture
+async def narrow(log: EventLog, nats_server: Nats, postgres: Postgres, tmp_path: Path) -> AsyncIterator[Service]:
+    """A gateway that keeps little in memory, and little for each client."""
+    small = {"recent_bytes": "65536", "buffer_bytes": "65536"}
+    service = ephemeral_services.gateway(tmp_path / "narrow", nats_server, postgres, **small)
+    try:
+        yield service.start()
+    finally:
+        service.kill()
+
+
+@contextlib.asynccontextmanager
+async def slow_socket_of(client: httpx.AsyncClient) -> AsyncIterator[websockets.ClientConnection]:
+    """A socket of a client that takes next to nothing until it reads."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, (client.base_url.host, client.base_url.port))
+    async with socket_of(client, sock=plain, max_queue=1, ping_interval=None) as ws:
+        try:
+            yield ws
+        finally:
+            ws.transport.abort()  # a farewell would have to wait behind what it does not read
+
+
+async def test_who_reads_slowly_in_the_log_keeps_nobody_else_from_it(narrow: Service, log: EventLog) -> None:
+    await log.publish_all([batch(100 * number, count=100) for number in range(150)])
+    async with client_of(narrow, "viewer") as client, contextlib.AsyncExitStack() as stack:
+        for _ in range(AT_ONCE):
+            slow = await stack.enter_async_context(slow_socket_of(client))
+            await subscribe(slow, client, cursor=positions.write({"TELEMETRY": 0}))
+            await slow.recv()
+        reading = Reading()
+        reading.cursor = positions.write({"TELEMETRY": 0})
+        await reading.read(client, until=15_000)
+    assert reading.ids == list(range(15_000))
+    assert not reading.missed
+
+
+@pytest.mark.parametrize("filters", [{}, {"esp_ids": [DEVICES[0]]}], ids=["everything", "a device"])
+async def test_what_the_log_lets_go_while_it_is_read_is_told(narrow: Service, log: EventLog, filters: dict) -> None:
+    await log.publish_all([batch(50 * number, count=50) for number in range(400)])
+    got: list[int] = []
+    missed: set[int] = set()
+    async with client_of(narrow, "viewer") as client, slow_socket_of(client) as ws:
+        await subscribe(ws, client, cursor=positions.write({"TELEMETRY": 0}), filters=filters)
+        async with asyncio.timeout(60):
+            while not missed or max(*missed, *got) < 400:
+                message = json.loads(await ws.recv())
+                got += [event["seq"] for event in message.get("events", [])]
+                if message["type"] == "missed":
+                    missed |= set(range(message["from_seq"], message["to_seq"] + 1))
+                elif got and not missed:
+                    await log.js.purge_stream("TELEMETRY", seq=390)
+    assert got == sorted(got)
+    assert set(got) | missed == set(range(1, 401))
 
 
 def _missed(reading: Reading) -> set[tuple[str, int]]:

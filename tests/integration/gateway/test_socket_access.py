@@ -82,6 +82,24 @@ async def test_nobody_gets_a_ticket_without_a_token(client: httpx.AsyncClient) -
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("way", ["header", "message"])
+async def test_a_key_that_may_not_read_hears_nothing(client: httpx.AsyncClient, way: str) -> None:
+    async def first_word(*scopes: str) -> str:
+        wish = {"name": "of a machine", "scopes": scopes}
+        key = (await client.post("/api/v1/keys", json=wish)).raise_for_status().json()["key"]
+        headers = {"Authorization": f"Bearer {key}"} if way == "header" else {}
+        async with websockets.connect(address_of(client), additional_headers=headers) as ws:
+            if way == "message":
+                await ws.send(json.dumps({"action": "authenticate", "token": key}))
+            try:
+                return json.loads(await ws.recv())["type"]
+            except websockets.ConnectionClosed as closed:
+                return f"{closed.rcvd.code} {closed.rcvd.reason}" if closed.rcvd else "nothing"
+
+    assert await first_word("stop", "control", "configure", "rules", "audit") == "4001 needs the scope read"
+    assert await first_word("stop", "read") == "authenticated"
+
+
 async def test_a_socket_ends_with_its_token_by_a_code_of_its_own(gateway: Service, client: httpx.AsyncClient) -> None:
     now_s = int(time.time())
     own = client.headers["Authorization"]

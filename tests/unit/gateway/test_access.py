@@ -40,6 +40,10 @@ def test_any_other_token_is_refused(token: str) -> None:
         TOKENS.read(token)
 
 
+def test_a_token_of_a_gateway_whose_clock_is_ahead_is_good_at_once() -> None:
+    assert TOKENS.read(TOKENS.issue("u1", "ada", "operator", now_s=int(time.time()) + 5)).user_id == "u1"
+
+
 def test_a_token_that_was_read_before_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     token = TOKENS.issue("u1", "ada", "operator", now_s=NOW)
     assert TOKENS.read(token) is TOKENS.read(token)

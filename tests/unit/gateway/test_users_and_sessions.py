@@ -1,6 +1,7 @@
 """What comes of commands about users, sessions and keys, on plain values."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,10 +9,13 @@ from kaiser.contracts.events.identity import PasswordSet, SessionEnded, SessionR
 from kaiser.contracts.refusals import Refusal
 from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.identity import keys, openid, passwords, sessions, users
+from kaiser.gateway.identity.failures import Failures
 from kaiser.gateway.identity.first import faults, secret_fault
+from kaiser.gateway.identity.logins import Logins
 from kaiser.gateway.identity.users import ChangeUser, CreateUser, EndSessions, RemoveUser, SetPassword, Users
 from kaiser.gateway.settings import OidcOptions
 from kaiser.gateway.throttle import FREE_FAILURES, FREE_OF_ADDRESS, FREE_OF_NAME, Attempt, Guessing
+from kaiser.gateway.tokens import Tokens
 
 AT = 1_777_500_000_000_000
 HOUR = 3_600_000_000
@@ -293,6 +297,31 @@ def test_who_tries_many_names_from_one_address_waits() -> None:
         guessing.failed(_attempt("thief", f"user-{number}"), now=0.0)
     assert guessing.wait_s(_attempt("thief", "bob"), now=0.0) > 0
     assert guessing.wait_s(_attempt("home", "bob"), now=0.0) == 0
+
+
+def test_who_has_a_whole_network_to_guess_from_is_one_address() -> None:
+    guessing = Guessing()
+    for number in range(FREE_OF_ADDRESS + 1):
+        guessing.failed(_attempt(f"2001:db8::{number:x}", f"user-{number}"), now=0.0)
+    assert guessing.wait_s(_attempt("2001:db8::ffff", "bob"), now=0.0) > 0
+    assert guessing.wait_s(_attempt("2001:db8:0:1::1", "bob"), now=0.0) == 0
+
+
+async def test_what_nobody_had_the_time_to_look_at_holds_nobody_back() -> None:
+    class Nowhere:
+        async def publish(self, *_: object) -> None:
+            """Tell nobody."""
+
+    hashing, accounts, tokens = passwords.Hashing(), Accounts(), Tokens("s" * 40, expires_s=600)
+    failures = Failures(SimpleNamespace(nc=Nowhere()))
+    logins = Logins(SimpleNamespace(), accounts, tokens, hashing, failures)
+    busy = [asyncio.create_task(hashing.matches(passwords.NOBODY, "x")) for _ in range(passwords.WAITING)]
+    await asyncio.sleep(0)
+    for number in range(2 * FREE_OF_ADDRESS):
+        with pytest.raises(passwords.BusyError):
+            await logins.log_in("ada" if number % 2 else f"user-{number}", "x", address="office", device="")
+    await asyncio.gather(*busy)
+    assert await logins.log_in("ada", "x", address="office", device="") is None
 
 
 def test_logging_in_does_not_wipe_out_what_others_failed_at_from_the_same_address() -> None:

@@ -111,7 +111,7 @@ class LiveStream:
 
         Raises:
             NotAllowedError: The gateway does not take the credentials, even fresh ones.
-        WishError: It refuses the filters or the cursor.
+            WishError: It refuses the filters or the cursor.
         """
         pause, refused = FIRST_PAUSE_S, False
         while True:
@@ -129,8 +129,8 @@ class LiveStream:
                     refused = True
             except (OSError, TimeoutError, websockets.WebSocketException):
                 pass  # it is away, and will be back
-            if self._proved:
-                pause = FIRST_PAUSE_S
+            if self._proved:  # though nothing came that was new
+                pause, refused = FIRST_PAUSE_S, False
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(2 * pause, LONGEST_PAUSE_S)
 

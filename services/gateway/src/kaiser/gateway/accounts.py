@@ -29,6 +29,7 @@ from kaiser.contracts.events.identity import (
 from kaiser.contracts.streams import IDENTITY
 from kaiser.eventlog import Delivery, EventLog, OrderedReader
 from kaiser.eventlog.replay import replay
+from kaiser.gateway.edge.allowance import origin
 from kaiser.gateway.identity import keys, sessions, users
 from kaiser.gateway.identity.keys import Key
 from kaiser.gateway.identity.sessions import Session
@@ -106,7 +107,7 @@ class Accounts:
 
     def knows(self, user_id: str, address: str) -> bool:
         """Whether a user has logged in from an address before, lately."""
-        return address in self._addresses.get(user_id, ())
+        return origin(address) in self._addresses.get(user_id, ())
 
     async def reached(self, seq: int, *, within_s: float) -> bool:
         """Wait until everything up to a sequence is in here; whether it came in time."""
@@ -172,8 +173,9 @@ class Accounts:
         self._sessions_of.setdefault(session.user_id, {})[session.session_id] = None
         if isinstance(event, SessionStarted):
             known = self._addresses.setdefault(session.user_id, {})
-            known.pop(session.address, None)
-            known[session.address] = None
+            address = origin(session.address)
+            known.pop(address, None)
+            known[address] = None
             if len(known) > MOST_ADDRESSES:
                 del known[next(iter(known))]
             self._forget_expired(event.at)

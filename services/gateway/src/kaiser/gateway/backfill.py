@@ -1,6 +1,7 @@
 """Brings a client from where it was to what is live: from memory where that goes back far enough, else from the log."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 import nats.errors
@@ -9,11 +10,11 @@ from nats.js.errors import NotFoundError
 
 from kaiser.contracts import subjects
 from kaiser.contracts.streams import TELEMETRY
-from kaiser.eventlog import EventLog, replay_batches
+from kaiser.eventlog import Delivery, EventLog, replay_batches
 from kaiser.gateway.events import SENSOR_DATA
 from kaiser.gateway.filters import Filters
 from kaiser.gateway.hub import Client, Hub
-from kaiser.gateway.passing import Batch, Passing, Said
+from kaiser.gateway.passing import Batch, Said
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.showing import SHOWN
 
@@ -27,6 +28,7 @@ FETCHED: Final = 64
 
 FETCHED_BYTES: Final = 1024 * 1024
 ASK_AGAIN_S: Final = 0.3
+PAUSE_S: Final = 0.01
 YIELD_AFTER: Final = 32
 """Messages after which others get their turn."""
 
@@ -67,6 +69,7 @@ class Backfill:
             if recent.covers(after):
                 after = await self._from_memory(stream, client, after)
             else:
+                await self._almost_done(client)
                 async with self._reading:
                     after = await self._from_log(stream, client, filters, after)
         # Without a pause since the comparison: not one message passes in between
@@ -85,7 +88,10 @@ class Backfill:
         return recent.position
 
     async def _from_log(self, stream: str, client: Client, filters: Filters, after: int) -> int:
-        """Hand over what the log has up to now; returns how far that went."""
+        """Hand over what the log has up to now, as long as the client takes it; returns how far that went.
+
+        Whoever reads slowly keeps no place of those who are read for.
+        """
         try:
             state = (await self._log.js.stream_info(stream)).state
             last = int(state.last_seq)
@@ -101,19 +107,17 @@ class Backfill:
                 max_messages=FETCHED,
                 max_bytes=FETCHED_BYTES,
             )
-            async for batch in batches:
-                for delivery in batch:
-                    while not client.outbox.roomy:
-                        await self._pause(client)
-                    message: Passing | None = None
-                    if stream == TELEMETRY.name:
-                        message = Batch(delivery)
-                    elif delivery.type in SHOWN:
-                        message = Said(delivery, self._names.of)
-                    if message is not None:
-                        self._hub.catch_up(message, client)
-                    after = client.reached[stream] = delivery.seq
-                await asyncio.sleep(0)
+            async with contextlib.aclosing(batches):
+                async for batch in batches:
+                    if batch[0].seq > after + 1:  # may be what the filter leaves out, or what was let go meanwhile
+                        after = await self._gone_meanwhile(stream, client, after, batch[0].seq - 1)
+                    for delivery in batch:
+                        if not client.outbox.roomy:
+                            return after
+                        self._hand(delivery, client)
+                        after = client.reached[stream] = delivery.seq
+                    await asyncio.sleep(0)
+            after = await self._gone_meanwhile(stream, client, after, until)
         except NotFoundError:  # nobody has made it yet, so there is nothing that could be missing
             return after
         except (nats.errors.Error, OSError, TimeoutError) as error:
@@ -122,6 +126,18 @@ class Backfill:
             return after
         after = client.reached[stream] = max(after, until)
         return after
+
+    def _hand(self, delivery: Delivery, client: Client) -> None:
+        """Hand over a message of the log, if it is one for clients."""
+        if delivery.stream == TELEMETRY.name:
+            self._hub.catch_up(Batch(delivery), client)
+        elif delivery.type in SHOWN:
+            self._hub.catch_up(Said(delivery, self._names.of), client)
+
+    async def _gone_meanwhile(self, stream: str, client: Client, after: int, to: int) -> int:
+        """Tell of what the log has let go since it was asked, up to a sequence; returns how far the client is."""
+        first = int((await self._log.js.stream_info(stream)).state.first_seq)
+        return self._skip(stream, client, after, min(first - 1, to), "gone")
 
     async def _is_ahead_of_log(self, stream: str, after: int) -> bool:
         """Whether a position is beyond the end of the log, and not just of what this gateway has read of it."""
@@ -146,10 +162,17 @@ class Backfill:
         return to
 
     @staticmethod
+    async def _almost_done(client: Client) -> None:
+        """Return when little waits for a client, so that reading on in the log is worth its while."""
+        while not client.outbox.almost_done:
+            client.wake(hurry=True)
+            await asyncio.sleep(PAUSE_S)
+
+    @staticmethod
     async def _pause(client: Client) -> None:
         """Let others have their turn, and the client take what waits."""
         client.wake(hurry=True)
-        await asyncio.sleep(0 if client.outbox.roomy else 0.01)
+        await asyncio.sleep(0 if client.outbox.roomy else PAUSE_S)
 
 
 def _may_want(stream: str, filters: Filters) -> bool:

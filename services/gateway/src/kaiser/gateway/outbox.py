@@ -89,6 +89,11 @@ class Outbox:
         """Whether there is room for more of what can wait elsewhere."""
         return not self._gap and 2 * self._bytes <= self._most()
 
+    @property
+    def almost_done(self) -> bool:
+        """Whether little waits, of what there is room for."""
+        return not self._gap and 16 * self._bytes <= self._most()
+
     def put(
         self,
         chunk: bytes,

@@ -15,7 +15,7 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.live import Authenticate, Close, Ping, Unsubscribe
 from kaiser.gateway import positions
 from kaiser.gateway.admission import Admission
-from kaiser.gateway.api.authorisation import may
+from kaiser.gateway.api.authorisation import SOMEBODY, allows, may
 from kaiser.gateway.backfill import Backfill
 from kaiser.gateway.consumers import LiveReaders
 from kaiser.gateway.events import SENSOR_DATA
@@ -90,7 +90,28 @@ class Serving(NamedTuple):
     metrics: GatewayMetrics
 
 
-_decode = msgspec.json.Decoder(Authenticate | Subscribe | Unsubscribe | Ping).decode
+Said = Authenticate | Subscribe | Unsubscribe | Ping
+
+_decode = msgspec.json.Decoder(Said).decode
+
+
+class NotUnderstoodError(Exception):
+    """A message that is none; the words may be shown."""
+
+
+def understood(text: str) -> Said:
+    """What a client says. Pure.
+
+    Raises:
+        NotUnderstoodError: It makes no sense.
+    """
+    try:
+        said: Said = _decode(text)
+    except msgspec.MsgspecError as error:
+        raise NotUnderstoodError(str(error)) from None
+    except RecursionError:
+        raise NotUnderstoodError("there is too much within each other") from None
+    return said
 
 
 class Connection:
@@ -128,11 +149,10 @@ class Connection:
         with contextlib.suppress(WebSocketDisconnect), contextlib.closing(self._sender):
             await self._socket.accept()
             self._wire.on_writable = self._sender.flush
-            if len(self._on.sessions) >= self._on.options.clients:
-                await self._socket.close(Close.TOO_MANY, "too many clients")
+            if await self._is_one_too_many():
                 return
             try:
-                self.principal = self._socket.scope["user"] = await self._authenticate()
+                self.principal = self._socket.scope["user"] = await self._admitted()
                 async with asyncio.timeout(CATCH_UP_WITHIN_S):
                     await self._on.readers.wait_caught_up()
             except InvalidTokenError as error:
@@ -141,7 +161,15 @@ class Connection:
             except TimeoutError:
                 await self._socket.close(Close.NOT_READY, "the log is being read; come back in a moment")
                 return
-            await self._serve()
+            if not await self._is_one_too_many():  # for many may have said who they are meanwhile
+                await self._serve()
+
+    async def _is_one_too_many(self) -> bool:
+        """Whether there are as many clients as there may be; whoever comes then is told so."""
+        if len(self._on.sessions) < self._on.options.clients:
+            return False
+        await self._socket.close(Close.TOO_MANY, "too many clients")
+        return True
 
     def end(self, code: Close, reason: str) -> None:
         """Close the socket soon, and send nothing more."""
@@ -191,6 +219,17 @@ class Connection:
         except TimeoutError:
             self._wire.abort()  # it takes nothing, not even that
 
+    async def _admitted(self) -> Principal:
+        """Who the client is, if they may hear anything: as of the route that gives tickets.
+
+        Raises:
+            InvalidTokenError: As :meth:`_authenticate`; or they may not.
+        """
+        found = await self._authenticate()
+        if not allows(SOMEBODY, found):
+            raise InvalidTokenError(f"needs the scope {SOMEBODY.scope}")
+        return found
+
     async def _authenticate(self) -> Principal:
         """Who the client is, by its request's header or ticket, else by its first message.
 
@@ -207,8 +246,8 @@ class Connection:
                 message = await self._socket.receive_data(mode="text")
         except TimeoutError:
             raise InvalidTokenError(f"no token within {AUTHENTICATE_WITHIN_S:.0f} s") from None
-        with contextlib.suppress(msgspec.MsgspecError):
-            first = _decode(message)
+        with contextlib.suppress(NotUnderstoodError):
+            first = understood(message)
             if isinstance(first, Authenticate):
                 return await self._prove(first)
         raise InvalidTokenError('the first message is to be {"action":"authenticate","token":"…"}')
@@ -237,8 +276,8 @@ class Connection:
                 await self._problem(Code.PAYLOAD_TOO_LARGE, f"a message has at most {LONGEST_MESSAGE} characters")
                 continue
             try:
-                message = _decode(text)
-            except msgspec.MsgspecError as error:
+                message = understood(text)
+            except NotUnderstoodError as error:
                 await self._problem(Code.INVALID_PAYLOAD_FORMAT, str(error))
                 continue
             match message:

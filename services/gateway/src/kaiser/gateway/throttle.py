@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Final
 
+from kaiser.gateway.edge.allowance import origin
+
 FREE_FAILURES: Final = 5
 FREE_OF_ADDRESS: Final = 50
 """A whole office, or a proxy that does not say for whom it asks, is one address."""
@@ -65,7 +67,7 @@ class Attempt:
 
     Args:
         username: As typed.
-        address: Where from.
+        address: Where from; an IPv6 host counts as its network, for it has as many addresses as it likes.
         device: What stands for the token that proves the user of the client; empty where it has none, or another's.
         known: Whether that user has logged in from the address before.
     """
@@ -73,8 +75,8 @@ class Attempt:
     def __init__(self, username: str, address: str, *, device: str, known: bool) -> None:
         self.device = device
         self.username = username
-        self.pair = f"{address} {username}"
-        self.address = address
+        self.address = origin(address)
+        self.pair = f"{self.address} {username}"
         self.name = "" if known else username
 
 
@@ -108,6 +110,16 @@ class Guessing:
         self._addresses.failed(attempt.address, now=now)
         if attempt.name:
             self._names.failed(attempt.name, now=now)
+
+    def unverified(self, attempt: Attempt) -> None:
+        """Nobody has looked whether it was the right one, so it was no failure either."""
+        if attempt.device:
+            self._close.took_back(attempt.device)
+            return
+        self._close.took_back(attempt.pair)
+        self._addresses.took_back(attempt.address)
+        if attempt.name:
+            self._names.took_back(attempt.name)
 
     def succeeded(self, attempt: Attempt) -> None:
         """It was the right one: this client starts anew, and the others have failed once less."""

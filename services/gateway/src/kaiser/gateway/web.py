@@ -19,6 +19,7 @@ from kaiser.gateway.api import (
     audit,
     auth,
     authorisation,
+    bodies,
     calibration,
     causes,
     commands,
@@ -259,6 +260,7 @@ def application(
                 "largest_body": options.body_bytes,
             }
         ),
+        request_class=bodies.Asked,
         request_max_body_size=options.body_bytes,
         cors_config=origins.allowed(options.origins),
         logging_config=None,

@@ -18,6 +18,8 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.refusals import Refusal
 
 DIGEST_BYTES: Final = 8
+MOST_DIGITS: Final = 19
+"""Of a sequence, which has 63 bits."""
 TAGGED: Final = b"application/json"
 
 BY_SEQUENCE: Final = frozenset(
@@ -81,8 +83,8 @@ def sequence_of(tag: str) -> int:
         Refusal: INVALID_PAYLOAD_FORMAT.
     """
     number, _, _ = tag.strip().removeprefix("W/").strip('"').partition("-")
-    if not number.isascii() or not number.isdigit():
-        words = f'{tag} is no tag of ours; it is a number in quotation marks, as in "3", or an ETag as it came'
+    if not number.isascii() or not number.isdigit() or len(number) > MOST_DIGITS:
+        words = f'{tag[:64]} is no tag of ours; it is a number in quotation marks, as in "3", or an ETag as it came'
         raise Refusal(Code.INVALID_PAYLOAD_FORMAT, words, "If-Match")
     return int(number)
 

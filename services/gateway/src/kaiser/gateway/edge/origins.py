@@ -10,6 +10,7 @@ SENT: Final = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "Id
 READ: Final = (
     "Content-Disposition",
     "ETag",
+    "Idempotency-Replayed",
     "Location",
     "RateLimit-Limit",
     "RateLimit-Remaining",

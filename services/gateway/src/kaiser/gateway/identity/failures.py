@@ -18,7 +18,7 @@ from kaiser.gateway.throttle import Attempt, Guessing
 
 log = structlog.get_logger(__name__)
 
-Outcome = Literal["failed", "succeeded"]
+Outcome = Literal["failed", "unverified", "succeeded"]
 
 
 class Tried(msgspec.Struct, frozen=True):
@@ -26,7 +26,8 @@ class Tried(msgspec.Struct, frozen=True):
 
     Attributes:
         gateway: Which one, for it hears itself, too.
-        outcome: ``failed`` before the password is verified, ``succeeded`` where it was the right one.
+        outcome: ``failed`` before the password is verified, ``unverified`` where it was not for lack of time,
+            ``succeeded`` where it was the right one.
         username: As typed.
         address: Where from.
         device: What stands for the client's device token; empty for none that counts.
@@ -69,6 +70,11 @@ class Failures:
         self._guessing.failed(attempt, now=time.monotonic())
         await self._tell("failed", attempt)
 
+    async def unverified(self, attempt: Attempt) -> None:
+        """Nobody looked; everywhere."""
+        self._guessing.unverified(attempt)
+        await self._tell("unverified", attempt)
+
     async def succeeded(self, attempt: Attempt) -> None:
         """It was none; everywhere."""
         self._guessing.succeeded(attempt)
@@ -93,5 +99,7 @@ class Failures:
         attempt = Attempt(tried.username, tried.address, device=tried.device, known=tried.known)
         if tried.outcome == "failed":
             self._guessing.failed(attempt, now=time.monotonic())
+        elif tried.outcome == "unverified":
+            self._guessing.unverified(attempt)
         else:
             self._guessing.succeeded(attempt)

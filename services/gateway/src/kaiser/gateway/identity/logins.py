@@ -15,7 +15,7 @@ from kaiser.gateway.accounts import Accounts
 from kaiser.gateway.identity import passwords, sessions
 from kaiser.gateway.identity.failures import Failures
 from kaiser.gateway.identity.openid import Identified
-from kaiser.gateway.identity.passwords import Hashing
+from kaiser.gateway.identity.passwords import BusyError, Hashing
 from kaiser.gateway.identity.sessions import Session
 from kaiser.gateway.identity.storing import Identity
 from kaiser.gateway.identity.users import ChangeUser, CreateUser, SetPassword, User
@@ -221,7 +221,12 @@ class Logins:
             raise ThrottledError(wait)
         await self._failures.failed(attempt)  # until it is proved otherwise
         known_hash = user.password_hash if user else passwords.NOBODY
-        if not await self._hashing.matches(known_hash, password) or user is None or not user.active:
+        try:
+            right = await self._hashing.matches(known_hash, password)
+        except BusyError:  # else who comes while others guess would be held back for their guesses
+            await self._failures.unverified(attempt)
+            raise
+        if not right or user is None or not user.active:
             return None
         await self._failures.succeeded(attempt)
         return user
