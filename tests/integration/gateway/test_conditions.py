@@ -127,3 +127,18 @@ async def test_users_keys_interlocks_and_stops_come_one_by_one_and_in_pages(
         answer = await admin.get("/api/v1/interlocks/one")
         assert (answer.json()["seq"], answer.headers["etag"][:4]) == (17, '"17-')
         assert (await admin.get("/api/v1/interlocks/two")).json()["code"] == "INTERLOCK_NOT_FOUND"
+
+
+async def test_a_filter_with_a_typing_error_is_refused_and_does_not_show_everything(admin: httpx.AsyncClient) -> None:
+    wrong = await admin.get("/api/v1/users", params={"limit": "2", "rolle": "admin"})
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["where"]) == (400, "INVALID_PAYLOAD_FORMAT", "rolle")
+    assert "cursor" in wrong.json()["detail"]
+    none = await admin.get("/api/v1/auth/me", params={"_": "1"})
+    assert (none.status_code, none.json()["detail"]) == (400, "no such parameter; this takes none")
+    assert (await admin.get("/api/v1/users", params={"limit": "2"})).status_code == 200
+
+
+async def test_an_emergency_stop_is_taken_whatever_else_its_address_says(operator: httpx.AsyncClient) -> None:
+    wish = {"scope": {"kind": "device", "esp_id": "ESP_00A1B2"}, "reason": "smoke"}
+    answer = await operator.post("/api/v1/emergency-stops", params={"urgent": "yes"}, json=wish)
+    assert answer.status_code == 202

@@ -5,7 +5,7 @@ import contextlib
 import random
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -106,8 +106,10 @@ class LiveStream:
         self._renew_at = 0.0
         self._proved = False
 
-    async def updates(self) -> AsyncIterator[Update]:
+    async def updates(self) -> AsyncGenerator[Update, None]:
         """Everything as it comes, for ever; reconnects by itself. Iterate over one of these at a time.
+
+        Whoever stops before the end closes it (:func:`contextlib.aclosing`), so that the connection ends with it.
 
         Raises:
             NotAllowedError: The gateway does not take the credentials, even fresh ones.

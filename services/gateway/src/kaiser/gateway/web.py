@@ -33,6 +33,7 @@ from kaiser.gateway.api import (
     export,
     keys,
     openid,
+    parameters,
     parquet,
     places_as_monolith,
     problems,
@@ -230,7 +231,7 @@ def application(
             rules_as_monolith.toggle,
             rules_as_monolith.history,
         ],
-        guards=[authorisation.authorised],
+        guards=[authorisation.authorised, parameters.described],
         middleware=[admitting.Admitting, conditions.Tagging, sharing.Sharing, repeating.Repeating],
         after_request=places.shown,
     )

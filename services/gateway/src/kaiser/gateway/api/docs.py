@@ -11,7 +11,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.router import Router
 from litestar.static_files import create_static_files_router
 
-from kaiser.gateway.api import describing
+from kaiser.gateway.api import describing, parameters
 
 ASSETS: Final = "/schema/assets"
 
@@ -39,9 +39,9 @@ CONFIG: Final = OpenAPIConfig(
 
 
 def complete(app: Litestar) -> None:
-    """Add to the document of an application what its handlers need not say themselves."""
+    """Add to the document of an application what its handlers need not say themselves, and hold requests to it."""
     plugin: Any = app.plugins.get("OpenAPIPlugin")  # litestar keeps its class to itself
-    describing.complete(plugin.provide_openapi_schema())
+    app.state.parameters = parameters.of(describing.complete(plugin.provide_openapi_schema()))
 
 
 def assets() -> Router:
