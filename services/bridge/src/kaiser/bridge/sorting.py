@@ -116,9 +116,9 @@ class Sorter:
         topic, said = outcome.topic, outcome.message
         profile = self._profiles.get(topic.esp_id)
         if profile is None:
-            profile = self._discover(outcome, now_us)
+            profile = self._discover(outcome, message, now_us)
         elif profile.lost_at and type(said) is not LastWill:
-            self._return(topic.esp_id, profile, now_us)
+            self._return(topic.esp_id, profile, message, now_us)
         if type(said) is SensorData:
             if said.seq is not None and profile.generation == "dec":
                 self._profiles.learn(profile, generation="head")
@@ -165,24 +165,29 @@ class Sorter:
         elif type(said) is LastWill:
             learn(profile, lost_at=now_us)
 
-    def _discover(self, outcome: Accepted, now_us: int) -> Profile:
+    def _discover(self, outcome: Accepted, message: PublishPacket, now_us: int) -> Profile:
         topic = outcome.topic
         generation: Generation = "head" if looks_like_head(outcome.message) else "dec"
         profile = self._profiles.add(topic.esp_id, Profile(kaiser_id=topic.kaiser_id, generation=generation))
         event = DeviceDiscovered(
-            kaiser_id=topic.kaiser_id, esp_id=topic.esp_id, generation=generation, received_at=now_us
+            kaiser_id=topic.kaiser_id,
+            esp_id=topic.esp_id,
+            generation=generation,
+            received_at=now_us,
+            mqtt=as_received(message),
         )
         subject = subjects.device(topic.kaiser_id, topic.esp_id, "discovered")
         self._add(subject, event.TYPE, codec.encode(event), now_us, None)
         return profile
 
-    def _return(self, esp_id: str, profile: Profile, now_us: int) -> None:
+    def _return(self, esp_id: str, profile: Profile, message: PublishPacket, now_us: int) -> None:
         event = DeviceReturned(
             kaiser_id=profile.kaiser_id,
             esp_id=esp_id,
             generation=profile.generation,
             received_at=now_us,
             lost_at=profile.lost_at,
+            mqtt=as_received(message),
         )
         subject = subjects.device(profile.kaiser_id, esp_id, "returned")
         self._add(subject, event.TYPE, codec.encode(event), now_us, None)

@@ -54,6 +54,10 @@ class DeviceDiscovered(msgspec.Struct, frozen=True, kw_only=True):
     """The bridge heard a device for the first time. Subject ``device.{kaiser}.{esp}.discovered``.
 
     It may be written again when a bridge lost its state; only the first one is news.
+
+    Attributes:
+        mqtt: The message that it was heard by, which is an event of its own, too; null in events of releases that did
+            not keep it.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.device.discovered.v1"
@@ -62,10 +66,15 @@ class DeviceDiscovered(msgspec.Struct, frozen=True, kw_only=True):
     esp_id: str
     generation: Generation
     received_at: int
+    mqtt: MqttMessage | None = None
 
 
 class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
-    """A device whose last will had come said something. Subject ``device.{kaiser}.{esp}.returned``."""
+    """A device whose last will had come said something. Subject ``device.{kaiser}.{esp}.returned``.
+
+    Attributes:
+        mqtt: What it said, which is an event of its own, too; null in events of releases that did not keep it.
+    """
 
     TYPE: ClassVar[str] = "io.kaiser.device.returned.v1"
 
@@ -74,6 +83,7 @@ class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
     generation: Generation
     received_at: int
     lost_at: int
+    mqtt: MqttMessage | None = None
 
 
 class DeviceSilent(msgspec.Struct, frozen=True, kw_only=True):

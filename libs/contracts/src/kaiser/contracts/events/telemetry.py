@@ -4,12 +4,16 @@ Columns instead of objects because they cost 0.35 µs a reading to decode and 0.
 go to PostgreSQL as arrays without being turned.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
 TimeSource = Literal["device", "server"]
 """Whose clock a reading's ``measured_at`` is: the device's where it is plausible, else the server's."""
+
+RAW_SEQUENCE: Final = "Kaiser-Raw-Sequence"
+"""Header of a finished batch: where the raw one that it was made of is in TELEMETRY_RAW. Which of its records a reading
+was, the time of receipt tells: the bridge gives no two messages of a session the same."""
 
 
 class RawReadings(msgspec.Struct, frozen=True, kw_only=True):
