@@ -206,6 +206,8 @@ _AS_SENT: Final = (
     b'"onewire_address":"28FF641E8C160350"}'
 )
 
+_HEARD: Final = MqttMessage(topic="kaiser/god/esp/ESP_9F03D4/sensor/4/data", payload=_AS_SENT, qos=1)
+
 _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     RawReadings.TYPE: RawReadings(
         kaiser_id="god",
@@ -229,8 +231,10 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         pending=[True],
         **_READING,
     ),
-    DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
-    DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
+    DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, mqtt=_HEARD, **_PLACE),
+    DeviceReturned.TYPE: DeviceReturned(
+        generation="head", received_at=AT, lost_at=AT - 90_000_000, mqtt=_HEARD, **_PLACE
+    ),
     DeviceSilent.TYPE: DeviceSilent(heard_at=AT - 301_000_000, received_at=AT, **_PLACE),
     DeviceRestarted.TYPE: DeviceRestarted(
         received_at=AT, booted_at=AT - 61_000_000, ran_s=86_400, reason="BROWNOUT", **_PLACE
