@@ -81,13 +81,15 @@ ifeq ($(ARGS),)
 	$(BIN)/python tests/bench/devices.py
 	$(BIN)/python tests/bench/commands.py
 	$(BIN)/python -m tests.bench.rules
+	$(BIN)/python -m tests.bench.causes
+	$(BIN)/python tests/bench/bridge.py
 	$(BIN)/python tests/bench/sockets.py
 	$(BIN)/python tests/bench/physics.py
 	$(BIN)/python tests/bench/processing.py
 endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
-	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py -m ""
+	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py tests/e2e/test_every_change_explained.py -m ""
 
 alerts: venv ## Hold the alert rules to examples, with promtool out of Debian's package
 	@deploy/local/promtool.sh $${KAISER_HOME:-.kaiser}/promtool

@@ -243,9 +243,9 @@ async def test_what_a_rule_did_is_traced_down_to_what_the_bridge_took(suite: Sui
             (esp, raw > FINE + 500) for each in taken for esp, raw in zip(each["esp_id"], each["raw"], strict=True)
         ]
         assert (esp_id, True) in said_it
-        began = time.monotonic()
-        await caused(api, chain["event"])
-        print(f"causes: {len(chain['causes'])} links in {1000 * (time.monotonic() - began):.0f} ms")
+        as_sent = [json.loads(each["text"]) for cause in raw for each in cause["sent"]]
+        assert {said["esp_id"] for said in as_sent} == {esp_id}, "of what came with it, only what the rule saw"
+        assert max(said["raw"] for said in as_sent) > FINE + 500
         (await api.post("/rules/dose-why/disable", json={"reason": "the test is over"})).raise_for_status()
         await until(lambda: now(plant.level(PUMP)), lambda level: level == 0.0)
 

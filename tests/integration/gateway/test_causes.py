@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from kaiser.contracts.events.telemetry import RAW_SEQUENCE
 from kaiser.contracts.streams import STREAMS
 from kaiser.eventlog import Event, EventLog, connect, ensure_streams, message_at, new_id
 from kaiser.gateway.browsing import LOOKED_AT
@@ -54,3 +57,31 @@ async def test_what_is_not_found_among_too_many_is_not_missing_but_cut(nats_serv
         alone = await causes_of_last(log, "ACTUATORS", [requested("ESP_AB", 0, cause="gone")])
     assert (among_many.links, among_many.missing, among_many.cut) == ([], [], True)
     assert ([gap.relation for gap in alone.missing], alone.cut) == (["follows from"], False)
+
+
+async def test_a_raw_batch_is_found_by_its_sequence_and_known_to_be_let_go(nats_server: Nats) -> None:
+    def raw(name: str) -> Event:
+        return msgspec.structs.replace(sample("telemetry.raw", "telemetry.raw.god.1"), id=name)
+
+    def finished(of: str, seq: int) -> Event:
+        event = sample("telemetry.reading", "telemetry.reading.god.1")
+        return msgspec.structs.replace(event, id=f"{of}.f", headers={RAW_SEQUENCE: str(seq)} if seq else None)
+
+    async with await connect(nats_server.url, name="test") as log:
+        await ensure_streams(log, STREAMS)
+        for name in ("one", "two", "three"):
+            await log.publish_all([raw(name)])
+        there = await causes_of_last(log, "TELEMETRY", [finished("two", 2)])
+        assert [(link.relation, link.cause.event.id) for link in there.links] == [("converted from", "two")]
+        assert (there.missing, there.cut) == ([], False)
+        elsewhere = await causes_of_last(log, "TELEMETRY", [finished("three", 2)])
+        assert [link.cause.event.id for link in elsewhere.links] == ["three"], "where a stream was made anew"
+        never = await causes_of_last(log, "TELEMETRY", [finished("four", 9)])
+        assert ([gap.relation for gap in never.missing], never.cut) == (["converted from"], False)
+
+        await log.js.purge_stream("TELEMETRY_RAW", keep=1)
+        for event in (finished("one", 1), msgspec.structs.replace(finished("one", 0), id="one.f1")):
+            gone = await causes_of_last(log, "TELEMETRY", [event])
+            assert (gone.links, gone.missing) == ([], [])
+            (why,) = gone.cut_because
+            assert why.endswith("converted from: TELEMETRY_RAW has let it go, and begins at 3 now")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kaiser.contracts.events.catalogue import CATALOGUE, EventType
+from kaiser.contracts.events.telemetry import RAW_SEQUENCE
 from kaiser.eventlog import Event, Message
 from kaiser.gateway.browsing import STREAMS
 from kaiser.gateway.cause_references import At, Last, Search
@@ -18,7 +19,9 @@ KNOWN = {event.name: event for event in CATALOGUE if event.stream in STREAMS}
 AT = 1_777_614_000_000_000
 
 
-def message(event: EventType, *, event_id: str = "id", **changed: Any) -> Message:
+def message(
+    event: EventType, *, event_id: str = "id", headers: dict[str, str] | None = None, **changed: Any
+) -> Message:
     said = json.loads((SAMPLES / f"{event.name}.json").read_text()) | changed
     levels = [level if not level.startswith("{") else "7" for level in event.subject.split(".")]
     stored = Event(
@@ -27,6 +30,7 @@ def message(event: EventType, *, event_id: str = "id", **changed: Any) -> Messag
         data=json.dumps(said).encode(),
         source="kaiser/bridge" if event.writer == "bridge" else f"kaiser/{event.writer}",
         id=event_id,
+        headers=headers,
     )
     return Message(stream=event.stream, seq=9, stored_at=AT, event=stored)
 
@@ -55,6 +59,13 @@ def test_a_finished_reading_came_of_the_raw_batch_whose_id_it_has() -> None:
     assert not search.takes(message(KNOWN["io.kaiser.telemetry.raw.v1"], event_id="bridge-0.00ac"))
     assert references(raw) == ()
     assert root(raw) == "device"
+
+
+def test_a_finished_reading_says_where_its_raw_batch_is() -> None:
+    (search,) = named("telemetry.reading", event_id="bridge-0.00ab.f", headers={RAW_SEQUENCE: "4711"})
+    assert isinstance(search, Search)
+    assert (search.seq, search.event_id) == (4711, "bridge-0.00ab"), "and which it is, for sequences begin anew"
+    assert named("telemetry.reading", event_id="bridge-0.00ab.f", headers={RAW_SEQUENCE: "x"}) == ()
 
 
 def test_a_replayed_reading_came_of_its_letter_and_of_who_ordered_it() -> None:

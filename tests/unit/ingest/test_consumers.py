@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from kaiser.contracts.events.telemetry import RawReadings, Readings
+from kaiser.contracts.events.telemetry import RAW_SEQUENCE, RawReadings, Readings
 from kaiser.eventlog import Delivery, LogFull, Retry, Unprocessable
 from kaiser.ingest.consumers import DUPLICATES, Converter, finished_id, raw_id_of
 from kaiser.ingest.converting import Standing
@@ -45,7 +45,7 @@ async def test_a_raw_batch_becomes_a_finished_one_on_the_same_partition_and_name
     await converter(log).handle([delivery(raw({}, {}))])
     (event,) = log.events
     assert (event.subject, event.type, event.id) == ("telemetry.reading.god.3", Readings.TYPE, "abc.f")
-    assert event.headers is None
+    assert event.headers == {RAW_SEQUENCE: "1"}, "where its raw batch is"
     assert log.batches[0].reading_id == [1, 2]
 
 
@@ -62,7 +62,7 @@ async def test_a_batch_says_how_many_readings_were_left_out_of_it():
     await converting.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}))])
     await converting.handle([delivery(raw({"device_ts": 0}, {"device_ts": 0}), seq=2, event_id="def")])
     assert len(log.batches[1]) == 0
-    assert log.events[1].headers == {DUPLICATES: "2"}
+    assert log.events[1].headers == {DUPLICATES: "2", RAW_SEQUENCE: "2"}
     assert (metrics.converted, metrics.dropped) == (2, 2)
 
 

@@ -37,6 +37,7 @@ from kaiser.contracts.events.device import (
     DeviceReturned,
     DeviceSaid,
     DeviceSilent,
+    MqttMessage,
 )
 from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.events.equipment import (
@@ -84,6 +85,7 @@ from kaiser.contracts.events.logic import (
     StepWaiting,
     TakenLate,
 )
+from kaiser.contracts.events.packing import Packer
 from kaiser.contracts.events.registry import (
     DeviceApproved,
     DeviceBoardSet,
@@ -198,6 +200,14 @@ _READING: Final[dict[str, Any]] = {  # columns of different types
     "flags": [""],
 }
 
+_AS_SENT: Final = (
+    b'{"esp_id":"ESP_9F03D4","seq":417,"zone_id":"south_tent","subzone_id":"","gpio":4,"sensor_type":"ds18b20","raw":352,'
+    b'"value":22.00,"unit":"\xc2\xb0C","quality":"good","ts":1777500031,"time_valid":true,"raw_mode":true,'
+    b'"onewire_address":"28FF641E8C160350"}'
+)
+
+_HEARD: Final = MqttMessage(topic="kaiser/god/esp/ESP_9F03D4/sensor/4/data", payload=_AS_SENT, qos=1)
+
 _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
     RawReadings.TYPE: RawReadings(
         kaiser_id="god",
@@ -207,6 +217,7 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         quality=["good"],
         seq=[417],
         boot=["ESP_9F03D4-b17-r1"],
+        payloads=Packer().pack([_AS_SENT]),
         **_READING,
     ),
     Readings.TYPE: Readings(
@@ -220,8 +231,10 @@ _OTHERS: Final[dict[str, Any]] = {  # one struct of each type
         pending=[True],
         **_READING,
     ),
-    DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, **_PLACE),
-    DeviceReturned.TYPE: DeviceReturned(generation="head", received_at=AT, lost_at=AT - 90_000_000, **_PLACE),
+    DeviceDiscovered.TYPE: DeviceDiscovered(generation="head", received_at=AT, mqtt=_HEARD, **_PLACE),
+    DeviceReturned.TYPE: DeviceReturned(
+        generation="head", received_at=AT, lost_at=AT - 90_000_000, mqtt=_HEARD, **_PLACE
+    ),
     DeviceSilent.TYPE: DeviceSilent(heard_at=AT - 301_000_000, received_at=AT, **_PLACE),
     DeviceRestarted.TYPE: DeviceRestarted(
         received_at=AT, booted_at=AT - 61_000_000, ran_s=86_400, reason="BROWNOUT", **_PLACE
@@ -567,6 +580,7 @@ def _said(lines: Iterable[Line]) -> Iterator[tuple[EventType, DeviceSaid[Any]]]:
                     received_at=AT,
                     flags=",".join(outcome.flags),
                     message=outcome.message,
+                    mqtt=MqttMessage(topic=line["topic"], payload=_payload(line), qos=min(line.get("qos", 0), 1)),
                 ),
             )
 

@@ -8,6 +8,7 @@ from mqtt5 import PublishPacket
 
 from kaiser.bridge import identity
 from kaiser.bridge.profiles import Profile, Profiles
+from kaiser.bridge.redacting import as_received
 from kaiser.bridge.telemetry import Gathering
 from kaiser.contracts import subjects, topics
 from kaiser.contracts.events import codec
@@ -75,7 +76,7 @@ class Sorter:
         self._delivered.clear()
 
     def _sort_one(self, message: PublishPacket, now_us: int) -> None:
-        payload = message.payload
+        payload = message.payload  # which makes a copy each time
         payload_digest = identity.digest(payload)
         delivery = identity.delivery(payload_digest, message.packet_id)
         if message.duplicate and delivery in self.deliveries:
@@ -85,7 +86,7 @@ class Sorter:
             self._delivered.append(delivery)
         outcome = decode_uplink(message.topic, payload, retained=message.retain)
         if isinstance(outcome, Accepted):
-            self._accept(outcome, payload_digest, delivery, now_us)
+            self._accept(outcome, message, payload, payload_digest, delivery, now_us)
         elif isinstance(outcome, Ignored):
             self.counted["ignored"] += 1
         else:
@@ -103,13 +104,21 @@ class Sorter:
             if len(self._letters) >= LETTERS_A_BATCH:
                 self._close_letters(now_us)
 
-    def _accept(self, outcome: Accepted, payload_digest: int, delivery: int, now_us: int) -> None:
+    def _accept(
+        self,
+        outcome: Accepted,
+        message: PublishPacket,
+        payload: bytes,
+        payload_digest: int,
+        delivery: int,
+        now_us: int,
+    ) -> None:
         topic, said = outcome.topic, outcome.message
         profile = self._profiles.get(topic.esp_id)
         if profile is None:
-            profile = self._discover(outcome, now_us)
+            profile = self._discover(outcome, message, now_us)
         elif profile.lost_at and type(said) is not LastWill:
-            self._return(topic.esp_id, profile, now_us)
+            self._return(topic.esp_id, profile, message, now_us)
         if type(said) is SensorData:
             if said.seq is not None and profile.generation == "dec":
                 self._profiles.learn(profile, generation="head")
@@ -118,6 +127,8 @@ class Sorter:
                 topic.kaiser_id,
                 topic.esp_id,
                 said,
+                payload=payload,
+                dup=message.duplicate,
                 payload_digest=payload_digest,
                 delivery=delivery,
                 boot=profile.boot,
@@ -135,6 +146,7 @@ class Sorter:
             received_at=now_us,
             flags=",".join(outcome.flags),
             message=said,
+            mqtt=as_received(message),
         )
         message_id = f"{self._session}.{delivery:016x}" if delivery else None
         self._add(kind.subject_for(topic), kind.name, codec.encode(body), now_us, message_id)
@@ -153,24 +165,29 @@ class Sorter:
         elif type(said) is LastWill:
             learn(profile, lost_at=now_us)
 
-    def _discover(self, outcome: Accepted, now_us: int) -> Profile:
+    def _discover(self, outcome: Accepted, message: PublishPacket, now_us: int) -> Profile:
         topic = outcome.topic
         generation: Generation = "head" if looks_like_head(outcome.message) else "dec"
         profile = self._profiles.add(topic.esp_id, Profile(kaiser_id=topic.kaiser_id, generation=generation))
         event = DeviceDiscovered(
-            kaiser_id=topic.kaiser_id, esp_id=topic.esp_id, generation=generation, received_at=now_us
+            kaiser_id=topic.kaiser_id,
+            esp_id=topic.esp_id,
+            generation=generation,
+            received_at=now_us,
+            mqtt=as_received(message),
         )
         subject = subjects.device(topic.kaiser_id, topic.esp_id, "discovered")
         self._add(subject, event.TYPE, codec.encode(event), now_us, None)
         return profile
 
-    def _return(self, esp_id: str, profile: Profile, now_us: int) -> None:
+    def _return(self, esp_id: str, profile: Profile, message: PublishPacket, now_us: int) -> None:
         event = DeviceReturned(
             kaiser_id=profile.kaiser_id,
             esp_id=esp_id,
             generation=profile.generation,
             received_at=now_us,
             lost_at=profile.lost_at,
+            mqtt=as_received(message),
         )
         subject = subjects.device(profile.kaiser_id, esp_id, "returned")
         self._add(subject, event.TYPE, codec.encode(event), now_us, None)

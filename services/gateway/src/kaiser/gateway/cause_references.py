@@ -80,6 +80,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         asked: Instead, of the audit: what it is about, as subject or in its path, and whose it is.
         needed: Whether something is missing where none is found.
         backwards: There is but one, and most likely it is near the end of the span.
+        seq: Where it is, if it is there at all; 0 for unknown.
     """
 
     relation: str
@@ -93,6 +94,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     asked: tuple[str, str] | None = None
     needed: bool = True
     backwards: bool = False
+    seq: int = 0
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Spans of time to look in, in this order, each up to its end."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Literal
 
 from kaiser.contracts import subjects
+from kaiser.contracts.events.telemetry import RAW_SEQUENCE
 from kaiser.contracts.streams import ACTUATORS, DEADLETTER, DEVICES, LOGIC, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import Message
 from kaiser.gateway import causes_of_commands as actuation
@@ -65,6 +66,7 @@ def _reading(message: Message, said: Said) -> Iterator[Reference]:
         start=min([*received, message.stored_at]) - CLOCKS_DIFFER_US,
         end=message.stored_at + CLOCKS_DIFFER_US,
         event_id=raw_id,
+        seq=int((message.event.headers or {}).get(RAW_SEQUENCE, 0)),
     )
 
 

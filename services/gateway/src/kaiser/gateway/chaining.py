@@ -46,12 +46,18 @@ class Chain(msgspec.Struct, kw_only=True):
     """All causes of an event, the nearest first.
 
     Attributes:
-        cut: Whether there may be more: it became too long, or something was not found among so much.
+        cut_because: Why there may be more: it became too long, something was not found among so much, or the stream
+            has let it go.
     """
 
     links: list[Link] = []
     missing: list[Missing] = []
-    cut: bool = False
+    cut_because: list[str] = []
+
+    @property
+    def cut(self) -> bool:
+        """Whether there may be more."""
+        return bool(self.cut_because)
 
     def only(self, first: Message, sees: Callable[[Message], bool]) -> "Chain":
         """The part that somebody sees, who sees the event that it is of: what is behind a hidden cause is hidden."""
@@ -60,7 +66,9 @@ class Chain(msgspec.Struct, kw_only=True):
             if _place(link.of) in shown and sees(link.cause):
                 shown.add(_place(link.cause))
                 links.append(link)
-        return Chain(links=links, missing=[gap for gap in self.missing if _place(gap.of) in shown], cut=self.cut)
+        return Chain(
+            links=links, missing=[gap for gap in self.missing if _place(gap.of) in shown], cut_because=self.cut_because
+        )
 
     def roots(self, first: Message) -> list[Message]:
         """Those that came of nothing else."""
@@ -76,26 +84,33 @@ async def chain(event_log: EventLog, first: Message) -> Chain:
         ProblemError: The log is away, or has too much to say.
     """
     found = Chain()
-    known, size, level, buried = {_place(first)}, 0, [first], False
+    known, size, level = {_place(first)}, 0, [first]
     async with in_time():
-        while level and not found.cut:
+        while level:
             asked = [(message, reference) for message in level for reference in references(message)]
             answers = await asyncio.gather(*(_find(event_log, reference) for _, reference in asked))
             level = []
-            for (of, reference), (causes, given_up) in zip(asked, answers, strict=True):
-                buried = buried or given_up
-                if not causes and not given_up and _needed(reference):
+            for (of, reference), looked in zip(asked, answers, strict=True):
+                if looked.given_up:
+                    found.cut_because.append(f"{named(of)}: {reference.relation}: {looked.given_up}")
+                elif not looked.causes and _needed(reference):
                     found.missing.append(Missing(of=of, relation=reference.relation))
-                for cause in causes:
+                for cause in looked.causes:
                     if _place(cause) in known:
                         continue
                     known.add(_place(cause))
                     size += len(cause.event.data)
                     found.links.append(Link(of=of, relation=reference.relation, cause=cause))
                     level.append(cause)
-            found.cut = bool(level) and (len(found.links) >= MOST_LINKS or size >= MOST_BYTES)
-    found.cut = found.cut or buried
+            if level and (len(found.links) >= MOST_LINKS or size >= MOST_BYTES):
+                found.cut_because.append("there is more than fits into one answer: ask for the causes of the last ones")
+                break
     return found
+
+
+def named(message: Message) -> str:
+    """Stream and sequence of an event, as people write them."""
+    return f"{message.stream}/{message.seq}"
 
 
 def _place(message: Message) -> tuple[str, int]:
@@ -107,22 +122,50 @@ def _needed(reference: Reference) -> bool:
 
 
 class _Looked(NamedTuple):
-    """What was found, and whether more was looked at than one request may before anything was."""
+    """What was found; or why nothing was, though it may have been there."""
 
     causes: list[Message]
-    given_up: bool = False
+    given_up: str = ""
 
 
 async def _find(event_log: EventLog, reference: Reference) -> _Looked:
     try:
-        if isinstance(reference, At):
-            there = reference.stream in STREAMS
-            return _Looked([await message_at(event_log, reference.stream, reference.seq)] if there else [])
         if isinstance(reference, Last):
             return _Looked(await _last(event_log, reference))
-        return await _search(event_log, reference)
+        if isinstance(reference, Search):
+            looked = await _search(event_log, reference)
+        else:
+            there = reference.stream in STREAMS
+            looked = _Looked([await message_at(event_log, reference.stream, reference.seq)] if there else [])
     except NotFoundError:
-        return _Looked([])
+        looked = _Looked([])
+    if looked.causes or looked.given_up or isinstance(reference, Last) or not _needed(reference):
+        return looked
+    return _Looked([], given_up=await _let_go(event_log, reference))
+
+
+async def _let_go(event_log: EventLog, reference: At | Search) -> str:
+    """Since when a stream has no more what is looked for; empty where it never let anything go that could be it."""
+    if reference.stream not in STREAMS:
+        return ""
+    try:
+        state = (await event_log.js.stream_info(reference.stream)).state
+    except NotFoundError:
+        return ""
+    first = int(state.first_seq)
+    if reference.seq:
+        gone = reference.seq < first
+    else:
+        gone = first > 1 and isinstance(reference, Search) and await _began_after(event_log, reference, first)
+    return f"{reference.stream} has let it go, and begins at {first} now" if gone else ""
+
+
+async def _began_after(event_log: EventLog, reference: Search, first: int) -> bool:
+    """Whether a stream begins, with its message ``first``, after what is looked for may have been stored."""
+    try:
+        return (await message_at(event_log, reference.stream, first)).stored_at > reference.start
+    except NotFoundError:  # it is empty, and was not always
+        return True
 
 
 async def _last(event_log: EventLog, reference: Last) -> list[Message]:
@@ -154,13 +197,18 @@ async def _last_stop(event_log: EventLog, output: Output, before: int) -> list[M
 
 
 async def _search(event_log: EventLog, reference: Search) -> _Looked:
+    if reference.seq:
+        with contextlib.suppress(NotFoundError):
+            there = await message_at(event_log, reference.stream, reference.seq)
+            if reference.takes(there):
+                return _Looked([there])
     left = LOOKED_AT
     for start, end in reference.spans():
         async with contextlib.aclosing(_between(event_log, reference, start, end)) as messages:
             async for message in messages:
                 left -= 1
                 if left < 0:
-                    return _Looked([], given_up=True)
+                    return _Looked([], given_up=f"not among the {LOOKED_AT} events that were looked at")
                 if reference.takes(message):
                     return _Looked([message])
     return _Looked([])

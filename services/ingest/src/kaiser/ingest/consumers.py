@@ -12,7 +12,7 @@ from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.events.codec import EventDecoder, encode
 from kaiser.contracts.events.device import DeviceDiscovered, DeviceReturned, DeviceSaid, DeviceSilent, Generation
-from kaiser.contracts.events.telemetry import RawReadings, Readings
+from kaiser.contracts.events.telemetry import RAW_SEQUENCE, RawReadings, Readings
 from kaiser.contracts.streams import DEVICE_REGISTRY, DEVICES, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.contracts.wire import LastWill, SessionAnnounce
 from kaiser.eventlog import ConsumerSpec, Delivery, Event, EventLogError, LogFull, PubAck, Retry, Unprocessable, now_us
@@ -184,6 +184,7 @@ class Converter:
         """The finished batch as one event; as several where the values made it too large for one message."""
         part = delivery.subject.rpartition(".")[2]
         subject = subjects.telemetry_reading(done.batch.kaiser_id, int(part))
+        headers = {RAW_SEQUENCE: str(delivery.seq)}
         bodies = list(_bodies(done.batch, self._most_bytes))
         for number, body in enumerate(bodies):
             yield Event(
@@ -193,7 +194,7 @@ class Converter:
                 source=SOURCE,
                 id=finished_id(raw_id, number),
                 traceparent=delivery.traceparent,
-                headers={DUPLICATES: str(done.duplicates)} if done.duplicates and number == 0 else None,
+                headers=headers | {DUPLICATES: str(done.duplicates)} if done.duplicates and number == 0 else headers,
             )
 
 

@@ -10,6 +10,24 @@ Generation = Literal["dec", "head"]
 """Firmware generation, told by the fields of a message; the wire contract has no version field (section 6.9)."""
 
 
+class MqttMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message as the broker handed it over.
+
+    Attributes:
+        topic: To the letter.
+        payload: Byte for byte, unless something secret was in it; base64 in JSON.
+        qos: With which QoS it came, 0 or 1.
+        dup: Whether the broker marked it as sent before.
+        redacted: Whether ``***`` stands in it for a value that is a secret by its name.
+    """
+
+    topic: str
+    payload: bytes
+    qos: int
+    dup: bool = False
+    redacted: bool = False
+
+
 class DeviceSaid(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     """A message of a device other than telemetry. Type and subject: :mod:`kaiser.contracts.events.catalogue`.
 
@@ -20,6 +38,7 @@ class DeviceSaid(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
         received_at: When the bridge took the message from the broker, unix microseconds.
         flags: What was mended or doubted while decoding, joined by commas; mostly empty.
         message: The message, with canonical names and units.
+        mqtt: The message as it came; null in events of releases that did not keep it.
     """
 
     kaiser_id: str
@@ -28,12 +47,17 @@ class DeviceSaid(msgspec.Struct, Generic[M], frozen=True, kw_only=True):
     received_at: int
     flags: str = ""
     message: M
+    mqtt: MqttMessage | None = None
 
 
 class DeviceDiscovered(msgspec.Struct, frozen=True, kw_only=True):
     """The bridge heard a device for the first time. Subject ``device.{kaiser}.{esp}.discovered``.
 
     It may be written again when a bridge lost its state; only the first one is news.
+
+    Attributes:
+        mqtt: The message that it was heard by, which is an event of its own, too; null in events of releases that did
+            not keep it.
     """
 
     TYPE: ClassVar[str] = "io.kaiser.device.discovered.v1"
@@ -42,10 +66,15 @@ class DeviceDiscovered(msgspec.Struct, frozen=True, kw_only=True):
     esp_id: str
     generation: Generation
     received_at: int
+    mqtt: MqttMessage | None = None
 
 
 class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
-    """A device whose last will had come said something. Subject ``device.{kaiser}.{esp}.returned``."""
+    """A device whose last will had come said something. Subject ``device.{kaiser}.{esp}.returned``.
+
+    Attributes:
+        mqtt: What it said, which is an event of its own, too; null in events of releases that did not keep it.
+    """
 
     TYPE: ClassVar[str] = "io.kaiser.device.returned.v1"
 
@@ -54,6 +83,7 @@ class DeviceReturned(msgspec.Struct, frozen=True, kw_only=True):
     generation: Generation
     received_at: int
     lost_at: int
+    mqtt: MqttMessage | None = None
 
 
 class DeviceSilent(msgspec.Struct, frozen=True, kw_only=True):

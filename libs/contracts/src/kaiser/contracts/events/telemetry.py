@@ -4,12 +4,16 @@ Columns instead of objects because they cost 0.35 µs a reading to decode and 0.
 go to PostgreSQL as arrays without being turned.
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
 TimeSource = Literal["device", "server"]
 """Whose clock a reading's ``measured_at`` is: the device's where it is plausible, else the server's."""
+
+RAW_SEQUENCE: Final = "Kaiser-Raw-Sequence"
+"""Header of a finished batch: where the raw one that it was made of is in TELEMETRY_RAW. Which of its records a reading
+was, the time of receipt tells: the bridge gives no two messages of a session the same."""
 
 
 class RawReadings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +40,11 @@ class RawReadings(msgspec.Struct, frozen=True, kw_only=True):
         session: MQTT client id of the session that the messages came over.
         delivery: Which delivery of the broker it was (digest and packet id), 0 for QoS 0. After a crash the bridge
             reads its own deliveries back, and publishes nothing twice.
+        payloads: What the devices sent, byte for byte and in the order of the records, packed by
+            :mod:`kaiser.contracts.events.packing`; empty in events of releases that did not keep it. The topic of each
+            is ``kaiser/{kaiser_id}/esp/{esp_id}/sensor/{gpio}/data``, for only topics that are so to the letter are
+            taken.
+        redelivered: Positions of the records that the broker marked as sent before (DUP).
     """
 
     TYPE: ClassVar[str] = "io.kaiser.telemetry.raw.v1"
@@ -58,6 +67,8 @@ class RawReadings(msgspec.Struct, frozen=True, kw_only=True):
     subzone_id: list[str]
     received_at: list[int]
     flags: list[str]
+    redelivered: list[int] = []
+    payloads: bytes = b""
 
     def __len__(self) -> int:
         """How many readings the batch holds."""
