@@ -7,7 +7,8 @@ from typing import Final
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog, Handler
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, Delivery, EventLog, Handler
+from kaiser.service import tracing
 from kaiser.service.frame import Frame
 from kaiser.service.health import Finding, State
 
@@ -40,8 +41,20 @@ class Consumers:
         *,
         rest_s: Callable[[], float] | None = None,
         max_tries: int = MAX_TRIES,
+        each_traced: bool = False,
     ) -> BatchConsumer:
-        """Run a consumer until the service stops, which lets it finish what it has in hand."""
+        """Run a consumer until the service stops, which lets it finish what it has in hand.
+
+        Args:
+            name: In health, metrics and traces.
+            spec: What it reads.
+            handler: Gets the batches; each is a span where one of its messages is part of a trace that is recorded.
+            rest_s: As for ``BatchConsumer``.
+            max_tries: As for ``BatchConsumer``.
+            each_traced: The handler makes spans itself, one a message.
+        """
+        if tracing.on() and not each_traced:
+            handler = _traced(f"{self._service} {name}", handler)
         consumer = BatchConsumer(self._log, spec, handler, service=self._service, rest_s=rest_s, max_tries=max_tries)
         self._consumers[name] = consumer
         self._frame.health.add(name, progress(consumer))
@@ -70,6 +83,14 @@ class Consumers:
             for consumer_name, consumer in self._consumers.items():
                 family.add_metric([consumer_name], getattr(consumer.stats, name))
             yield family
+
+
+def _traced(name: str, handler: Handler) -> Handler:
+    async def handle(deliveries: list[Delivery]) -> None:
+        with tracing.under(tracing.batch(name, deliveries)):
+            await handler(deliveries)
+
+    return handle
 
 
 def progress(consumer: BatchConsumer) -> Callable[[], Finding]:

@@ -27,7 +27,7 @@ import uvloop
 from kaiser.eventlog import keep_copies
 from kaiser.service import logs, tracing
 from kaiser.service.health import Finding, Health, State
-from kaiser.service.metrics import new_registry
+from kaiser.service.metrics import TraceCounts, new_registry
 from kaiser.service.probes import Probes, server
 from kaiser.service.settings import CommonSettings, SettingsError, load
 
@@ -87,6 +87,7 @@ class Frame:
         self.health = Health()
         self.registry = new_registry()
         self.registry.register(self.health)
+        self.registry.register(TraceCounts())
         self.started = False
         self._stop = asyncio.Event()
         self._tasks: dict[asyncio.Task[Any], str] = {}
@@ -169,7 +170,9 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     logs.configure(loaded.log, service=name)
     tracing.configure(loaded.trace, service=name)
     keep_copies(loaded.stream.replicas)
-    sys.exit(uvloop.run(_run(name, loaded, serve)))
+    code = uvloop.run(_run(name, loaded, serve))
+    tracing.close()
+    sys.exit(code)
 
 
 async def _run(name: str, settings: S, serve: Serve[S]) -> int:

@@ -11,6 +11,7 @@ from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.settings import BridgeOptions
 from kaiser.bridge.sorting import Sorter
+from kaiser.bridge.told import Told
 from kaiser.bridge.uplink import Uplink, recall
 from kaiser.contracts.streams import DOWNLINK
 from kaiser.contracts.topics import WIDE_FILTER
@@ -63,6 +64,7 @@ class Slot:
         self._profiles = profiles
         self._metrics = metrics
         self._forbids = forbids
+        self._told = Told()
 
     @property
     def queued(self) -> int:
@@ -76,7 +78,7 @@ class Slot:
             TakenOver: Another bridge has the slot.
         """
         options = self._options
-        sorter = Sorter(self.client_id, self._profiles)
+        sorter = Sorter(self.client_id, self._profiles, self._told)
         # Before the broker can deliver anything again, for it begins with that
         await recall(self._log, sorter, session=self.client_id, messages=options.slots * options.receive_maximum)
         async with self._broker.session(
@@ -102,7 +104,7 @@ class Slot:
         consumer = BatchConsumer(
             self._log,
             ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
-            Downlink(session, self._log, self._metrics, self._forbids).handle,
+            Downlink(session, self._log, self._metrics, self._forbids, self._told).handle,
             service="bridge",
             reclaim_at_start=False,  # the bridge that had the slot before may still be sending
         )

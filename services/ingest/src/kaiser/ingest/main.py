@@ -132,7 +132,7 @@ async def _convert(
         wiring.frame.spawn("processing", endpoint.serve(processing.host, processing.port))
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
-    wiring.consume("converter", consumers.CONVERTER, converter.handle)
+    wiring.consume("converter", consumers.CONVERTER, converter.handle, each_traced=True)
     wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
     wiring.frame.spawn("restarts", Restarts(log, directory).run())
     wiring.frame.spawn("configuring", Configuring(log, directory, orders, lease("configuring")).run())

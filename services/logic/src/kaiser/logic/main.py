@@ -89,7 +89,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
         told = settings.notify
         async with Webhooks(hooks, timeout_s=told.timeout_s, ca_file=told.ca_file) as webhooks:
-            effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S)
+            effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S, traces=deciding.traces)
             deciding.on_written.append(effects.begin)
             notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, told)
             frame.registry.register(notifying)

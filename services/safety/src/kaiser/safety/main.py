@@ -71,7 +71,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
         await pool.open()
         followed = Followed(log)
-        writer = Writer(log, followed)
+        writer = Writer(log, followed, followed.trace_of)
         frame.health.add("state", lambda: _state(followed))
         kept = Checkpoints(log, SERVICE)
         if (checkpoint := await kept.last()) is not None:
