@@ -100,7 +100,8 @@ def progress(consumer: BatchConsumer) -> Callable[[], Finding]:
         stats = consumer.stats
         silent_s = time.monotonic() - stats.handled_at
         if stats.lag and stats.handled_at and silent_s > STUCK_S:
-            return Finding(State.FAILING, f"{stats.lag} messages wait, and none was finished for {silent_s:.0f} s")
+            words = f"{stats.lag} messages wait, and none was finished for {silent_s:.0f} s"
+            return Finding(State.FAILING, f"{words}; what follows from them waits, too")
         return Finding(State.OK)
 
     return finding

@@ -189,6 +189,7 @@ async def _run(name: str, settings: S, serve: Serve[S]) -> int:
         return 1
     probes = server(Probes(frame.health, frame.registry))
     probing = asyncio.create_task(probes.serve(sockets=[listening]), name=f"{name}.probes")
+    watching = asyncio.create_task(frame.health.watch(), name=f"{name}.health")
     serving = asyncio.ensure_future(serve(frame, settings))
     loop = asyncio.get_running_loop()
 
@@ -209,7 +210,8 @@ async def _run(name: str, settings: S, serve: Serve[S]) -> int:
         return _exit_code(serving, frame)
     finally:
         probes.should_exit = True
-        await asyncio.gather(probing, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(probing, watching, return_exceptions=True)
 
 
 def _exit_code(serving: "asyncio.Future[None]", frame: Frame) -> int:

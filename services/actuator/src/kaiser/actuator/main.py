@@ -48,11 +48,17 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     pool = Pool(settings.database())
     meanwhile = "commands go on; their lists and history are there again when it is back"
     watch = DatabaseWatch(pool, "SELECT 1 FROM actuator.progress", meanwhile=meanwhile)
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="no command is taken or sent; an emergency stop goes another way, once it is back",
+            silent_s=lambda: log.silent_s,
+        )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))
         await pool.open()

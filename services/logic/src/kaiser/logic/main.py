@@ -57,10 +57,16 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         conditions, hooks = plugins(), hooks_of(settings.notify.webhooks)
     except (PluginError, HooksError) as error:
         raise CannotStartError(str(error)) from error
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="no rule runs; what came meanwhile is looked at when it is back",
+            silent_s=lambda: log.silent_s,
+        )
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()
         frame.registry.register(metrics)
@@ -131,7 +137,7 @@ def _lead(frame: Frame, log: EventLog, deciding: Deciding, metrics: LogicMetrics
     leader.works.append(deciding.run)
     metrics.gauge("leads", "1 while this instance decides.", lambda: float(deciding.leads))
     metrics.gauge("clock_lag_seconds", "How far the engine is behind the clock.", deciding.lag_s)
-    frame.health.add("deciding", lambda: _deciding(leader.leads, deciding))
+    frame.health.add("deciding", lambda: _deciding(log, leader.leads, deciding))
     frame.spawn("standing by", deciding.stand_by())
     frame.on_stop(deciding.close)
     return leader
@@ -153,7 +159,9 @@ def _consumes(
     return consume
 
 
-def _deciding(leads: bool, deciding: Deciding) -> Finding:
+def _deciding(log: EventLog, leads: bool, deciding: Deciding) -> Finding:
+    if not leads and not log.connected:
+        return Finding(State.FAILING, "without NATS nobody knows who leads, and this instance runs no rule")
     if not leads:
         return Finding(State.OK, "another instance leads, or will in a moment")
     if not deciding.leads:

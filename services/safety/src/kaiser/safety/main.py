@@ -62,11 +62,17 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     """Run safety until it is told to stop."""
     pool = Pool(settings.database())
     watch = DatabaseWatch(pool, "SELECT 1 FROM safety.progress", meanwhile=MEANWHILE)
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="nothing is decided, so nothing is switched on, and the bridge switches off what may be on",
+            silent_s=lambda: log.silent_s,
+        )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
         await pool.open()
@@ -109,7 +115,7 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
             return "stops cannot be stored"
         return "requests wait for a decision" if decider.limps() else ""
 
-    frame.health.add("deciding", lambda: _deciding(leader.leads, falters()))
+    frame.health.add("deciding", lambda: _deciding(log, leader.leads, falters()))
     leader.works += [
         decider.run,
         watch.run,
@@ -144,7 +150,9 @@ async def _record(frame: Frame, log: EventLog, settings: SafetySettings, pool: P
     run("violations", consumers.VIOLATIONS, write.handle, rest_s=lambda: consumers.REST_S)
 
 
-def _deciding(leads: bool, falters: str) -> Finding:
+def _deciding(log: EventLog, leads: bool, falters: str) -> Finding:
+    if not leads and not log.connected:
+        return Finding(State.FAILING, "without NATS nobody knows who leads, and this instance decides nothing")
     if not leads:
         return Finding(State.OK, "another instance leads, or will in a moment")
     return Finding(State.FAILING, falters) if falters else Finding(State.OK)
