@@ -11,6 +11,7 @@ from kaiser.eventlog import BatchConsumer, ConsumerSpec, Delivery, EventLog, Han
 from kaiser.service import tracing
 from kaiser.service.frame import Frame
 from kaiser.service.health import Finding, State
+from kaiser.service.leading import Work
 
 STUCK_S: Final = 15.0
 MAX_TRIES: Final = 5
@@ -61,6 +62,26 @@ class Consumers:
         self._frame.on_stop(consumer.stop)
         self._frame.spawn(name, consumer.run())
         return consumer
+
+    def term(self, name: str, spec: ConsumerSpec, handler: Handler, *, max_tries: int = MAX_TRIES) -> Work:
+        """A consumer for a term of the leader, each with one of its own; arguments as for :meth:`run`.
+
+        What others counted in their terms is theirs to show, and this instance's of earlier terms is not added up.
+        """
+        if tracing.on():
+            handler = _traced(f"{self._service} {name}", handler)
+
+        async def consume() -> None:
+            consumer = BatchConsumer(self._log, spec, handler, service=self._service, max_tries=max_tries)
+            self._consumers[name] = consumer
+            self._frame.health.add(name, progress(consumer))
+            try:
+                await consumer.run()
+            finally:
+                del self._consumers[name]
+                self._frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
+
+        return consume
 
     def collect(self) -> Iterable[Metric]:
         """Their counters, now."""

@@ -15,7 +15,7 @@ from kaiser.bridge.told import Told
 from kaiser.bridge.uplink import Uplink, recall
 from kaiser.contracts.streams import DOWNLINK
 from kaiser.contracts.topics import WIDE_FILTER
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, ConsumeStats, EventLog
 from kaiser.mqtt import QoS, RetainHandling, Session, TopicFilter, topic_filter
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class Slot:
     Attributes:
         session: The session while the slot is worked in.
         uplink: The way up while the slot is worked in.
+        downlinks: What the way down did while the slot is worked in.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Slot:
         self._metrics = metrics
         self._forbids = forbids
         self._told = Told()
+        self.downlinks = ConsumeStats()
 
     @property
     def queued(self) -> int:
@@ -108,7 +110,11 @@ class Slot:
             service="bridge",
             reclaim_at_start=False,  # the bridge that had the slot before may still be sending
         )
-        await consumer.run()
+        self.downlinks = consumer.stats
+        try:
+            await consumer.run()
+        finally:
+            self.downlinks = ConsumeStats()
 
     def _subscriptions(self) -> list[TopicFilter]:
         # A retained copy is never news, so none is asked for; and only a session of its own can leave out what it

@@ -89,7 +89,11 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 frame.spawn("sharing", sharing.run())
             for role in roles:
                 frame.spawn(role.name, role.run())
-            metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))
+            metrics.watch(
+                devices=lambda: len(profiles),
+                queued=lambda: sum(slot.queued for slot in slots),
+                waiting=lambda: sum(slot.downlinks.lag for slot in slots),
+            )
             frame.health.add("uplink", partial(_uplink_health, slots, roles))
             frame.health.add("emergency", partial(_emergency_health, stopping.keeper, emergency))
             await frame.until_stopped()

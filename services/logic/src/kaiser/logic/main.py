@@ -10,10 +10,7 @@ import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
 from kaiser.eventlog import (
-    BatchConsumer,
-    ConsumerSpec,
     EventLog,
-    Handler,
     Lease,
     connect,
     ensure_consumer,
@@ -38,11 +35,10 @@ from kaiser.logic.site import Surroundings
 from kaiser.logic.surveyor import Surveyor
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
-from kaiser.service.consuming import MAX_TRIES as USUAL_TRIES
-from kaiser.service.consuming import progress
+from kaiser.service.consuming import Consumers
 from kaiser.service.frame import CannotStartError
 from kaiser.service.health import Finding
-from kaiser.service.leading import Leader, Work
+from kaiser.service.leading import Leader
 
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +76,8 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        past = Past(frame, log, settings, rules, conditions)
+        consuming = Consumers(frame, log, SERVICE)
+        past = Past(frame, log, settings, rules, conditions, consuming)
         await past.open()
         frame.spawn("rules", rules.run())
         for name, surveying in surveyor.spawnable().items():
@@ -101,8 +98,8 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             frame.registry.register(notifying)
             leader.works += [
                 effects.term,
-                _consumes(frame, log, "effects", EFFECTS, effects.handle),
-                _consumes(frame, log, "notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
+                consuming.term("effects", EFFECTS, effects.handle),
+                consuming.term("notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
             ]
             frame.spawn("leading", leader.run())
             await frame.until_stopped()
@@ -141,22 +138,6 @@ def _lead(frame: Frame, log: EventLog, deciding: Deciding, metrics: LogicMetrics
     frame.spawn("standing by", deciding.stand_by())
     frame.on_stop(deciding.close)
     return leader
-
-
-def _consumes(
-    frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler, *, max_tries: int = USUAL_TRIES
-) -> Work:
-    """A consumer of decisions, for a term of the leader, each with one of its own."""
-
-    async def consume() -> None:
-        consumer = BatchConsumer(log, spec, handler, service=SERVICE, max_tries=max_tries)
-        frame.health.add(name, progress(consumer))
-        try:
-            await consumer.run()
-        finally:
-            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
-
-    return consume
 
 
 def _deciding(log: EventLog, leads: bool, deciding: Deciding) -> Finding:
