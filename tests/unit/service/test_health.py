@@ -16,13 +16,27 @@ def test_ready_needs_every_check() -> None:
 
 
 def test_a_connection_that_was_never_there_is_waited_for_and_one_that_was_is_missed() -> None:
-    health, up = Health(), False
-    health.connected("nats", lambda: up, whom="NATS at port 4222")
-    assert health.report().checks["nats"] == Finding(State.STARTING, "waiting for NATS at port 4222")
+    health, up, silent_s = Health(), False, 0.0
+    health.connected("nats", lambda: up, whom="NATS at port 4222", meanwhile="all wait", silent_s=lambda: silent_s)
+    waiting = health.report().checks["nats"]
+    assert (waiting.state, waiting.words) == (State.STARTING, "waiting for NATS at port 4222; all wait")
     up = True
     assert health.report().checks["nats"] == Finding(State.OK)
+    silent_s = 9.4
+    hanging = health.report().checks["nats"]
+    assert hanging.words == "NATS at port 4222 hangs: it has not answered for 9 s; all wait"
     up = False
     assert health.report().checks["nats"].state is State.FAILING
+
+
+def test_what_is_wrong_has_the_moment_at_which_it_began() -> None:
+    health, well = Health(), False
+    health.add("part", lambda: Finding(State.OK) if well else Finding(State.FAILING, "broken"))
+    since = health.report().checks["part"].since
+    assert since.endswith("Z")
+    assert health.report().checks["part"].since == since
+    well = True
+    assert health.report().checks["part"].since == ""
 
 
 def test_metrics_say_which_check_is_not_well() -> None:

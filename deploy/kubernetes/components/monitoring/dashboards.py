@@ -63,12 +63,18 @@ ROWS: Final = {
         Panel(
             "How far consumers are behind",
             "short",
-            {"{{job}} {{consumer}}": f'max by (job, consumer) ({{__name__=~"kaiser_{SERVICES}_consumer_lag"}})'},
+            {
+                "{{job}} {{consumer}}": f'max by (job, consumer) ({{__name__=~"kaiser_{SERVICES}_consumer_lag"}})',
+                "bridge downlink": "max(kaiser_bridge_downlinks_waiting)",
+            },
         ),
     ),
     "Commands and rules": (
         Panel("Commands by end", "ops", _rate("kaiser_actuator_commands_ended_total", "outcome")),
         Panel("From the request to the message", "s", _quantiles("kaiser_actuator_asked_to_sent_seconds")),
+        Panel("From the request to what the device says", "s", _quantiles("kaiser_actuator_asked_to_done_seconds")),
+        Panel("From safety's decision to the log", "s", _quantiles("kaiser_safety_store_seconds")),
+        Panel("From the broker to the log", "s", _quantiles("kaiser_bridge_flush_seconds")),
         Panel("What safety decides", "ops", _rate("kaiser_safety_events_total", "what")),
         Panel("Decisions of rules", "ops", _rate("kaiser_logic_decisions_total", "kind")),
         Panel("From a message to the decision", "s", _quantiles("kaiser_logic_write_seconds")),
@@ -92,6 +98,12 @@ ROWS: Final = {
             "s",
             _rate(f'{{__name__=~"kaiser_{SERVICES}_database_wait_seconds_total"}}', "job"),
         ),
+        Panel(
+            "Connections to the database",
+            "short",
+            {"{{job}} {{state}}": f'sum by (job, state) ({{__name__=~"kaiser_{SERVICES}_database_connections"}})'},
+        ),
+        Panel("Spans of traces", "ops", _rate("kaiser_trace_spans_total", "outcome")),
     ),
 }
 

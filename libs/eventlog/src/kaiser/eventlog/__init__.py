@@ -1,5 +1,6 @@
 """The event log on NATS JetStream: streams, publishing, batch consumers, aggregates, replay."""
 
+from kaiser.eventlog import tracecontext
 from kaiser.eventlog.aggregate import Aggregate, Executed, Loaded, Repository
 from kaiser.eventlog.answers import Expectation, PubAck
 from kaiser.eventlog.atomic import publish_atomically
@@ -78,5 +79,6 @@ __all__ = (
     "publish_atomically",
     "replay",
     "replay_batches",
+    "tracecontext",
     "up_to",
 )

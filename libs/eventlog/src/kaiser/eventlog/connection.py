@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Self
 
@@ -56,6 +57,11 @@ class EventLog:
     def connected(self) -> bool:
         """Whether there is a connection right now."""
         return bool(self.nc.is_connected)
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server last answered a ping, of which there is one every five seconds; 0 without one."""
+        return time.monotonic() - self.nc.heard_at if self.nc.is_connected else 0.0
 
     @property
     def closed(self) -> bool:
@@ -119,6 +125,7 @@ class EventLog:
 
     async def _reconnected(self) -> None:
         _log.info("event log is back", client=self.name)
+        self.nc.heard_at = time.monotonic()
         self._connected.set()
         self._announce()
 
@@ -180,6 +187,7 @@ async def connect(
             delay = min(delay * 2, LONGEST_DELAY_S)
             continue
         log._connected.set()  # noqa: SLF001
+        nc.heard_at = time.monotonic()
         _log.info("event log connected", server=_without_password(servers))
         return log
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from kaiser.eventlog.envelope import Event, decode_headers, from_msg
+from kaiser.eventlog.tracecontext import HEADER_BYTES, sampled, valid
 
 _SHORT_ACK_TOKENS = 9
 """``$JS.ACK.stream.consumer.delivered.sseq.cseq.tm.pending``; the longer form has domain and account before stream."""
@@ -89,6 +90,14 @@ class Delivery:
     def traceparent(self) -> str:
         """W3C trace context; empty for none."""
         return self.headers.get("traceparent", "")
+
+    @property
+    def sampled(self) -> str:
+        """The same where it is recorded, else empty; costs no decoding where there is none."""
+        if HEADER_BYTES not in self.raw_headers:
+            return ""
+        traceparent = valid(self.traceparent)
+        return traceparent if sampled(traceparent) else ""
 
     @property
     def event(self) -> Event:

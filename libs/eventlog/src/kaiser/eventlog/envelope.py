@@ -15,6 +15,8 @@ from urllib.parse import unquote
 import msgspec
 from nats.nuid import NUID
 
+from kaiser.eventlog import tracecontext
+
 MESSAGE_ID: Final = "Nats-Msg-Id"
 CONTENT_TYPE: Final = "application/json"
 
@@ -43,7 +45,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         source: Who says so, such as ``kaiser/bridge``.
         id: Identity. Two events with one id are one event: it is the ``Nats-Msg-Id`` too.
         time: When it happened, unix microseconds.
-        traceparent: W3C trace context, empty for none.
+        traceparent: W3C trace context; empty takes that of whatever is being worked on (:mod:`tracecontext`).
         about: The CloudEvents ``subject`` attribute (which thing of the source), empty for none.
         headers: Further headers, such as ``correlation-id`` or ``Nats-TTL``; names as they are sent.
     """
@@ -73,8 +75,8 @@ class ReceivedMessage(Protocol):
 def encode_headers(event: Event) -> bytes:
     """The header block of an event as it goes over the wire, status line and closing empty line included."""
     lines = f"ce-id: {_plain(event.id)}\r\nce-time: {rfc3339(event.time)}\r\n{MESSAGE_ID}: {_plain(event.id)}\r\n"
-    if event.traceparent:
-        lines += f"traceparent: {_plain(event.traceparent)}\r\n"
+    if traceparent := event.traceparent or tracecontext.current():
+        lines += f"traceparent: {_plain(traceparent)}\r\n"
     if event.about:
         lines += f"ce-subject: {_plain(event.about)}\r\n"
     if event.headers:

@@ -10,6 +10,7 @@ so that an upgrade that moves one fails there and not in production.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -36,6 +37,8 @@ class Wire(Client):
     def __init__(self) -> None:
         super().__init__()
         self._sinks: dict[int, Sink] = {}
+        self.heard_at = 0.0
+        """When the server last answered a ping, or a connection began, by the monotonic clock."""
 
     async def open_sink(self, subject: str, sink: Sink) -> Subscription:
         """Subscribe ``subject``; its messages go to ``sink`` from within the reader, in order."""
@@ -108,6 +111,7 @@ class Wire(Client):
 
     async def _process_pong(self) -> None:
         """Step over whoever gave up waiting for this answer: nats-py would end its reader over the cancelled future."""
+        self.heard_at = time.monotonic()
         if self._pongs and self._pongs[0].done():
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()

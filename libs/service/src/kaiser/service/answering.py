@@ -13,7 +13,8 @@ from nats.errors import Error as NatsError
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem, Reply
 from kaiser.contracts.refusals import Refusal
-from kaiser.eventlog import LogFull, Unacknowledged, now_us
+from kaiser.eventlog import LogFull, Unacknowledged, now_us, tracecontext
+from kaiser.service import tracing
 from kaiser.timescale import BadData, DatabaseAway
 
 _log = structlog.get_logger(__name__)
@@ -109,7 +110,11 @@ class Answerer:
             return await ask(asked, now_us())
 
     async def _reply(self, message: Msg) -> None:
-        reply = await self.answer(message.subject, message.data)
+        given = (message.headers or {}).get(tracecontext.HEADER, "")
+        with tracing.span(f"{self._service} {message.subject.rpartition('.')[2]}", tracecontext.valid(given)) as span:
+            reply = await self.answer(message.subject, message.data)
+            if span is not None and reply.problem is not None:
+                span.fail(reply.problem.code)
         if message.reply:
             try:
                 await message.respond(_encode(reply))

@@ -1,6 +1,7 @@
 """The database within the frame: whether it answers, and its schema brought up to date once it does."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Final, LiteralString
 
@@ -16,6 +17,8 @@ _log = structlog.get_logger(__name__)
 
 LOOK_S: Final = 3.0
 LOOK_AGAIN_S: Final = 0.5
+HANGS_S: Final = 5.0
+"""A look that takes longer shows a server that hangs; it is not given up, for psycopg cannot without the server."""
 MIGRATE_AGAIN_S: Final = 2.0
 
 
@@ -33,7 +36,8 @@ class DatabaseWatch:
         self._look = look
         self._meanwhile = meanwhile
         self._service = ""
-        self._finding = Finding(State.STARTING, "waiting for the database")
+        self._finding = Finding(State.STARTING, f"waiting for the database; {meanwhile}")
+        self._looking_since = 0.0
 
     def show(self, frame: Frame) -> None:
         """In a service's health and metrics."""
@@ -42,7 +46,10 @@ class DatabaseWatch:
         frame.registry.register(self)
 
     def finding(self) -> Finding:
-        """What the last look showed."""
+        """What the last look showed, or that it does not end."""
+        waits_s = time.monotonic() - self._looking_since if self._looking_since else 0.0
+        if waits_s > HANGS_S and self._finding.state is State.OK:
+            return Finding(State.FAILING, f"the database hangs: no answer for {waits_s:.0f} s; {self._meanwhile}")
         return self._finding
 
     def collect(self) -> Iterable[Metric]:
@@ -61,14 +68,16 @@ class DatabaseWatch:
     async def run(self) -> None:
         """Look, until cancelled."""
         while True:
+            self._looking_since = time.monotonic()
             try:
                 async with self._pool.connection() as connection:
                     await connection.execute(self._look)
                 self._finding = Finding(State.OK)
             except DatabaseAway as away:
                 starting = self._finding.state is State.STARTING
-                words = f"{away}; {self._meanwhile}"
+                words = f"the database is away ({away}); {self._meanwhile}"
                 self._finding = Finding(State.STARTING if starting else State.FAILING, words)
+            self._looking_since = 0.0
             await asyncio.sleep(LOOK_S if self._finding.state is State.OK else LOOK_AGAIN_S)
 
 

@@ -27,7 +27,7 @@ import uvloop
 from kaiser.eventlog import keep_copies
 from kaiser.service import logs, tracing
 from kaiser.service.health import Finding, Health, State
-from kaiser.service.metrics import new_registry
+from kaiser.service.metrics import TraceCounts, new_registry
 from kaiser.service.probes import Probes, server
 from kaiser.service.settings import CommonSettings, SettingsError, load
 
@@ -87,6 +87,7 @@ class Frame:
         self.health = Health()
         self.registry = new_registry()
         self.registry.register(self.health)
+        self.registry.register(TraceCounts())
         self.started = False
         self._stop = asyncio.Event()
         self._tasks: dict[asyncio.Task[Any], str] = {}
@@ -169,7 +170,9 @@ def run(name: str, settings: type[S], serve: Serve[S]) -> NoReturn:
     logs.configure(loaded.log, service=name)
     tracing.configure(loaded.trace, service=name)
     keep_copies(loaded.stream.replicas)
-    sys.exit(uvloop.run(_run(name, loaded, serve)))
+    code = uvloop.run(_run(name, loaded, serve))
+    tracing.close()
+    sys.exit(code)
 
 
 async def _run(name: str, settings: S, serve: Serve[S]) -> int:
@@ -186,6 +189,7 @@ async def _run(name: str, settings: S, serve: Serve[S]) -> int:
         return 1
     probes = server(Probes(frame.health, frame.registry))
     probing = asyncio.create_task(probes.serve(sockets=[listening]), name=f"{name}.probes")
+    watching = asyncio.create_task(frame.health.watch(), name=f"{name}.health")
     serving = asyncio.ensure_future(serve(frame, settings))
     loop = asyncio.get_running_loop()
 
@@ -206,7 +210,8 @@ async def _run(name: str, settings: S, serve: Serve[S]) -> int:
         return _exit_code(serving, frame)
     finally:
         probes.should_exit = True
-        await asyncio.gather(probing, return_exceptions=True)
+        watching.cancel()
+        await asyncio.gather(probing, watching, return_exceptions=True)
 
 
 def _exit_code(serving: "asyncio.Future[None]", frame: Frame) -> int:

@@ -1,11 +1,18 @@
 """Health in words: named checks, each with a state and a sentence."""
 
+import asyncio
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
+
+LOOK_S: Final = 1.0
+SILENT_S: Final = 8.0
+"""A server that is pinged every five seconds and has not answered for so long hangs."""
 
 
 class State(StrEnum):
@@ -19,10 +26,17 @@ class State(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """State of one part and a sentence that says why."""
+    """State of one part.
+
+    Attributes:
+        state: How it is.
+        words: What is wrong, and what that means.
+        since: Since when it is not well, UTC; noted by :class:`Health`, within a second. Empty while it is well.
+    """
 
     state: State
     words: str = ""
+    since: str = ""
 
 
 Check = Callable[[], Finding]
@@ -40,30 +54,63 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._since: dict[str, str] = {}
 
     def add(self, name: str, check: Check) -> None:
         """Add a check; another one of that name is replaced."""
         self._checks[name] = check
 
-    def connected(self, name: str, is_connected: Callable[[], bool], *, whom: str) -> None:
-        """Add a check that a connection is there."""
+    def connected(
+        self,
+        name: str,
+        is_connected: Callable[[], bool],
+        *,
+        whom: str,
+        meanwhile: str = "",
+        silent_s: Callable[[], float] | None = None,
+    ) -> None:
+        """Add a check that a connection is there.
+
+        Args:
+            name: Of the check.
+            is_connected: Whether it is.
+            whom: The server, in words.
+            meanwhile: What it means that it is not, in words.
+            silent_s: For how long the server has not answered, seconds; it hangs once that is more than eight.
+        """
         seen = False
+        but = f"; {meanwhile}" if meanwhile else ""
 
         def check() -> Finding:
             nonlocal seen
-            if is_connected():
-                seen = True
-                return Finding(State.OK)
-            if seen:
-                return Finding(State.FAILING, f"lost the connection to {whom}, reconnecting")
-            return Finding(State.STARTING, f"waiting for {whom}")
+            if not is_connected():
+                words = f"lost the connection to {whom}, reconnecting" if seen else f"waiting for {whom}"
+                return Finding(State.FAILING if seen else State.STARTING, words + but)
+            seen = True
+            silence_s = 0.0 if silent_s is None else silent_s()
+            if silence_s > SILENT_S:
+                return Finding(State.FAILING, f"{whom} hangs: it has not answered for {silence_s:.0f} s{but}")
+            return Finding(State.OK)
 
         self.add(name, check)
 
+    async def watch(self) -> None:
+        """Note since when a part is not well although nobody asks, until cancelled."""
+        while True:
+            self.report()
+            await asyncio.sleep(LOOK_S)
+
     def report(self) -> Report:
         """Ask every check."""
-        findings = {name: check() for name, check in self._checks.items()}
+        findings = {name: self._dated(name, check()) for name, check in self._checks.items()}
         return Report(all(finding.state is State.OK for finding in findings.values()), findings)
+
+    def _dated(self, name: str, finding: Finding) -> Finding:
+        if finding.state is State.OK:
+            self._since.pop(name, None)
+            return finding
+        since = self._since.setdefault(name, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+        return msgspec.structs.replace(finding, since=since)
 
     def collect(self) -> Iterable[Metric]:
         """The same for metrics: what has been wrong for minutes is an alert."""

@@ -1,14 +1,16 @@
 """Logs: structured, to standard error, readable on a terminal and JSON elsewhere.
 
-Bind ``correlation_id`` or ``trace_id`` with :func:`structlog.contextvars.bound_contextvars`, and every line has it.
+Bind ``correlation_id`` with :func:`structlog.contextvars.bound_contextvars`, and every line has it. Lines about what
+came with a ``traceparent`` have its ``trace_id`` and ``span_id``.
 """
 
 import logging
 import sys
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
+from kaiser.eventlog import tracecontext
 from kaiser.service.settings import LogSettings
 
 
@@ -21,6 +23,7 @@ def configure(settings: LogSettings, *, service: str) -> None:
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _traced,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -48,3 +51,12 @@ def configure(settings: LogSettings, *, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+
+
+def _traced(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """A line with the ids of what is being worked on."""
+    trace_id, span_id = tracecontext.ids(tracecontext.current())
+    if trace_id:
+        line.setdefault("trace_id", trace_id)
+        line.setdefault("span_id", span_id)
+    return line

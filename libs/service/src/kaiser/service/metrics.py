@@ -1,12 +1,14 @@
 """Metrics: one registry a service, with the process's own, and buckets that fit latencies of this suite."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from kaiser.service import tracing
 
 LATENCY_BUCKETS_S: Final = (
     0.0005,
@@ -59,6 +61,17 @@ class Tally:
             so_far += count
             buckets.append((bound, float(so_far)))
         return HistogramMetricFamily(name, words, buckets=buckets, sum_value=self._total)
+
+
+class TraceCounts:
+    """What became of the spans of this process."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Their counts, now; zeros where no traces are recorded."""
+        spans = CounterMetricFamily("kaiser_trace_spans", "Spans by what became of them.", labels=["outcome"])
+        for outcome, count in zip(("exported", "refused", "dropped"), tracing.counts(), strict=True):
+            spans.add_metric([outcome], count)
+        yield spans
 
 
 def new_registry() -> CollectorRegistry:

@@ -76,9 +76,15 @@ class LogSettings(Struct, frozen=True, kw_only=True):
 
 
 class TraceSettings(Struct, frozen=True, kw_only=True):
-    """Which share of the batches starts a trace; 0 starts none, and foreign traces go on in any case."""
+    """``KAISER_TRACE_…``.
 
-    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    Attributes:
+        endpoint: Base of an OTLP receiver over HTTP, such as ``http://collector:4318``; empty records no traces.
+        ratio: Share of what comes in that begins a trace which is recorded; what is part of one goes on in any case.
+    """
+
+    endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s]+)?$")] = ""
+    ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
 
 
 class StreamSettings(Struct, frozen=True, kw_only=True):

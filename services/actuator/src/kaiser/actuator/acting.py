@@ -10,7 +10,7 @@ from kaiser.actuator.state import ActuatorState, Sent
 from kaiser.actuator.surroundings import Surroundings
 from kaiser.contracts.downlink import DownlinkForbiddenError
 from kaiser.contracts.events.actuation import CommandDispatched
-from kaiser.eventlog import EventLog, now_us
+from kaiser.eventlog import EventLog, now_us, tracecontext
 
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +83,8 @@ class Acting:
         except DownlinkForbiddenError as error:
             _log.error("a command cannot be told to its device", command_id=sent.id, reason=str(error))
             return HearDownlink(at=now_us(), command_id=sent.id, code=error.code, detail=str(error))
-        await self._log.publish_all(events)
+        with tracecontext.under(tracecontext.current() or self.book.traces.of(sent.id)):
+            await self._log.publish_all(events)
         if tried.attempt == 1:
             self._metrics.asked_to_sent_s.observe((now_us() - sent.request.at) / 1e6)
         return None

@@ -34,7 +34,9 @@ from kaiser.eventlog import (
     Expectation,
     OrderedReader,
     new_id,
+    tracecontext,
 )
+from kaiser.service.tracing import Contexts
 
 _log = structlog.get_logger(__name__)
 
@@ -100,12 +102,14 @@ class Book:
         on_event: Who is told of every event.
         read_to: Sequence in ACTUATORS up to which everything was read; 0 for nothing.
         last: Sequence and id of the last event that is known; of this instance's own, before it is read.
+        traces: What commands are a part of, by their ids, so that what is done by timers is, too.
     """
 
     def __init__(self, log: EventLog) -> None:
         self.on_event: list[Happened] = []
         self.read_to = 0
         self.last = (0, "")
+        self.traces = Contexts()
         self._log = log
         self._pages: dict[Key, Page] = {}
         self._caught_up = asyncio.Event()
@@ -234,7 +238,7 @@ class Book:
         """
         seen = page.last_seq
         for fact in facts:
-            event = _event(fact)
+            event = _event(fact, self._traceparent(fact))
             try:
                 seq = (await self._log.publish(event, expect=Expectation(seen, subjects_of(key)))).seq
             except ConcurrencyConflict:
@@ -246,6 +250,14 @@ class Book:
             written.append((seq, fact))
             seen = seq
         return True
+
+    def _traceparent(self, fact: Fact) -> str:
+        """What an event follows from: what is being worked on, else what its command was a part of before."""
+        command_id = fact.command_id if isinstance(fact, COMMAND_EVENTS) else ""
+        traceparent = tracecontext.current()
+        if command_id and traceparent:
+            self.traces.note(command_id, traceparent)
+        return traceparent or self.traces.of(command_id)
 
     async def _newer(self, key: Key, page: Page, seen: int) -> None:
         """Somebody else wrote: wait for it, and ask for it where the reader does not bring it."""
@@ -299,7 +311,7 @@ def _rest_of(intent: Intent, written: Sequence[tuple[int, Fact]]) -> Intent:
     return intent
 
 
-def _event(fact: Fact) -> Event:
+def _event(fact: Fact, traceparent: str) -> Event:
     build = subjects.command_event if isinstance(fact, COMMAND_EVENTS) else subjects.shadow_event
     return Event(
         id=new_id(),
@@ -308,4 +320,5 @@ def _event(fact: Fact) -> Event:
         data=encode(fact),
         source=SOURCE,
         time=fact.at,
+        traceparent=traceparent,
     )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from kaiser.actuator.acting import Acting
 from kaiser.actuator.archive import Archive
@@ -36,6 +37,7 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import ACTUATORS, DEVICES, SAFETY
 from kaiser.contracts.wire import ActuatorResponse, IntentOutcome
 from kaiser.eventlog import ConsumerSpec, Delivery, Retry, Unprocessable, now_us
+from kaiser.service import tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -99,23 +101,25 @@ class Safeguards:
         for delivery in deliveries:
             event = _decoded(_safeguards, delivery)
             if isinstance(event, CommandApproved | CommandRejected):
-                self._decision(turns, event, delivery.seq)
+                self._decision(turns, event, delivery)
             elif isinstance(event, ActuatorStopped):
-                self._stop(
-                    turns, Key(event.esp_id, event.gpio), event.code, f"{event.rule}: {event.detail}", delivery.seq
-                )
+                self._stop(turns, Key(event.esp_id, event.gpio), event.code, f"{event.rule}: {event.detail}", delivery)
             elif isinstance(event, EmergencyRequested):
-                await self._emergency(turns, event, delivery.seq)
+                await self._emergency(turns, event, delivery)
         await _take_turns(turns)
 
-    def _decision(self, turns: dict[Key, list[Work]], event: CommandApproved | CommandRejected, seq: int) -> None:
+    def _decision(
+        self, turns: dict[Key, list[Work]], event: CommandApproved | CommandRejected, delivery: Delivery
+    ) -> None:
         if event.action == "OFF":
             return  # it went out without
         key = Key(event.esp_id, event.gpio)
 
         async def work() -> None:
-            if await self._knows(key, event.command_id, event.at):
-                await self._decide(key, event, seq)
+            named = {"command_id": event.command_id, "correlation_id": event.correlation_id}
+            with tracing.span("actuator carry out", delivery.traceparent, named), bound_contextvars(**named):
+                if await self._knows(key, event.command_id, event.at):
+                    await self._decide(key, event, delivery.seq)
 
         turns.setdefault(key, []).append(work)
 
@@ -147,9 +151,9 @@ class Safeguards:
             await self._acting.book.refresh(key)
         return self._archive.get(command_id) is not None
 
-    async def _emergency(self, turns: dict[Key, list[Work]], event: EmergencyRequested, seq: int) -> None:
+    async def _emergency(self, turns: dict[Key, list[Work]], event: EmergencyRequested, delivery: Delivery) -> None:
         surroundings = self._acting.surroundings
-        await surroundings.latches.reach(seq)
+        await surroundings.latches.reach(delivery.seq)
         over = not surroundings.latches.holds(event.emergency_id)
         for key in self._acting.book.actuators():
             member = surroundings.roster.get(key.esp_id)
@@ -158,10 +162,10 @@ class Safeguards:
             )
             if covered:
                 words = f"emergency stop {event.emergency_id}: {event.reason}"
-                self._stop(turns, key, Code.EMERGENCY_ACTIVE, words, seq, over=over)
+                self._stop(turns, key, Code.EMERGENCY_ACTIVE, words, delivery, over=over)
 
     def _stop(
-        self, turns: dict[Key, list[Work]], key: Key, code: str, detail: str, seq: int, *, over: bool = False
+        self, turns: dict[Key, list[Work]], key: Key, code: str, detail: str, delivery: Delivery, *, over: bool = False
     ) -> None:
         async def work() -> None:
             stop = Stop(
@@ -169,12 +173,13 @@ class Safeguards:
                 kaiser_id=self._acting.surroundings.roster.get(key.esp_id).kaiser_id,
                 esp_id=key.esp_id,
                 gpio=key.gpio,
-                seq=seq,
+                seq=delivery.seq,
                 code=code,
                 detail=detail,
                 over=over,
             )
-            await self._acting.put(key, stop)
+            with tracing.span("actuator stop", delivery.traceparent):
+                await self._acting.put(key, stop)
 
         turns.setdefault(key, []).append(work)
 
@@ -200,10 +205,10 @@ class Answers:
             except msgspec.MsgspecError as error:
                 raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
             key = Key(said.esp_id, said.message.gpio)
-            turns.setdefault(key, []).append(self._response(key, said, delivery.seq))
+            turns.setdefault(key, []).append(self._response(key, said, delivery))
         await _take_turns(turns)
 
-    def _response(self, key: Key, said: DeviceSaid[ActuatorResponse], seq: int) -> Work:
+    def _response(self, key: Key, said: DeviceSaid[ActuatorResponse], delivery: Delivery) -> Work:
         async def work() -> None:
             message, book = said.message, self._acting.book
             if self._may_be_new(key, message):
@@ -216,9 +221,10 @@ class Answers:
                 detail=message.message,
                 value=message.value,
                 correlation_id=message.correlation_id,
-                older=seq < book.sent_seq(key),
+                older=delivery.seq < book.sent_seq(key),
             )
-            await self._acting.put(key, heard)
+            with tracing.span("actuator hear", delivery.traceparent):
+                await self._acting.put(key, heard)
 
         return work
 
@@ -252,11 +258,17 @@ class Answers:
             if command is None or command.esp_id != event.esp_id:
                 continue  # not of ours, or ended thousands of commands ago
             key = Key(command.esp_id, command.gpio)
-            turns.setdefault(key, []).append(self._report(key, name, event))
+            turns.setdefault(key, []).append(self._report(key, name, event, delivery.traceparent))
         await _take_turns(turns)
 
-    def _report(self, key: Key, command_id: str, event: DownlinkReported | DeviceSaid[IntentOutcome]) -> Work:
+    def _report(
+        self, key: Key, command_id: str, event: DownlinkReported | DeviceSaid[IntentOutcome], traceparent: str
+    ) -> Work:
         async def work() -> None:
+            with tracing.span("actuator hear", traceparent, {"command_id": command_id}):
+                await hear()
+
+        async def hear() -> None:
             if isinstance(event, DownlinkReported):
                 refused = HearDownlink(
                     at=event.reported_at, command_id=command_id, code=event.code, detail=event.detail

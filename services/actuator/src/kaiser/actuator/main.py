@@ -49,11 +49,17 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     pool = Pool(settings.database())
     meanwhile = "commands go on; their lists and history are there again when it is back"
     watch = DatabaseWatch(pool, "SELECT 1 FROM actuator.progress", meanwhile=meanwhile)
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="no command is taken or sent; an emergency stop goes another way, once it is back",
+            silent_s=lambda: log.silent_s,
+        )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))
         await pool.open()
@@ -93,9 +99,9 @@ async def _act(frame: Frame, consumers: Consumers, settings: ActuatorSettings, l
     frame.on_stop(clockwork.release)
     frame.on_stop(answerer.close)
     answers = Answers(acting, archive)
-    consumers.run("safeguards", SAFEGUARDS, Safeguards(acting, archive).handle)
-    consumers.run("responses", RESPONSES, answers.responses)
-    consumers.run("reports", REPORTS, answers.reports)
+    consumers.run("safeguards", SAFEGUARDS, Safeguards(acting, archive).handle, each_traced=True)
+    consumers.run("responses", RESPONSES, answers.responses, each_traced=True)
+    consumers.run("reports", REPORTS, answers.reports, each_traced=True)
     consumers.run("leases", LEASES, Leases(acting).handle)
     frame.spawn("lead", clockwork.lead())
     frame.spawn("timers", clockwork.run())

@@ -2,14 +2,26 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from kaiser.actuator.book import Key
 from kaiser.actuator.state import Fact
-from kaiser.contracts.events.actuation import CommandAnsweredLate, CommandDispatched, CommandEnded, ShadowDrifted
+from kaiser.contracts.events.actuation import (
+    CommandAnsweredLate,
+    CommandDispatched,
+    CommandEnded,
+    CommandRequested,
+    ShadowDrifted,
+)
+from kaiser.eventlog import now_us
 from kaiser.service.metrics import Tally
+
+REMEMBERED: Final = 4096
+NEWS_US: Final = 60_000_000
+"""What ended before is read again at the start, and was counted by whoever ran then."""
 
 
 class ActuatorMetrics:
@@ -23,6 +35,8 @@ class ActuatorMetrics:
     def __init__(self) -> None:
         self.asked_to_sent_s = Tally()
         self.gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._asked_to_done_s = Tally()
+        self._asked: dict[str, int] = {}
         self._ended: Counter[tuple[str, str]] = Counter()
         self._tries = 0
         self._late = 0
@@ -32,8 +46,15 @@ class ActuatorMetrics:
         """Count an event; those of other instances, and of the replay at the start, too."""
         del key, seq
         match event:
+            case CommandRequested() if not event.held_until:
+                self._asked[event.command_id] = event.at
+                if len(self._asked) > REMEMBERED:
+                    del self._asked[next(iter(self._asked))]
             case CommandEnded():
                 self._ended[(event.outcome, event.code)] += 1
+                asked = self._asked.pop(event.command_id, 0)
+                if asked and event.outcome == "succeeded" and now_us() - event.at < NEWS_US:
+                    self._asked_to_done_s.observe((event.at - asked) / 1e6)
             case CommandDispatched():
                 self._tries += 1
             case CommandAnsweredLate():
@@ -55,6 +76,9 @@ class ActuatorMetrics:
             yield CounterMetricFamily(name, words, value=count)
         yield self.asked_to_sent_s.family(
             "kaiser_actuator_asked_to_sent_seconds", "Seconds from the request to the message for the device."
+        )
+        yield self._asked_to_done_s.family(
+            "kaiser_actuator_asked_to_done_seconds", "Seconds from the request until the device says that it is so."
         )
         for name, words, ask in self.gauges:
             yield GaugeMetricFamily(name, words, value=ask())

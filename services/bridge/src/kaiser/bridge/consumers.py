@@ -11,10 +11,11 @@ from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.profiles import Profiles
 from kaiser.bridge.settings import BridgeOptions
 from kaiser.bridge.sorting import Sorter
+from kaiser.bridge.told import Told
 from kaiser.bridge.uplink import Uplink, recall
 from kaiser.contracts.streams import DOWNLINK
 from kaiser.contracts.topics import WIDE_FILTER
-from kaiser.eventlog import BatchConsumer, ConsumerSpec, EventLog
+from kaiser.eventlog import BatchConsumer, ConsumerSpec, ConsumeStats, EventLog
 from kaiser.mqtt import QoS, RetainHandling, Session, TopicFilter, topic_filter
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Slot:
     Attributes:
         session: The session while the slot is worked in.
         uplink: The way up while the slot is worked in.
+        downlinks: What the way down did while the slot is worked in.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Slot:
         self._profiles = profiles
         self._metrics = metrics
         self._forbids = forbids
+        self._told = Told()
+        self.downlinks = ConsumeStats()
 
     @property
     def queued(self) -> int:
@@ -76,7 +80,7 @@ class Slot:
             TakenOver: Another bridge has the slot.
         """
         options = self._options
-        sorter = Sorter(self.client_id, self._profiles)
+        sorter = Sorter(self.client_id, self._profiles, self._told)
         # Before the broker can deliver anything again, for it begins with that
         await recall(self._log, sorter, session=self.client_id, messages=options.slots * options.receive_maximum)
         async with self._broker.session(
@@ -102,11 +106,15 @@ class Slot:
         consumer = BatchConsumer(
             self._log,
             ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
-            Downlink(session, self._log, self._metrics, self._forbids).handle,
+            Downlink(session, self._log, self._metrics, self._forbids, self._told).handle,
             service="bridge",
             reclaim_at_start=False,  # the bridge that had the slot before may still be sending
         )
-        await consumer.run()
+        self.downlinks = consumer.stats
+        try:
+            await consumer.run()
+        finally:
+            self.downlinks = ConsumeStats()
 
     def _subscriptions(self) -> list[TopicFilter]:
         # A retained copy is never news, so none is asked for; and only a session of its own can leave out what it

@@ -6,13 +6,14 @@ is one that would switch something on which has to be off: it may have been on i
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
 from kaiser.bridge.metrics import BridgeMetrics
 from kaiser.bridge.sorting import SOURCE
+from kaiser.bridge.told import Told
 from kaiser.contracts import subjects, topics
 from kaiser.contracts.codes import Code
 from kaiser.contracts.downlink import check_downlink
@@ -21,6 +22,7 @@ from kaiser.contracts.events.downlink import DownlinkReported, DownlinkRequested
 from kaiser.contracts.topics import DownlinkKind, DownlinkTopic
 from kaiser.eventlog import Delivery, Event, EventLog, Retry, Unprocessable, now_us
 from kaiser.mqtt import BrokerLimitExceeded, MessageExpired, NegativeAcknowledgement, QoS, Session, SessionClosed
+from kaiser.service import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +31,21 @@ BROKER_TIMEOUT_S: Final = 10.0
 
 Forbids = Callable[[str, int], str]
 """Code of why an actuator, by device and pin, may not be switched on now; empty where it may."""
+
+
+class _Asked(NamedTuple):
+    """A request with its sequence, and the ``traceparent`` that it came with."""
+
+    seq: int
+    request: DownlinkRequested
+    cause: str
+
+
+class _Sent(NamedTuple):
+    """What became of a request, and the ``traceparent`` of that."""
+
+    report: DownlinkReported
+    traceparent: str
 
 
 class _Word(msgspec.Struct):
@@ -47,15 +64,19 @@ class Downlink:
         event_log: Where the reports go.
         metrics: Where to count.
         forbids: Asked right before something is switched on.
+        told: Gets what went out, for what comes back.
     """
 
-    def __init__(self, session: Session, event_log: EventLog, metrics: BridgeMetrics, forbids: Forbids) -> None:
+    def __init__(
+        self, session: Session, event_log: EventLog, metrics: BridgeMetrics, forbids: Forbids, told: Told
+    ) -> None:
+        self._told = told
         self._forbids = forbids
         self._session = session
         self._log = event_log
         self._metrics = metrics
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._sent: dict[int, DownlinkReported] = {}
+        self._sent: dict[int, _Sent] = {}
 
     async def handle(self, batch: list[Delivery]) -> None:
         """Send a batch: in order to each device, at the same time to different ones.
@@ -66,26 +87,33 @@ class Downlink:
             Retry: The broker is away, so that messages wait in the stream instead of here.
             Unprocessable: A message is no downlink request.
         """
-        by_device: dict[str, list[tuple[int, DownlinkRequested]]] = {}
+        by_device: dict[str, list[_Asked]] = {}
         for delivery in batch:
             try:
                 request = _decode(delivery.data)
             except msgspec.MsgspecError as error:
                 raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, str(error)) from error
             if delivery.seq not in self._sent:
-                by_device.setdefault(request.esp_id, []).append((delivery.seq, request))
+                asked = _Asked(delivery.seq, request, delivery.traceparent)
+                by_device.setdefault(request.esp_id, []).append(asked)
         results = await asyncio.gather(*map(self._send_all, by_device.values()), return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
         await self._log.publish_all([_event(delivery.seq, self._sent[delivery.seq]) for delivery in batch])
         for delivery in batch:
-            self._metrics.downlinks.labels(self._sent.pop(delivery.seq).outcome).inc()
+            self._metrics.downlinks.labels(self._sent.pop(delivery.seq).report.outcome).inc()
 
-    async def _send_all(self, requests: list[tuple[int, DownlinkRequested]]) -> None:
+    async def _send_all(self, requests: list[_Asked]) -> None:
         async with self._slots:
-            for seq, request in requests:
-                self._sent[seq] = await self._send(request)
+            for seq, request, cause in requests:
+                with tracing.span("bridge send", cause) as span:
+                    if span is not None:  # before it is sent, for the answer may be quicker than the broker's
+                        self._told.note(request.topic, request.correlation_id, span.traceparent)
+                    report = await self._send(request)
+                    if span is not None:
+                        span.set(topic=request.topic, command_id=request.correlation_id, outcome=report.outcome)
+                    self._sent[seq] = _Sent(report, cause if span is None else span.traceparent)
 
     async def _send(self, request: DownlinkRequested) -> DownlinkReported:
         now = now_us()
@@ -132,7 +160,8 @@ def _report(request: DownlinkRequested, outcome: Outcome, code: str | None, deta
     )
 
 
-def _event(seq: int, report: DownlinkReported) -> Event:
+def _event(seq: int, sent: _Sent) -> Event:
+    report = sent.report
     return Event(
         id=f"downlink.{seq}",
         subject=subjects.downlink_report(report.kaiser_id, report.esp_id, report.outcome),
@@ -140,4 +169,5 @@ def _event(seq: int, report: DownlinkReported) -> Event:
         data=codec.encode(report),
         source=SOURCE,
         time=report.reported_at,
+        traceparent=sent.traceparent,
     )

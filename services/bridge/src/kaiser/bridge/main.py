@@ -56,7 +56,13 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
         emergency = Role("emergency", stopping.lease, stopping.keeper.work, assume=True)
         frame.spawn("emergency", emergency.run())
         async with await connect(nats.url, name="bridge", user=nats.user, password=nats.password) as event_log:
-            frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
+            frame.health.connected(
+                "nats",
+                lambda: event_log.connected,
+                whom=f"NATS at {nats.url}",
+                meanwhile="the broker keeps what devices say, and emergency stops that are in force are still told",
+                silent_s=lambda: event_log.silent_s,
+            )
             await ensure_streams(event_log, OWNS)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)
             late.is_there(lease("front"))
@@ -83,7 +89,11 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 frame.spawn("sharing", sharing.run())
             for role in roles:
                 frame.spawn(role.name, role.run())
-            metrics.watch(devices=lambda: len(profiles), queued=lambda: sum(slot.queued for slot in slots))
+            metrics.watch(
+                devices=lambda: len(profiles),
+                queued=lambda: sum(slot.queued for slot in slots),
+                waiting=lambda: sum(slot.downlinks.lag for slot in slots),
+            )
             frame.health.add("uplink", partial(_uplink_health, slots, roles))
             frame.health.add("emergency", partial(_emergency_health, stopping.keeper, emergency))
             await frame.until_stopped()
@@ -150,17 +160,22 @@ def _uplink_health(slots: list[Slot], roles: list[Role]) -> Finding:
         if role.standby:
             continue
         if slot.session is None or not slot.session.connected:
-            reason = slot.session.last_error if slot.session else None
-            return Finding(State.STARTING, f"{slot.client_id} is not connected to the broker: {reason or 'connecting'}")
+            reason = (slot.session.last_error if slot.session else None) or "connecting"
+            words = f"{slot.client_id} is not connected to the broker ({reason}): no device is heard or told"
+            return Finding(State.STARTING, words)
         if slot.uplink is not None and slot.uplink.holding_back is not None:
-            return Finding(State.FAILING, f"{slot.client_id} holds back PUBACKs: {slot.uplink.holding_back}")
+            words = (
+                f"{slot.client_id} holds back PUBACKs ({slot.uplink.holding_back}): the broker keeps what devices say"
+            )
+            return Finding(State.FAILING, words)
     return Finding(State.OK, "" if any(role.held for role in roles) else "standby: other bridges have every slot")
 
 
 def _emergency_health(keeper: EmergencyKeeper, role: Role) -> Finding:
     """Ready as a standby too; not while stops are ours to say and nobody would hear them."""
     if role.held and (keeper.session is None or not keeper.session.connected):
-        return Finding(State.STARTING, "the session for emergency stops is not connected to the broker")
+        words = "the session for emergency stops is not connected to the broker: no device would hear one"
+        return Finding(State.STARTING, words)
     return Finding(State.OK, "" if role.held else "standby: another bridge says emergency stops")
 
 

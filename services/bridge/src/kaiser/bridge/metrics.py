@@ -70,12 +70,16 @@ class BridgeMetrics:
             "kaiser_bridge_access_clients", "Devices that have a key on the broker", registry=registry
         )
         self._devices = Gauge("kaiser_bridge_devices", "Devices in the bridge's cache", registry=registry)
+        self._waiting = Gauge(
+            "kaiser_bridge_downlinks_waiting", "Messages to devices behind the last one taken", registry=registry
+        )
         self._queued = Gauge(
             "kaiser_bridge_queued_messages", "Messages received and not yet taken by the uplink", registry=registry
         )
 
-    def watch(self, *, devices: Callable[[], float], queued: Callable[[], float]) -> None:
+    def watch(self, *, devices: Callable[[], float], queued: Callable[[], float], waiting: Callable[[], float]) -> None:
         """Read these at each scrape."""
+        self._waiting.set_function(waiting)
         self._devices.set_function(devices)
         self._queued.set_function(queued)
 

@@ -10,6 +10,7 @@ from kaiser.bridge import identity
 from kaiser.bridge.profiles import Profile, Profiles
 from kaiser.bridge.redacting import as_received
 from kaiser.bridge.telemetry import Gathering
+from kaiser.bridge.told import Told
 from kaiser.contracts import subjects, topics
 from kaiser.contracts.events import codec
 from kaiser.contracts.events.catalogue import SAID
@@ -32,6 +33,7 @@ class Sorter:
     Args:
         session: MQTT client id.
         profiles: What is known of the devices; the sorter adds what the messages tell.
+        told: What devices may be answering.
 
     Attributes:
         deliveries: What the log holds of this session.
@@ -40,12 +42,13 @@ class Sorter:
         outdated_wills: Topics of last wills that the broker still retains although the device is back.
     """
 
-    def __init__(self, session: str, profiles: Profiles) -> None:
+    def __init__(self, session: str, profiles: Profiles, told: Told | None = None) -> None:
         self.deliveries = identity.Deliveries()
         self.counted: Counter[str] = Counter()
         self.outdated_wills: list[str] = []
         self._session = session
         self._profiles = profiles
+        self._told = Told() if told is None else told
         self._gathering = Gathering(session)
         self._events: list[Event] = []
         self._letters: list[DeadLetter] = []
@@ -149,7 +152,8 @@ class Sorter:
             mqtt=as_received(message),
         )
         message_id = f"{self._session}.{delivery:016x}" if delivery else None
-        self._add(kind.subject_for(topic), kind.name, codec.encode(body), now_us, message_id)
+        cause = self._told.cause(topic.esp_id, said)
+        self._add(kind.subject_for(topic), kind.name, codec.encode(body), now_us, message_id, cause)
 
     def _learn(self, profile: Profile, outcome: Accepted, now_us: int) -> None:
         said = outcome.message
@@ -200,6 +204,17 @@ class Sorter:
             body = codec.encode(DeadLetters(service="bridge", letters=letters))
             self._add(subjects.deadletter("bridge"), DeadLetters.TYPE, body, now_us, None)
 
-    def _add(self, subject: str, event_type: str, body: bytes, now_us: int, message_id: str | None) -> None:
-        event_id = message_id or new_id()
-        self._events.append(Event(subject=subject, type=event_type, data=body, source=SOURCE, time=now_us, id=event_id))
+    def _add(
+        self, subject: str, event_type: str, body: bytes, now_us: int, message_id: str | None, cause: str = ""
+    ) -> None:
+        self._events.append(
+            Event(
+                subject=subject,
+                type=event_type,
+                data=body,
+                source=SOURCE,
+                time=now_us,
+                id=message_id or new_id(),
+                traceparent=cause,
+            )
+        )

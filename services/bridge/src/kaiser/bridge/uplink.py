@@ -19,6 +19,7 @@ from kaiser.contracts.streams import TELEMETRY_RAW
 from kaiser.eventlog import Event, EventLog, EventTooLarge, PublishError, now_us
 from kaiser.eventlog.replay import replay
 from kaiser.mqtt import Lull, QoS, Session
+from kaiser.service import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,10 @@ class Uplink:
         async for batch in self._session.batches(HEARTBEATS):
             started = now_us()
             events = self._sorter.sort(batch.messages, started)
+            spans = _spans(events, started) if tracing.on() else ()
             await self._store(events)
+            for span in spans:
+                span.end()
             self._sorter.logged()
             self._session.acknowledge(batch)
             self._clear_outdated_wills()
@@ -105,6 +109,26 @@ class Uplink:
             log.info("the log takes events again")
             self.holding_back = None
             self._metrics.holding_back.set(0)
+
+
+def _spans(events: list[Event], received_at: int) -> list[tracing.Span]:
+    """Spans from the receipt of the messages to the log for those events that are recorded, which then say so.
+
+    One an event: readings are in batches already. An answer to what a device was told follows from that; all else
+    begins a trace.
+    """
+    spans = []
+    for i, event in enumerate(events):
+        name = f"bridge receive {event.type.split('.')[-2]}"
+        if event.traceparent:
+            span = tracing.start(name, event.traceparent, at_us=received_at)
+        else:
+            span = tracing.root(name, at_us=received_at)
+        if span is not None:
+            span.set(subject=event.subject)
+            events[i] = msgspec.structs.replace(event, traceparent=span.traceparent)
+            spans.append(span)
+    return spans
 
 
 async def recall(event_log: EventLog, sorter: Sorter, *, session: str, messages: int) -> None:

@@ -8,7 +8,7 @@ import nats.errors
 from kaiser.contracts import subjects
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem, Reply
-from kaiser.eventlog import EventLog
+from kaiser.eventlog import EventLog, tracecontext
 
 T = TypeVar("T")
 
@@ -40,7 +40,9 @@ async def ask(
     Raises:
         ProblemError: The owner refused, is away, or did not answer in time.
     """
-    return await _request(event_log, subjects.query(service, name), query, answer, service, TIMEOUT_S + wait_s)
+    # What is only read is worth headers, which cost both sides 20 us, where somebody records it
+    headers = tracecontext.headers() if tracecontext.sampled(tracecontext.current()) else None
+    return await _request(event_log, subjects.query(service, name), query, answer, service, TIMEOUT_S + wait_s, headers)
 
 
 async def order(event_log: EventLog, service: str, name: str, asked: msgspec.Struct, answer: type[T]) -> T:
@@ -48,18 +50,25 @@ async def order(event_log: EventLog, service: str, name: str, asked: msgspec.Str
 
     When the owner does not answer in time, it is not known whether it decided.
     """
-    return await _request(event_log, subjects.command(service, name), asked, answer, service, TIMEOUT_S)
+    headers = tracecontext.headers()
+    return await _request(event_log, subjects.command(service, name), asked, answer, service, TIMEOUT_S, headers)
 
 
 async def _request(
-    event_log: EventLog, subject: str, asked: msgspec.Struct, answer: type[T], service: str, timeout_s: float
+    event_log: EventLog,
+    subject: str,
+    asked: msgspec.Struct,
+    answer: type[T],
+    service: str,
+    timeout_s: float,
+    headers: dict[str, str] | None,
 ) -> T:
     if not event_log.connected:
         raise ProblemError(
             Problem(Code.SERVICE_ERROR, "the event log is away; the live stream goes on when it is back")
         )
     try:
-        message = await event_log.nc.request(subject, _encode(asked), timeout=timeout_s)
+        message = await event_log.nc.request(subject, _encode(asked), timeout=timeout_s, headers=headers)
     except nats.errors.NoRespondersError:
         raise ProblemError(Problem(Code.SERVICE_ERROR, f"{service} is not running")) from None
     except (nats.errors.TimeoutError, TimeoutError):

@@ -22,6 +22,7 @@ from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.passing import Batch, Said
 from kaiser.gateway.rulenames import RuleNames
 from kaiser.gateway.showing import PRESENCE, SHOWN, show
+from kaiser.service import tracing
 from kaiser.service.health import Finding, State
 
 log = structlog.get_logger(__name__)
@@ -122,8 +123,11 @@ class LiveReaders:
             await asyncio.sleep(ASK_AGAIN_S)
 
     def _pass(self, delivery: Delivery) -> None:
+        trace = delivery.sampled if tracing.on() else ""
         if delivery.stream == TELEMETRY.name:
-            if not self._hub.passed(Batch(delivery)):
+            batch = Batch(delivery)
+            batch.trace = trace
+            if not self._hub.passed(batch):
                 self._count(delivery)
             return
         self._names.take(delivery)
@@ -131,7 +135,9 @@ class LiveReaders:
             self._hub.pass_by(delivery.stream, delivery.seq)
             return
         verdict = self._verdict(delivery) if delivery.type in PRESENCE else "show"
-        self._hub.passed(Said(delivery, self._names.of, verdict))
+        said = Said(delivery, self._names.of, verdict)
+        said.trace = trace
+        self._hub.passed(said)
 
     def _count(self, delivery: Delivery) -> None:
         try:

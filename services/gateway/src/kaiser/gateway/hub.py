@@ -16,6 +16,8 @@ from kaiser.gateway.positions import Positions
 from kaiser.gateway.recent import Recent
 
 NOT_YET: Final = sys.maxsize
+MOST_TRACES: Final = 64
+"""Of what waits for one client."""
 
 
 class Client:
@@ -32,9 +34,10 @@ class Client:
         on_news: Called when something waits, and whether it is to be sent before the next frame is due.
         live_from: Stream to the first sequence that comes to it live, where that is not every one.
         reached: Stream to how far it is, of those streams that do not come to it live.
+        traces: What waits for it and is recorded: ``traceparent``, and since when, unix microseconds.
     """
 
-    __slots__ = ("delivery", "filters", "live_from", "on_news", "outbox", "reached")
+    __slots__ = ("delivery", "filters", "live_from", "on_news", "outbox", "reached", "traces")
 
     def __init__(self, limit_bytes: int, budget: Budget | None = None) -> None:
         self.filters: Filters | None = None
@@ -43,6 +46,7 @@ class Client:
         self.on_news: Callable[[bool], None] | None = None
         self.live_from: dict[str, int] = {}
         self.reached: dict[str, int] = {}
+        self.traces: list[tuple[str, int]] = []
 
     def has_live(self, message: Passing) -> bool:
         """Whether a message comes to it live."""
@@ -101,6 +105,7 @@ class Hub:
     def halt(self, client: Client) -> None:
         """Let a client want nothing any more, not even what waits; a no-op where it wants nothing."""
         client.outbox.clear()
+        client.traces.clear()
         if client.filters is None:
             return
         self._clients.discard(client)
@@ -231,6 +236,8 @@ class Hub:
         client.outbox.put(
             chunk, count=count, seq=message.seq, stream=message.stream, urgent=urgent, key=key, asked_for=asked_for
         )
+        if message.trace and not asked_for and len(client.traces) < MOST_TRACES:
+            client.traces.append((message.trace, now_us()))
         client.wake(hurry=urgent)
         lost = client.outbox.missed - missed
         if lost:

@@ -32,12 +32,17 @@ class Encoded(NamedTuple):
 
 
 class _Message:
-    """What all messages have."""
+    """What all messages have.
 
-    __slots__ = ("_delivery",)
+    Attributes:
+        trace: ``traceparent`` of a message that is recorded on its way to those who want it live; empty for others.
+    """
+
+    __slots__ = ("_delivery", "trace")
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
+        self.trace = ""
 
     @property
     def stream(self) -> str:

@@ -16,6 +16,7 @@ from kaiser.gateway.hub import Client, Hub
 from kaiser.gateway.metrics import GatewayMetrics
 from kaiser.gateway.pacing import Pacer
 from kaiser.gateway.settings import GatewayOptions
+from kaiser.service import tracing
 
 
 class Wire(Protocol):
@@ -111,10 +112,20 @@ class Sender:
             wire.write_text(self._unsent.popleft())
             sent += 1
         self._metrics.frames.inc(sent)
+        if self._client.traces and not self._unsent:
+            self._end_traces()
         if not self._unsent and wire.has_room:
             self._done.set()
         else:
             self._done.clear()  # the wire calls again when it has room
+
+    def _end_traces(self) -> None:
+        """What waited and is recorded was in the frames that are sent now."""
+        for traceparent, since_us in self._client.traces:
+            span = tracing.start("gateway frame", traceparent, at_us=since_us)
+            if span is not None:
+                span.end()
+        self._client.traces.clear()
 
     async def tell(self, message: msgspec.Struct) -> None:
         """Send a message behind what was taken already; returns when the client has taken what was before it."""

@@ -30,6 +30,7 @@ from kaiser.ingest.sensors import Facet, Sensor, Sensors
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.window import Window
 from kaiser.physics import families
+from kaiser.service import tracing
 from kaiser.service.recording import record
 from kaiser.timescale import BadData, DatabaseAway, outlast
 
@@ -156,17 +157,24 @@ class Converter:
             Unprocessable: A delivery is no batch of raw readings.
         """
         events: list[Event] = []
+        spans: list[tracing.Span] = []
         converted = duplicates = 0
         for delivery in deliveries:
+            traceparent = delivery.traceparent
+            if (span := tracing.start("ingest convert", delivery.sampled) if tracing.on() else None) is not None:
+                spans.append(span)
+                traceparent = span.traceparent
             raw_id = delivery.id or f"{delivery.stream}.{delivery.seq}"
             done = self._convert(delivery, raw_id)
             converted += len(done.batch)
             duplicates += done.duplicates
-            events += self._events(delivery, raw_id, done)
+            events += self._events(delivery, raw_id, done, traceparent)
         try:
             await self._log.publish_all(events)
         except LogFull as full:
             raise Retry(str(full)) from full
+        for span in spans:
+            span.end()
         self._metrics.converted += converted
         self._metrics.dropped += duplicates
         self._metrics.window = len(self._window)
@@ -180,7 +188,7 @@ class Converter:
         except (AttributeError, ValueError) as error:  # of another type, or columns of different length
             raise Unprocessable(Code.INVALID_PAYLOAD_FORMAT, f"not a batch of raw readings: {error}") from error
 
-    def _events(self, delivery: Delivery, raw_id: str, done: Converted) -> Iterator[Event]:
+    def _events(self, delivery: Delivery, raw_id: str, done: Converted, traceparent: str) -> Iterator[Event]:
         """The finished batch as one event; as several where the values made it too large for one message."""
         part = delivery.subject.rpartition(".")[2]
         subject = subjects.telemetry_reading(done.batch.kaiser_id, int(part))
@@ -193,7 +201,7 @@ class Converter:
                 data=body,
                 source=SOURCE,
                 id=finished_id(raw_id, number),
-                traceparent=delivery.traceparent,
+                traceparent=traceparent,
                 headers=headers | {DUPLICATES: str(done.duplicates)} if done.duplicates and number == 0 else headers,
             )
 

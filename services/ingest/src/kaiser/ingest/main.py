@@ -67,11 +67,17 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     pool = Pool(settings.database())
     meanwhile = "readings go on, and are recorded when it is back"
     watch = DatabaseWatch(pool, "SELECT 1 FROM ingest.progress", meanwhile=meanwhile)
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="readings wait in the broker, and history cannot be asked for",
+            silent_s=lambda: log.silent_s,
+        )
         await pool.open()
         directory, known = Directory(), families()
         secret = settings.device_key.secret.encode()
@@ -134,7 +140,7 @@ async def _convert(
         wiring.frame.spawn("processing", endpoint.serve(processing.host, processing.port))
     wiring.frame.spawn("meetings", register.run())
     wiring.consume("registry", consumers.REGISTRY, register.handle)
-    wiring.consume("converter", consumers.CONVERTER, converter.handle)
+    wiring.consume("converter", consumers.CONVERTER, converter.handle, each_traced=True)
     wiring.frame.spawn("silence", note_silence(log, directory, lease("silence")))
     wiring.frame.spawn("restarts", Restarts(log, directory).run())
     wiring.frame.spawn("configuring", Configuring(log, directory, orders, lease("configuring")).run())

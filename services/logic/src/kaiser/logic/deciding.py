@@ -21,6 +21,7 @@ from kaiser.logic.inflow import Hear
 from kaiser.logic.marks import Mark
 from kaiser.logic.metrics import LogicMetrics
 from kaiser.logic.times import SECOND
+from kaiser.logic.traces import Traces
 from kaiser.logic.writing import Writer
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +54,7 @@ class Deciding:
         leads: Whether it decides now.
         busy_since: Since when a write waits, by the monotonic clock; 0 while none does.
         on_written: Called with decisions once they are in the log.
+        traces: What runs are a part of.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Deciding:
         self.leads = False
         self.busy_since = 0.0
         self.on_written: list[Callable[[Sequence[Decision]], None]] = []
+        self.traces = Traces()
         self._log = log
         self._plugins = plugins
         self._kept = kept
@@ -169,7 +172,7 @@ class Deciding:
                     await self._news.wait()
 
     async def _open(self, checkpoint: Checkpoint | None) -> Following:
-        following = Following(self._log, self._plugins, checkpoint, self._on_readings)
+        following = Following(self._log, self._plugins, checkpoint, self._on_readings, self.traces.came)
         self.following = await following.__aenter__()
         return following
 
@@ -184,7 +187,7 @@ class Deciding:
         began = time.monotonic()
         following = await self._newest()
         decisions = await following.take_over(anyhow=self._lost >= MOST_LOST)
-        writer = self._writer = Writer(self._log, following.here, self._ttl_s)
+        writer = self._writer = Writer(self._log, following.here, self._ttl_s, self.traces.of)
         await self._begin(following, writer, decisions)
         self._wrote(decisions)
         self.leads, self._lost = True, 0
@@ -232,7 +235,10 @@ class Deciding:
                 self._metrics.took(taken)
             if decisions:
                 self.busy_since = time.monotonic()
+                spans = self.traces.begin(decisions)
                 await writer.write(decisions, self._mark(following, writer))
+                for span in spans:
+                    span.end()
                 self.busy_since = 0.0
                 self._wrote(decisions)
             clock = time.monotonic()

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import nats.errors
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from kaiser.contracts import subjects
 from kaiser.contracts.actuation import Command, SendCommand
@@ -29,12 +30,24 @@ from kaiser.contracts.logic import DisableRule, EnableRule
 from kaiser.contracts.queries import Problem, Reply
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import LOGIC
-from kaiser.eventlog import ConcurrencyConflict, ConsumerSpec, Delivery, Event, EventLog, Retry, now_us, replay
+from kaiser.eventlog import (
+    ConcurrencyConflict,
+    ConsumerSpec,
+    Delivery,
+    Event,
+    EventLog,
+    Retry,
+    now_us,
+    replay,
+    tracecontext,
+)
 from kaiser.logic import definitions
 from kaiser.logic.definitions import Life
 from kaiser.logic.metrics import LogicMetrics
 from kaiser.logic.rules import Rules
 from kaiser.logic.times import SECOND
+from kaiser.logic.traces import Traces
+from kaiser.service import tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -78,9 +91,13 @@ class Effects:
         rules: Where rules are switched.
         metrics: Where to count.
         ttl_s: How long it is kept what was refused, seconds.
+        traces: What runs are a part of.
     """
 
-    def __init__(self, log: EventLog, rules: Rules, metrics: LogicMetrics, *, ttl_s: int) -> None:
+    def __init__(
+        self, log: EventLog, rules: Rules, metrics: LogicMetrics, *, ttl_s: int, traces: Traces | None = None
+    ) -> None:
+        self._traces = Traces() if traces is None else traces
         self._log = log
         self._ttl_s = ttl_s
         self._rules = rules
@@ -162,10 +179,15 @@ class Effects:
             await asyncio.wait((before,))
         if left is not None and await self._was_answered(left, effect):
             return
-        if isinstance(effect, RuleSwitched):
-            await self._switch(effect)
-        else:
-            await self._command(effect)
+        cause = left.traceparent if left is not None else self._traces.of(effect.run_id)
+        with (
+            tracing.span("logic do", cause, {"run_id": effect.run_id}),
+            bound_contextvars(correlation_id=effect.run_id),
+        ):
+            if isinstance(effect, RuleSwitched):
+                await self._switch(effect)
+            else:
+                await self._command(effect)
 
     async def _command(self, asked: CommandAsked) -> None:
         """Ask for a command until somebody has answered, or what would be switched on is not wanted any more."""
@@ -178,7 +200,8 @@ class Effects:
             try:
                 async with self._turns:
                     order = encode(order_of(asked, now_us()))
-                    answer = await self._log.nc.request(SEND, order, timeout=ANSWER_S)
+                    headers = tracecontext.headers()
+                    answer = await self._log.nc.request(SEND, order, timeout=ANSWER_S, headers=headers)
                 reply = _reply.decode(answer.data)
             except (nats.errors.Error, TimeoutError, msgspec.DecodeError) as error:
                 problem = Problem(code=Code.SERVICE_ERROR, detail=f"the actuator service does not answer: {error!r}")

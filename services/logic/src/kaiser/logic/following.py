@@ -6,14 +6,14 @@ the last mark in the log: what comes behind it happened while nobody decided.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Self
 
 import structlog
 
 from kaiser.contracts.events.logic import Decision, EngineResumed, RunDecision, TakenLate
 from kaiser.contracts.rules.parts import FRESH_S
-from kaiser.eventlog import EventLog, now_us
+from kaiser.eventlog import Delivery, EventLog, now_us
 from kaiser.logic.checkpoints import Checkpoint
 from kaiser.logic.conditions import Evaluator
 from kaiser.logic.engine import Engine
@@ -46,6 +46,7 @@ class Following:
         plugins: Conditions of others.
         checkpoint: Where to go on from; None to begin with what the log holds.
         on_readings: Told of readings as they come.
+        on_delivery: Told of every message as it comes.
 
     Attributes:
         engine: The engine.
@@ -59,14 +60,16 @@ class Following:
         plugins: Mapping[str, Evaluator],
         checkpoint: Checkpoint | None,
         on_readings: Hear,
+        on_delivery: Callable[[Delivery], None] | None = None,
     ) -> None:
         mark = None if checkpoint is None else checkpoint.mark
         self.engine = Engine(plugins) if checkpoint is None else Engine.restore(bytes(checkpoint.engine), plugins)
-        self.inflow = Inflow(log, {} if mark is None else mark.taken, on_readings)
+        self.inflow = Inflow(log, {} if mark is None else mark.taken, on_readings, on_delivery=on_delivery)
         self.written = Written(log, mark)
         self.mark = mark
         self._log = log
         self._on_readings = on_readings
+        self._on_delivery = on_delivery
         self._told = Recollection()
         self._unpublished: list[RunDecision] = []
         self._reading: asyncio.Task[None] | None = None
@@ -152,7 +155,7 @@ class Following:
         self.engine.recalling.begin(told, 0 if mark is None else mark.clock)
         now = now_us()
         since = max(min(told.oldest or now, now) - LOOK_BACK, now - MOST_LOOK_BACK)
-        self.inflow = Inflow(self._log, {}, self._on_readings, readings_since=since)
+        self.inflow = Inflow(self._log, {}, self._on_readings, on_delivery=self._on_delivery, readings_since=since)
 
     async def _backlog(self) -> list[Decision]:
         """Take in everything that has come by now."""

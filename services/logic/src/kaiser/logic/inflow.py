@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from kaiser.contracts.events.telemetry import Readings
 from kaiser.contracts.streams import TELEMETRY
-from kaiser.eventlog import EventLog, OrderedReader, now_us
+from kaiser.eventlog import Delivery, EventLog, OrderedReader, now_us
 from kaiser.logic import feeds
 from kaiser.logic.clocks import ServerClock
 from kaiser.logic.feeds import Feed
@@ -45,6 +45,7 @@ class Inflow:
         taken: Sequence of the last message that is known, by stream; a stream that is not in it begins with as much of
             the past as its source asks for.
         on_readings: Told of every batch of readings as it comes.
+        on_delivery: Told of every message as it comes.
         readings_since: Where the readings begin that were stored then or later, unix microseconds, for one that knows
             none.
 
@@ -55,7 +56,13 @@ class Inflow:
     """
 
     def __init__(
-        self, log: EventLog, taken: Mapping[str, int], on_readings: Hear = _nobody, *, readings_since: int = 0
+        self,
+        log: EventLog,
+        taken: Mapping[str, int],
+        on_readings: Hear = _nobody,
+        *,
+        on_delivery: Callable[[Delivery], None] | None = None,
+        readings_since: int = 0,
     ) -> None:
         self.feeds = {source.stream: Feed(source.stream, taken.get(source.stream, 0)) for source in SOURCES}
         self.changed = asyncio.Event()
@@ -64,6 +71,7 @@ class Inflow:
         self._known = frozenset(taken)
         self._readings_since = readings_since
         self._on_readings = on_readings
+        self._on_delivery = on_delivery
         self._room = asyncio.Event()
         self._heard: dict[str, float] = {}
         self._past: dict[str, int] = {}
@@ -142,6 +150,8 @@ class Inflow:
                     if not feed.behind:
                         self.clock.observe(came[-1].stored_at, now_us())
                     for delivery in came:
+                        if self._on_delivery is not None:
+                            self._on_delivery(delivery)
                         message = message_of(delivery)
                         feed.add(message, delivery.seq, delivery.stored_at)
                         if message is not None and isinstance(message.event, Readings):

@@ -10,10 +10,7 @@ import structlog
 
 from kaiser.contracts.streams import DEADLETTER, LOGIC
 from kaiser.eventlog import (
-    BatchConsumer,
-    ConsumerSpec,
     EventLog,
-    Handler,
     Lease,
     connect,
     ensure_consumer,
@@ -38,11 +35,10 @@ from kaiser.logic.site import Surroundings
 from kaiser.logic.surveyor import Surveyor
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
-from kaiser.service.consuming import MAX_TRIES as USUAL_TRIES
-from kaiser.service.consuming import progress
+from kaiser.service.consuming import Consumers
 from kaiser.service.frame import CannotStartError
 from kaiser.service.health import Finding
-from kaiser.service.leading import Leader, Work
+from kaiser.service.leading import Leader
 
 _log = structlog.get_logger(__name__)
 
@@ -57,10 +53,16 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         conditions, hooks = plugins(), hooks_of(settings.notify.webhooks)
     except (PluginError, HooksError) as error:
         raise CannotStartError(str(error)) from error
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="no rule runs; what came meanwhile is looked at when it is back",
+            silent_s=lambda: log.silent_s,
+        )
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()
         frame.registry.register(metrics)
@@ -74,7 +76,8 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             ttl_s=settings.logic.runs_days * DAY_S,
             checkpoint_s=settings.logic.checkpoint_s,
         )
-        past = Past(frame, log, settings, rules, conditions)
+        consuming = Consumers(frame, log, SERVICE)
+        past = Past(frame, log, settings, rules, conditions, consuming)
         await past.open()
         frame.spawn("rules", rules.run())
         for name, surveying in surveyor.spawnable().items():
@@ -89,14 +92,14 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
         leader = _lead(frame, log, deciding, metrics, settings.logic.lease_s)
         told = settings.notify
         async with Webhooks(hooks, timeout_s=told.timeout_s, ca_file=told.ca_file) as webhooks:
-            effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S)
+            effects = Effects(log, rules, metrics, ttl_s=settings.logic.runs_days * DAY_S, traces=deciding.traces)
             deciding.on_written.append(effects.begin)
             notifying = Notifying({"webhook": webhooks, "email": Mail(settings.smtp)}, told)
             frame.registry.register(notifying)
             leader.works += [
                 effects.term,
-                _consumes(frame, log, "effects", EFFECTS, effects.handle),
-                _consumes(frame, log, "notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
+                consuming.term("effects", EFFECTS, effects.handle),
+                consuming.term("notifications", NOTIFICATIONS, notifying.handle, max_tries=MAX_TRIES),
             ]
             frame.spawn("leading", leader.run())
             await frame.until_stopped()
@@ -131,29 +134,15 @@ def _lead(frame: Frame, log: EventLog, deciding: Deciding, metrics: LogicMetrics
     leader.works.append(deciding.run)
     metrics.gauge("leads", "1 while this instance decides.", lambda: float(deciding.leads))
     metrics.gauge("clock_lag_seconds", "How far the engine is behind the clock.", deciding.lag_s)
-    frame.health.add("deciding", lambda: _deciding(leader.leads, deciding))
+    frame.health.add("deciding", lambda: _deciding(log, leader.leads, deciding))
     frame.spawn("standing by", deciding.stand_by())
     frame.on_stop(deciding.close)
     return leader
 
 
-def _consumes(
-    frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler, *, max_tries: int = USUAL_TRIES
-) -> Work:
-    """A consumer of decisions, for a term of the leader, each with one of its own."""
-
-    async def consume() -> None:
-        consumer = BatchConsumer(log, spec, handler, service=SERVICE, max_tries=max_tries)
-        frame.health.add(name, progress(consumer))
-        try:
-            await consumer.run()
-        finally:
-            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
-
-    return consume
-
-
-def _deciding(leads: bool, deciding: Deciding) -> Finding:
+def _deciding(log: EventLog, leads: bool, deciding: Deciding) -> Finding:
+    if not leads and not log.connected:
+        return Finding(State.FAILING, "without NATS nobody knows who leads, and this instance runs no rule")
     if not leads:
         return Finding(State.OK, "another instance leads, or will in a moment")
     if not deciding.leads:

@@ -11,14 +11,14 @@ writes those that are missing.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
 
 from kaiser.contracts import subjects
 from kaiser.contracts.events.codec import encode
-from kaiser.contracts.events.logic import Decision, EngineResumed, TakenLate
+from kaiser.contracts.events.logic import Decision, EngineResumed, OfRun, TakenLate
 from kaiser.contracts.streams import LOGIC
 from kaiser.eventlog import (
     ConcurrencyConflict,
@@ -50,6 +50,7 @@ class Writer:
         log: The connection.
         mark: Where the instance is that begins to lead.
         ttl_s: How long decisions are kept, seconds.
+        trace: Tells the ``traceparent`` of a run; none where nothing is traced.
 
     Attributes:
         order_seq: Sequence of the last event of the order.
@@ -57,13 +58,14 @@ class Writer:
         written: Events so far.
     """
 
-    def __init__(self, log: EventLog, mark: Mark, ttl_s: int) -> None:
+    def __init__(self, log: EventLog, mark: Mark, ttl_s: int, trace: Callable[[str], str] | None = None) -> None:
         self.order_seq = mark.order_seq
         self.seq = mark.seq
         self.written = 0
         self._log = log
         self._ttl_s = ttl_s
         self._term = new_id()
+        self._trace = trace
 
     async def begin(self, decisions: Sequence[Decision], mark: Mark, known_to: int) -> None:
         """Write the first decisions of a term.
@@ -114,6 +116,7 @@ class Writer:
             source=SOURCE,
             time=decision.at,
             headers=marks.headers(mark, self._ttl_s),
+            traceparent=self._trace(decision.run_id) if self._trace and isinstance(decision, OfRun) else "",
         )
 
     def _fence(self) -> Expectation:

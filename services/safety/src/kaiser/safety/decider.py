@@ -19,6 +19,7 @@ from kaiser.safety.following import Followed
 from kaiser.safety.metrics import SafetyMetrics
 from kaiser.safety.ruling import Numbered, rule
 from kaiser.safety.writing import MOST_AT_ONCE, Writer
+from kaiser.service import tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Decider:
         self._writer = writer
         self._metrics = metrics
         self._leads_until = leads_until
+        self._spans: dict[str, tracing.Span] = {}
         self._wake = asyncio.Event()
         followed.on_change.append(self._wake.set)
 
@@ -78,7 +80,12 @@ class Decider:
         ]
 
     async def _decide(self) -> None:
-        written = await self._writer.write(self._decisions)
+        try:
+            written = await self._writer.write(self._decisions)
+        finally:
+            for span in self._spans.values():
+                span.end()
+            self._spans.clear()
         self._metrics.wrote(written)
 
     def _decisions(self) -> Sequence[Fact]:
@@ -86,8 +93,19 @@ class Decider:
         if until <= now:
             return ()
         requests = self._waiting()[:MOST_AT_ONCE]
+        if tracing.on():
+            self._begin_spans(requests)
         began = time.perf_counter()
         facts = rule(self._followed.state, requests, now, lease_until=until)
         if facts:
             self._metrics.decide_s.observe((time.perf_counter() - began) / len(facts), len(facts))
         return facts
+
+    def _begin_spans(self, requests: Sequence[Numbered]) -> None:
+        """A span for each request that is recorded; what is decided of it follows from that."""
+        for _, request in requests:
+            name, traces = request.command_id, self._followed.traces
+            if name not in self._spans and (span := tracing.start("safety decide", traces.of(name))) is not None:
+                span.set(command_id=name, correlation_id=request.correlation_id)
+                self._spans[name] = span
+                traces.note(name, span.traceparent)

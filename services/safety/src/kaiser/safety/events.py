@@ -78,8 +78,8 @@ def subject(fact: Fact) -> str:
     return subjects.safety(_KINDS[type(fact)], fact.esp_id, fact.gpio)
 
 
-def event_of(fact: Fact) -> Event:
-    """An event of safety as an event of the log."""
+def event_of(fact: Fact, traceparent: str = "") -> Event:
+    """An event of safety as an event of the log, with the trace that it is a part of."""
     name = _IDS.get(type(fact))
     return Event(
         id=new_id() if name is None else name(fact),
@@ -88,6 +88,7 @@ def event_of(fact: Fact) -> Event:
         data=encode(fact),
         source=SOURCE,
         time=fact.at,
+        traceparent=traceparent,
     )
 
 

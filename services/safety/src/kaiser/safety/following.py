@@ -44,6 +44,7 @@ from kaiser.safety.stops import Stops
 from kaiser.safety.views import refresh
 from kaiser.safety.words import Words
 from kaiser.safety.writing import Numbered
+from kaiser.service.tracing import Contexts
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +72,7 @@ class Followed:
         undecided: Requests without a decision by the ids of their commands, with their sequences, in their order.
         on_change: Called after anything was taken in.
         on_return: Called with a device that is there again.
+        traces: What requests came with, by the ids of their commands.
     """
 
     def __init__(self, log: EventLog) -> None:
@@ -82,6 +84,7 @@ class Followed:
         self.undecided: dict[str, tuple[int, CommandRequested]] = {}
         self.on_change: list[Callable[[], None]] = []
         self.on_return: list[Callable[[str], None]] = []
+        self.traces = Contexts()
         self._log = log
         self._roster = Roster()
         self._roster.on_change.append(self._member_changed)
@@ -137,6 +140,10 @@ class Followed:
         for seq, fact in facts:
             self._fold_safety(seq, fact)
         self._changed()
+
+    def trace_of(self, fact: Fact) -> str:
+        """``traceparent`` that an event of safety follows from, where that is a request; empty for none."""
+        return self.traces.of(fact.command_id) if isinstance(fact, CommandApproved | CommandRejected) else ""
 
     def touched(self) -> frozenset[ActuatorRef]:
         """Actuators that something changed for since this was asked last."""
@@ -248,6 +255,8 @@ class Followed:
         event = _readable(delivery, _decoder.decode)
         if event is not None:
             self._touched.update(folding.fold_actuators(self.state, delivery.seq, event))
+            if type(event) is CommandRequested and self._known[ACTUATORS.name].is_set():
+                self.traces.note(event.command_id, delivery.traceparent)
             self._note(delivery.seq, event)
         self._actuators.advance(delivery.seq)
 

@@ -11,10 +11,8 @@ import structlog
 
 from kaiser.contracts.streams import DEADLETTER, DOWNLINK, SAFETY
 from kaiser.eventlog import (
-    BatchConsumer,
     ConsumerSpec,
     EventLog,
-    Handler,
     Lease,
     connect,
     ensure_consumer,
@@ -39,10 +37,10 @@ from kaiser.safety.watch import Watch
 from kaiser.safety.writing import Writer
 from kaiser.service import Frame, State
 from kaiser.service.answering import Answerer
-from kaiser.service.consuming import Consumers, progress
+from kaiser.service.consuming import Consumers
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
-from kaiser.service.leading import Leader, Work
+from kaiser.service.leading import Leader
 from kaiser.service.room import RoomWatch
 from kaiser.timescale import Pool
 
@@ -63,16 +61,22 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     """Run safety until it is told to stop."""
     pool = Pool(settings.database())
     watch = DatabaseWatch(pool, "SELECT 1 FROM safety.progress", meanwhile=MEANWHILE)
-    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
+    frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected(
+            "event log",
+            lambda: log.connected,
+            whom="NATS",
+            meanwhile="nothing is decided, so nothing is switched on, and the bridge switches off what may be on",
+            silent_s=lambda: log.silent_s,
+        )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
         await pool.open()
         followed = Followed(log)
-        writer = Writer(log, followed)
+        writer = Writer(log, followed, followed.trace_of)
         frame.health.add("state", lambda: _state(followed))
         kept = Checkpoints(log, SERVICE)
         if (checkpoint := await kept.last()) is not None:
@@ -82,17 +86,20 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
         await answerer.serve(log.nc)
         frame.on_stop(answerer.close)
         frame.spawn("watch", watch.run())
-        frame.spawn("recording", _record(frame, log, settings, pool))
+        consuming = Consumers(frame, log, SERVICE)
+        frame.spawn("recording", _record(frame, consuming, settings, pool))
         await _ensure(log, consumers.ALERTS)
         await followed.wait_caught_up()
-        leader = _lead(frame, log, followed, writer, settings.safety.lease_s)
+        leader = _lead(frame, log, followed, writer, consuming, settings.safety.lease_s)
         leader.works.append(lambda: kept.keep(followed, settings.safety.checkpoint_s))
         frame.spawn("leading", leader.run())
         await frame.until_stopped()
         await pool.close()
 
 
-def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease_s: int) -> Leader:
+def _lead(
+    frame: Frame, log: EventLog, followed: Followed, writer: Writer, consuming: Consumers, lease_s: int
+) -> Leader:
     """Everything that only the leader does."""
     holder = f"{socket.gethostname()}.{os.getpid()}"
     leader = Leader(Lease(log, SERVICE, "leader", holder=holder, ttl_s=lease_s))
@@ -110,42 +117,29 @@ def _lead(frame: Frame, log: EventLog, followed: Followed, writer: Writer, lease
             return "stops cannot be stored"
         return "requests wait for a decision" if decider.limps() else ""
 
-    frame.health.add("deciding", lambda: _deciding(leader.leads, falters()))
+    frame.health.add("deciding", lambda: _deciding(log, leader.leads, falters()))
     leader.works += [
         decider.run,
         watch.run,
         stopping.run,
         Clearing(log, followed, writer).run,
-        _consumes(frame, log, "alerts", consumers.ALERTS, alert.handle),
+        consuming.term("alerts", consumers.ALERTS, alert.handle),
         lambda: alert.tell_counts(COUNTS_EVERY_S),
         lambda: say_alive(log, falters),
     ]
     return leader
 
 
-def _consumes(frame: Frame, log: EventLog, name: str, spec: ConsumerSpec, handler: Handler) -> Work:
-    """A consumer that runs for a term of the leader, each with one of its own."""
-
-    async def consume() -> None:
-        consumer = BatchConsumer(log, spec, handler, service=SERVICE)
-        frame.health.add(name, progress(consumer))
-        try:
-            await consumer.run()
-        finally:
-            frame.health.add(name, lambda: Finding(State.OK, "another instance leads"))
-
-    return consume
-
-
-async def _record(frame: Frame, log: EventLog, settings: SafetySettings, pool: Pool) -> None:
+async def _record(frame: Frame, consuming: Consumers, settings: SafetySettings, pool: Pool) -> None:
     """Wait for the database, bring its schema up to date, and write what belongs there."""
     await prepare(settings.database(), package="kaiser.safety", schema=SERVICE)
     write = WriteViolations(Violations(pool), lambda: frame.stopping)
-    run = Consumers(frame, log, SERVICE).run
-    run("violations", consumers.VIOLATIONS, write.handle, rest_s=lambda: consumers.REST_S)
+    consuming.run("violations", consumers.VIOLATIONS, write.handle, rest_s=lambda: consumers.REST_S)
 
 
-def _deciding(leads: bool, falters: str) -> Finding:
+def _deciding(log: EventLog, leads: bool, falters: str) -> Finding:
+    if not leads and not log.connected:
+        return Finding(State.FAILING, "without NATS nobody knows who leads, and this instance decides nothing")
     if not leads:
         return Finding(State.OK, "another instance leads, or will in a moment")
     return Finding(State.FAILING, falters) if falters else Finding(State.OK)

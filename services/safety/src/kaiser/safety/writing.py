@@ -51,11 +51,13 @@ class Writer:
     Args:
         log: The connection.
         known: The state.
+        trace: Tells the ``traceparent`` that an event follows from; none where nothing is traced.
     """
 
-    def __init__(self, log: EventLog, known: Known) -> None:
+    def __init__(self, log: EventLog, known: Known, trace: Callable[[Fact], str] | None = None) -> None:
         self._log = log
         self._known = known
+        self._trace = trace or _untraced
         self._turn = asyncio.Lock()
         self.conflicts = 0
         """How often somebody else was faster."""
@@ -80,7 +82,8 @@ class Writer:
                 if not facts:
                     return ()
                 try:
-                    events, expect = [event_of(fact) for fact in facts], Expectation(self._known.safety_seq, EVERYTHING)
+                    events = [event_of(fact, self._trace(fact)) for fact in facts]
+                    expect = Expectation(self._known.safety_seq, EVERYTHING)
                     last = (await publish_atomically(self._log, events, expect=expect)).seq
                 except ConcurrencyConflict as conflict:
                     self.conflicts += 1
@@ -93,3 +96,8 @@ class Writer:
                 self._known.wrote(written)
                 return written
         raise AssertionError("unreachable")  # the last round returns or raises
+
+
+def _untraced(_: Fact) -> str:
+    """Stands where nobody traces."""
+    return ""

@@ -14,6 +14,7 @@ from litestar import Response, delete, get, post
 from litestar.exceptions import ValidationException
 from litestar.openapi import ResponseSpec
 from litestar.params import Body, HeaderParameter, Parameter
+from structlog.contextvars import bind_contextvars
 
 from kaiser.contracts import actuation, safeguarding
 from kaiser.contracts.codes import Code
@@ -124,6 +125,9 @@ async def command(
     )
     began = time.monotonic()
     sent = await order(event_log, "actuator", "send", asked, actuation.Command)
+    bind_contextvars(
+        command_id=sent.command_id, correlation_id=sent.correlation_id
+    )  # for the request's line in the log
     if sent.state in views.UNDER_WAY and wait:
         sent = await _ended(event_log, sent, began + wait - time.monotonic())
     return await _answer(event_log, sent)

@@ -12,7 +12,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from kaiser.contracts.codes import Code
 from kaiser.contracts.queries import Problem
 from kaiser.contracts.refusals import Fault, Refusal
-from kaiser.eventlog import EventLogError
+from kaiser.eventlog import EventLogError, tracecontext
 from kaiser.gateway.asking import ProblemError
 
 log = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         command_id: The command that came to this end.
         faults: Everything that is wrong with a rule, each with the path of the part that it is about.
         request_id: What the gateway's log has it under, where the fault is its own.
+        trace_id: What the logs of all services have it under, and the trace where it is recorded.
     """
 
     type: str
@@ -50,6 +51,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     command_id: str = ""
     faults: tuple[Fault, ...] = ()
     request_id: str = ""
+    trace_id: str = ""
 
 
 NOT_THERE: Final = (
@@ -146,6 +148,7 @@ def problem(
 
 def document(status: int, code: str, detail: str, *, where: str = "", **more: Any) -> ProblemDocument:  # as above
     """A problem, to be sent by whoever has no response."""
+    more.setdefault("trace_id", tracecontext.ids(tracecontext.current())[0])
     return ProblemDocument(f"urn:kaiser:problem:{code}", HTTPStatus(status).phrase, status, code, detail, where, **more)
 
 

@@ -1,8 +1,9 @@
-"""The outermost layer: the request's id, headers that every answer has, and a line in the log for each request.
+"""The outermost layer: the request's id and trace, headers of every answer, and a line in the log for each request.
 
 A line has the route and not the path, and nothing of headers, query or body: that is where tokens and tickets are.
 """
 
+import contextlib
 import re
 import time
 from typing import Any, Final
@@ -12,16 +13,18 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
-from kaiser.eventlog import new_id
+from kaiser.eventlog import new_id, tracecontext
 from kaiser.gateway.api.authorisation import PREFIX, methods_of
 from kaiser.gateway.edge.limiting import TAKEN, headers
 from kaiser.gateway.tokens import Principal
+from kaiser.service import tracing
 
 log = structlog.get_logger(__name__)
 
 REQUEST_ID: Final = "request_id"
 """Where the state of a request has its id."""
 HEADER: Final = "X-Request-ID"
+TRACE_HEADER: Final = "X-Trace-ID"
 GOOD_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 """What is taken over from a client; anything else would be written into the log as it likes."""
 
@@ -73,15 +76,25 @@ class Front:
                 status = 101
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
+        with bound_contextvars(request_id=request_id), _traced(scope) as span:
             try:
                 await self._app(scope, receive, watch)
             finally:
+                if span is not None:
+                    span.set(route=scope.get("path_template", ""), status=status, request_id=request_id)
                 if self._access_log:
                     log.info("request", **_line(scope, status, sent, time.perf_counter() - began))
 
 
-def _id_of(scope: Any) -> str:  # litestar's scope is of two types
+def _traced(scope: Any) -> contextlib.AbstractContextManager[tracing.Span | None]:  # litestar's scope is of two types
+    """The request within its trace; a socket stays open for hours, and is none."""
+    if scope["type"] != "http":
+        return contextlib.nullcontext()
+    given = next((value for name, value in scope["headers"] if name == b"traceparent"), b"").decode("latin-1")
+    return tracing.request(f"gateway {scope['method']}", given)
+
+
+def _id_of(scope: Any) -> str:  # as above
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return str(given, "ascii") if GOOD_ID.fullmatch(given) else new_id()
 
@@ -91,6 +104,8 @@ def _dress(message: Any, scope: Any, request_id: str) -> None:  # as above
     answer = MutableScopeHeaders(message)
     path: str = scope["path"]
     answer[HEADER] = request_id
+    if traceparent := tracecontext.current():
+        answer[TRACE_HEADER] = tracecontext.ids(traceparent)[0]
     for name, value in SAID_BY_ALL.items():
         answer[name] = value
     if scope["scheme"] == "https":

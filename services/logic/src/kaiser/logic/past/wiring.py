@@ -43,10 +43,16 @@ class Past:
     """
 
     def __init__(
-        self, frame: Frame, log: EventLog, settings: LogicSettings, rules: Rules, plugins: Mapping[str, Evaluator]
+        self,
+        frame: Frame,
+        log: EventLog,
+        settings: LogicSettings,
+        rules: Rules,
+        plugins: Mapping[str, Evaluator],
+        consuming: Consumers,
     ) -> None:
         self._frame = frame
-        self._log = log
+        self._consuming = consuming
         self._settings = settings
         self._pool = Pool(settings.database())
         self._queries = Queries(self._pool)
@@ -82,6 +88,6 @@ class Past:
         database, kept = self._settings.database(), self._settings.retention
         await prepare(database, package="kaiser.logic", schema=SERVICE)
         recording = Recording(Projections(self._pool), lambda: self._frame.stopping)
-        Consumers(self._frame, self._log, SERVICE).run("runs", RUNS, recording.runs, rest_s=lambda: REST_S)
+        self._consuming.run("runs", RUNS, recording.runs, rest_s=lambda: REST_S)
         retention = Retention(database, kept.lifetimes(self._settings.logic.runs_days), every_s=kept.every_s)
         await asyncio.gather(retention.run(), SizeLimit(self._pool, kept.most_bytes).run(kept.every_s))
