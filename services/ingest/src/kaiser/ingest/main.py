@@ -30,7 +30,7 @@ from kaiser.ingest.presence import Presence
 from kaiser.ingest.processing import Processing
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
-from kaiser.ingest.recomputing import Recomputing
+from kaiser.ingest.recomputing import Recomputing, Steps
 from kaiser.ingest.restarting import Restarts
 from kaiser.ingest.settings import IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
@@ -65,7 +65,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     """Run ingest until it is told to stop."""
     pool = Pool(settings.database())
     meanwhile = "readings go on, and are recorded when it is back"
-    watch = DatabaseWatch(pool, "SELECT 1 FROM ingest.progress", meanwhile=meanwhile)
+    watch = DatabaseWatch(pool, "SELECT 1 FROM progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
     watch.show(frame)
     nats = settings.nats
@@ -88,7 +88,9 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
-        again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
+        again = Recomputing(
+            Steps(pool, known, directory.sensors), directory.sensors, calibrations, lease("recomputing")
+        )
         frame.spawn("recomputing", again.run())
         await _convert(wiring, directory, orders, lease, settings.processing)
         await frame.until_stopped()
@@ -146,12 +148,12 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     database = settings.database()
     await prepare(database, package="kaiser.ingest", schema="ingest")
     record = consumers.RecordReadings(Recorder(database), wiring.metrics, lambda: wiring.frame.stopping)
-    write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
     wiring.consume("recorder", consumers.RECORDER, record.handle, rest_s=record.rest_s)
-    wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
+    for name, spec in (("devices", consumers.DEVICE_EVENTS), ("presence", consumers.HEARTBEAT_EVENTS)):
+        write = consumers.WriteDevices(Presence(pool), name, lambda: wiring.frame.stopping)
+        wiring.consume(name, spec, write.handle)
     decisions = consumers.WriteStandings(Standings(pool), lambda: wiring.frame.stopping)
     wiring.consume("standings", consumers.DECISIONS, decisions.handle)
-    wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
     wiring.frame.spawn("retention", retention.run())
 
