@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaiser.contracts.streams import DEVICES, DOWNLINK, TELEMETRY, TELEMETRY_RAW
+from kaiser.contracts.streams import DEVICES, DOWNLINK, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import (
     EventLog,
     Lease,
@@ -32,7 +32,7 @@ from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.recomputing import Recomputing, Steps
 from kaiser.ingest.restarting import Restarts
-from kaiser.ingest.settings import IngestSettings, ProcessingSettings
+from kaiser.ingest.settings import ArchiveSettings, IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import Archive, keep_trimmed
@@ -88,6 +88,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
+        _archive_heartbeats(frame, log, settings.archive, lease)
         again = Recomputing(
             Steps(pool, known, directory.sensors), directory.sensors, calibrations, lease("recomputing")
         )
@@ -174,6 +175,18 @@ def _archive(
     frame.health.add("archive", finding)
     frame.spawn("archiving", archiver.run())
     return {TELEMETRY.name: archiver}
+
+
+def _archive_heartbeats(frame: Frame, log: EventLog, settings: ArchiveSettings, lease: Callable[[str], Lease]) -> None:
+    """Copy heartbeats into the archive, so that the health of devices can be rebuilt.
+
+    Their stream lets the oldest go after seven days, whether they are archived or not: after an outage of all instances
+    that is longer, some are missing.
+    """
+    if settings.folder is not None:
+        own = lease("archiving-heartbeats")
+        archiver = Archiver(log, settings.folder, HEARTBEATS.name, own, segment_s=settings.segment_s)
+        frame.spawn("archiving heartbeats", archiver.run())
 
 
 async def _remembered(log: EventLog) -> Window:
