@@ -28,7 +28,7 @@ def rebuild(layout: Layout, options: Sequence[str]) -> int:
         "KAISER_ARCHIVE_FOLDER": str(layout.archive),
         "KAISER_PG_DSN": postgres.conninfo(port=layout.ports.postgres, user=postgres.OWNER),
         "KAISER_PG_PASSWORD_FILE": str(layout.secrets.path(f"postgres-{postgres.OWNER}")),
-        "KAISER_LOG_LEVEL": "warning",
+        "KAISER_LOG_LEVEL": "error",
     }
     command = [sys.executable, "-m", "kaiser.service", "rebuild", "--volume", str(layout.postgres), *options]
     return subprocess.run(command, env=environ, check=False).returncode

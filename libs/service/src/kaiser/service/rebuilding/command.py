@@ -101,9 +101,9 @@ async def _run(arguments: argparse.Namespace, settings: RebuildSettings) -> None
         await _list(settings.database())
         return
     told = settings.nats
-    async with await connect(told.url, name="rebuild", user=told.user, password=told.password) as log:
-        async with asyncio.timeout(CONNECT_S):
-            await log.wait_connected()
+    async with asyncio.timeout(CONNECT_S):
+        log = await connect(told.url, name="rebuild", user=told.user, password=told.password)
+    async with log:
         site = Site(
             log=log,
             archive=settings.archive.folder,

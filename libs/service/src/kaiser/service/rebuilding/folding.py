@@ -66,11 +66,11 @@ class Folding:
 
     async def _lane(self, lane: Sequence[Source], targets: Mapping[Source, int]) -> None:
         async with AsyncExitStack() as stack:
-            heads: dict[Source, _Head] = {}
+            heads: dict[Source, Head] = {}
             for source in lane:
                 if targets[source] > self._positions[source]:
                     messages = self._messages(source, self._positions[source] + 1, targets[source])
-                    heads[source] = _Head(await stack.enter_async_context(aclosing(messages)))
+                    heads[source] = Head(await stack.enter_async_context(aclosing(messages)))
             async for source, run in in_order(heads):
                 began = time.monotonic()
                 await self._handle(source, run)
@@ -116,7 +116,7 @@ class Folding:
             await self._handle(source, batch[half:])
 
 
-class _Head:
+class Head:
     """What comes next of a source."""
 
     def __init__(self, messages: AsyncGenerator[list[Delivery], None]) -> None:
@@ -133,7 +133,7 @@ class _Head:
         return True
 
 
-async def in_order(heads: Mapping[Source, _Head]) -> AsyncIterator[tuple[Source, list[Delivery]]]:
+async def in_order(heads: Mapping[Source, Head]) -> AsyncIterator[tuple[Source, list[Delivery]]]:
     """Runs of messages of one source each, in the order in which all of them were stored."""
     left = dict(heads)
     while True:
