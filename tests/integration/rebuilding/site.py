@@ -126,18 +126,18 @@ class Site:
         for begin in range(first, last, 500):
             await self.log.publish_all([event(number, rows) for number in range(begin, min(begin + 500, last))])
 
-    async def recorded(self, readings: int) -> None:
+    async def recorded(self, readings: int, *, within_s: float = 200.0) -> None:
         """Return when so many readings are in the table."""
-        await eventually(lambda: self.ask("SELECT count(*) FROM ingest.readings") == [(readings,)])
+        await eventually(lambda: self.ask("SELECT count(*) FROM ingest.readings") == [(readings,)], within_s=within_s)
 
-    async def archive_all(self) -> None:
+    async def archive_all(self, *, within_s: float = 200.0) -> None:
         """Copy what the stream of readings holds into the archive, and let it go there but for the last ten."""
         lease = Lease(self.log, "ingest", "archiving", holder="test", ttl_s=30)
         archiver = Archiver(self.log, self.archive, TELEMETRY.name, lease, segment_bytes=100_000, segment_s=0.1)
         last = int((await self.log.js.stream_info(TELEMETRY.name)).state.last_seq)
         task = asyncio.create_task(archiver.run())
         folder = await folder_of(self.log, self.archive, TELEMETRY.name)
-        await eventually(lambda: folder.last_seq() == last)
+        await eventually(lambda: folder.last_seq() == last, within_s=within_s)
         task.cancel()
         await asyncio.wait([task])
         await self.log.js.purge_stream(TELEMETRY.name, seq=last - 9)
