@@ -30,7 +30,7 @@ class Progress:
         """So many are done."""
         self._done += messages
         now = time.monotonic()
-        if now - self._said >= self._every_s:
+        if now - self._said >= self._every_s and self._done < self._total:
             self._said = now
             self._say(line(self._done, self._total, now - self._began))
 
