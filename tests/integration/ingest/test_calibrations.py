@@ -17,7 +17,7 @@ from kaiser.ingest.intents import Meet
 from kaiser.ingest.orders import Orders
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
-from kaiser.ingest.recomputing import Recomputing
+from kaiser.ingest.recomputing import Recomputing, Steps
 from kaiser.ingest.refusals import RegistryError
 from kaiser.physics import families
 from kaiser.timescale import Pool
@@ -52,9 +52,9 @@ class Site:
         self.directory = Directory()
         self.orders = orders
         self.calibrations = Calibrations(log, orders, known, Queries(pool, self.directory.interval_s).latest)
+        self.steps = Steps(pool, known, self.directory.sensors)
         self.again = Recomputing(
-            pool,
-            known,
+            self.steps,
             self.directory.sensors,
             self.calibrations,
             Lease(log, "ingest", "recomputing", holder="test", ttl_s=5),
@@ -198,8 +198,8 @@ async def test_what_was_stopped_goes_on_where_it_stopped(site, recorder, ask) ->
         for each in (await site.calibrations.state(ESP)).of(PH).recomputes.values()
         if each.ordered.recompute_id == result.recompute_id
     )
-    readers = site.again.readers(order)
-    steps = [await site.again.step(order, readers) for _ in range(5)]
+    readers = site.steps.readers(order)
+    steps = [await site.steps.step(order, readers) for _ in range(5)]
     assert steps == [None, None, None, None, (16, 8)]
 
 

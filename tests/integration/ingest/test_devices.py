@@ -48,8 +48,10 @@ async def writing(log, database):
     """Both consumers that write the table of devices."""
     pool = Pool(database)
     await pool.open()
-    write = WriteDevices(Presence(pool))
-    consumers = [BatchConsumer(log, spec, write.handle, service="ingest") for spec in (DEVICE_EVENTS, HEARTBEAT_EVENTS)]
+    consumers = [
+        BatchConsumer(log, spec, WriteDevices(Presence(pool), name).handle, service="ingest")
+        for name, spec in (("devices", DEVICE_EVENTS), ("presence", HEARTBEAT_EVENTS))
+    ]
     tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
     yield
     for consumer, task in zip(consumers, tasks, strict=True):

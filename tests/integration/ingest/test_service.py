@@ -179,7 +179,7 @@ async def test_a_service_killed_between_commit_and_acknowledgement_stores_nothin
     await log.publish(raw(1, 50))
 
     async def committing():
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%INTO ingest.readings%'"
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%INTO readings%'"
         return await rows(waiting)
 
     await eventually(committing)

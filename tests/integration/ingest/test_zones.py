@@ -39,7 +39,7 @@ class Fleet:
     async def say(self, esp_id, zone_id, master_zone_id="", at=None) -> None:
         beat = Beat(ts=0, uptime=1, heap_free=1, wifi_rssi=-60, zone_id=zone_id, master_zone_id=master_zone_id)
         said = DeviceSaid(kaiser_id="god", esp_id=esp_id, generation="head", received_at=at or now_us(), message=beat)
-        await self._presence.write([heard(said)])
+        await self._presence.write([heard(said)], "presence", next(self._seqs))
 
     async def zones(self, **question) -> list[tuple]:
         page = await self._queries.zones(ZonesQuery(**question), now_us())

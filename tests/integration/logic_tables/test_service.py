@@ -160,7 +160,7 @@ async def test_the_table_is_made_anew_from_the_log_and_is_equal(site, new_logic,
 async def test_kill_9_while_a_batch_is_written_loses_nothing_and_writes_nothing_twice(site, new_logic, postgres):
     service = new_logic(postgres).start()
     await goes_live(site)
-    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%logic.decisions%'"
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO decisions%'"
     for count, dies in ((2, False), (4, True)):  # what was under way is committed after all, or is not
         with (
             psycopg.connect(postgres.dsn("kaiser_logic")) as lock,

@@ -86,6 +86,11 @@ def _services(layout: Layout) -> list[Program]:
     ]
 
 
+def program_of(layout: Layout, name: str) -> Program:
+    """How a service is started, for who does something in its place."""
+    return next(program for program in _services(layout) if program.name == name)
+
+
 def _service(name: str, layout: Layout, health_port: int, environment: Mapping[str, str]) -> Program:
     common = {
         "KAISER_NATS_URL": f"nats://{LOOPBACK}:{layout.ports.nats}",

@@ -1,23 +1,29 @@
-"""``python -m kaiser.service migrate SERVICE``."""
+"""``python -m kaiser.service migrate SERVICE``, and ``rebuild``: what is done to a service's tables from outside."""
 
 import asyncio
 import sys
 
 from kaiser.service.migrating import NotAServiceError, migrate_service, settings_from_environment
+from kaiser.service.rebuilding import command
 from kaiser.service.settings import SettingsError
+
+USAGE = "usage: python -m kaiser.service migrate SERVICE, or rebuild --help"
 
 
 def main(words: list[str]) -> int:
     """Run one verb and return the exit code."""
-    if len(words) != 2 or words[0] != "migrate":
-        print("usage: python -m kaiser.service migrate SERVICE", file=sys.stderr)
-        return 2
     try:
-        asyncio.run(migrate_service(words[1], settings_from_environment()))
+        match words:
+            case ["migrate", service]:
+                asyncio.run(migrate_service(service, settings_from_environment()))
+                return 0
+            case ["rebuild", *options]:
+                return command.run(options)
     except (SettingsError, NotAServiceError) as error:
-        print(f"migrate: {error}", file=sys.stderr)
+        print(f"{words[0]}: {error}", file=sys.stderr)
         return 2
-    return 0
+    print(USAGE, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

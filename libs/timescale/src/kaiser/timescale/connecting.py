@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import structlog
 from psycopg import AsyncConnection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from kaiser.timescale import arrays, times
@@ -28,6 +28,11 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
         dsn: Connection string or URI without a password.
         password: Of the role in ``dsn``; None where the server asks for none.
         application_name: Shown in ``pg_stat_activity``.
+        schema: Schema that statements mean, which name tables alone: that of the service, or one beside it that is
+            being rebuilt. Empty for what the role has by default.
+        role: Role to act as, where that is not the one that connects; empty where it is.
+        durable: Whether a commit waits until it is on disk. Only who finds out after a crash how far it had come, and
+            does the rest again, may do without.
         connect_timeout_s: Patience with one attempt to connect.
         unheard_s: A connection whose packets nobody acknowledges for this long is dead (a lost host says nothing).
     """
@@ -35,12 +40,17 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     dsn: str
     password: str | None = None
     application_name: str
+    schema: str = ""
+    role: str = ""
+    durable: bool = True
     connect_timeout_s: int = 3
     unheard_s: int = 10
 
     def conninfo(self) -> str:
         """The libpq connection string, password included: not for logs."""
         given = {"password": self.password} if self.password else {}
+        if options := self._options():
+            given["options"] = options
         return make_conninfo(
             self.dsn,
             application_name=self.application_name,
@@ -51,6 +61,14 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
             tcp_user_timeout=self.unheard_s * 1000,
             **given,
         )
+
+    def _options(self) -> str:
+        """What the session starts with, behind what the connection string says of that."""
+        names = {"search_path": f"{self.schema},public" if self.schema else "", "role": self.role}
+        said = [f"-c{name}={value}" for name, value in names.items() if value]
+        if not self.durable:
+            said.append("-csynchronous_commit=off")
+        return " ".join([*filter(None, [str(conninfo_to_dict(self.dsn).get("options") or "")]), *said]) if said else ""
 
 
 async def connect(database: Database) -> AsyncConnection:

@@ -34,7 +34,7 @@ class Lifetime(msgspec.Struct, frozen=True, kw_only=True):
     """How long a hypertable keeps its rows.
 
     Attributes:
-        table: Name with schema.
+        table: Its name.
         chunk_s: Span of one chunk, the unit in which rows are dropped, seconds.
         keep_s: Age at which a chunk is dropped, seconds; None keeps for ever.
         compress_s: Age at which a chunk is compressed, where the licence has compression; None never.
@@ -59,7 +59,7 @@ class Retention:
         self._every_s = every_s
         names = ",".join(sorted(lifetime.table for lifetime in lifetimes))
         self._handed_over = False
-        self._lock = xxhash.xxh3_64_intdigest(f"kaiser.retention.{names}".encode()) >> 1
+        self._lock = xxhash.xxh3_64_intdigest(f"kaiser.retention.{database.schema}.{names}".encode()) >> 1
 
     async def run(self) -> None:
         """Sweep now and every ``every_s`` seconds, until cancelled; a database that is away is tried again."""
@@ -122,12 +122,11 @@ class Retention:
 
 
 async def _switch_compression_on(connection: AsyncConnection, lifetime: Lifetime) -> None:
-    schema, _, name = lifetime.table.rpartition(".")
     await connection.execute(
         sql.SQL(
             "ALTER TABLE {} SET (timescaledb.compress, timescaledb.compress_segmentby = {},"
             " timescaledb.compress_orderby = {})"
-        ).format(sql.Identifier(schema, name), sql.Literal(lifetime.segment_by), sql.Literal(lifetime.order_by))
+        ).format(sql.Identifier(lifetime.table), sql.Literal(lifetime.segment_by), sql.Literal(lifetime.order_by))
     )
 
 

@@ -48,7 +48,7 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     """Run the actuator service until it is told to stop."""
     pool = Pool(settings.database())
     meanwhile = "commands go on; their lists and history are there again when it is back"
-    watch = DatabaseWatch(pool, "SELECT 1 FROM actuator.progress", meanwhile=meanwhile)
+    watch = DatabaseWatch(pool, "SELECT 1 FROM progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats

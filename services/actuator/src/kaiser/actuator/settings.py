@@ -57,7 +57,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
         """The same for each table."""
         return (
             Lifetime(
-                table="actuator.states",
+                table="states",
                 chunk_s=7 * DAY_S,
                 keep_s=self.states_days * DAY_S or None,
                 compress_s=self.compress_days * DAY_S,
@@ -76,4 +76,6 @@ class ActuatorSettings(CommonSettings, frozen=True, kw_only=True):
 
     def database(self) -> Database:
         """Its database."""
-        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-actuator")
+        return Database(
+            dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-actuator", schema="actuator"
+        )

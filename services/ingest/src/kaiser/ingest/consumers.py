@@ -241,10 +241,11 @@ class RegisterDevices:
 
 
 class WriteDevices:
-    """What is heard of devices into their table."""
+    """What is heard of devices into their table; one for each consumer, by whose name is noted how far it is."""
 
-    def __init__(self, presence: Presence, stopping: Callable[[], bool] = _never) -> None:
+    def __init__(self, presence: Presence, consumer: str, stopping: Callable[[], bool] = _never) -> None:
         self._presence = presence
+        self._consumer = consumer
         self._stopping = stopping
 
     async def handle(self, deliveries: list[Delivery]) -> None:
@@ -256,7 +257,11 @@ class WriteDevices:
         """
         try:
             events = [heard(decode(delivery)) for delivery in deliveries]
-            await outlast(lambda: self._presence.write(events), what="devices", give_up=self._stopping)
+            await outlast(
+                lambda: self._presence.write(events, self._consumer, deliveries[-1].seq),
+                what="devices",
+                give_up=self._stopping,
+            )
         except DatabaseAway as away:
             raise Retry(str(away)) from away
         except (BadData, AttributeError) as error:

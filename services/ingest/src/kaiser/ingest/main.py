@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from kaiser.contracts.streams import DEVICES, DOWNLINK, TELEMETRY, TELEMETRY_RAW
+from kaiser.contracts.streams import DEVICES, DOWNLINK, HEARTBEATS, TELEMETRY, TELEMETRY_RAW
 from kaiser.eventlog import (
     EventLog,
     Lease,
@@ -31,9 +31,9 @@ from kaiser.ingest.presence import Presence
 from kaiser.ingest.processing import Processing
 from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
-from kaiser.ingest.recomputing import Recomputing
+from kaiser.ingest.recomputing import Recomputing, Steps
 from kaiser.ingest.restarting import Restarts
-from kaiser.ingest.settings import IngestSettings, ProcessingSettings
+from kaiser.ingest.settings import ArchiveSettings, IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import Archive, keep_trimmed
@@ -66,7 +66,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     """Run ingest until it is told to stop."""
     pool = Pool(settings.database())
     meanwhile = "readings go on, and are recorded when it is back"
-    watch = DatabaseWatch(pool, "SELECT 1 FROM ingest.progress", meanwhile=meanwhile)
+    watch = DatabaseWatch(pool, "SELECT 1 FROM progress", meanwhile=meanwhile)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats
@@ -96,7 +96,10 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
         frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
-        again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
+        _archive_heartbeats(frame, log, settings.archive, lease)
+        again = Recomputing(
+            Steps(pool, known, directory.sensors), directory.sensors, calibrations, lease("recomputing")
+        )
         frame.spawn("recomputing", again.run())
         await _convert(wiring, directory, orders, lease, settings.processing)
         await frame.until_stopped()
@@ -154,12 +157,12 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     database = settings.database()
     await prepare(database, package="kaiser.ingest", schema="ingest")
     record = consumers.RecordReadings(Recorder(database), wiring.metrics, lambda: wiring.frame.stopping)
-    write = consumers.WriteDevices(Presence(pool), lambda: wiring.frame.stopping)
     wiring.consume("recorder", consumers.RECORDER, record.handle, rest_s=record.rest_s)
-    wiring.consume("devices", consumers.DEVICE_EVENTS, write.handle)
+    for name, spec in (("devices", consumers.DEVICE_EVENTS), ("presence", consumers.HEARTBEAT_EVENTS)):
+        write = consumers.WriteDevices(Presence(pool), name, lambda: wiring.frame.stopping)
+        wiring.consume(name, spec, write.handle)
     decisions = consumers.WriteStandings(Standings(pool), lambda: wiring.frame.stopping)
     wiring.consume("standings", consumers.DECISIONS, decisions.handle)
-    wiring.consume("presence", consumers.HEARTBEAT_EVENTS, write.handle)
     retention = Retention(database, settings.retention.lifetimes(), every_s=settings.retention.every_s)
     wiring.frame.spawn("retention", retention.run())
 
@@ -180,6 +183,18 @@ def _archive(
     frame.health.add("archive", finding)
     frame.spawn("archiving", archiver.run())
     return {TELEMETRY.name: archiver}
+
+
+def _archive_heartbeats(frame: Frame, log: EventLog, settings: ArchiveSettings, lease: Callable[[str], Lease]) -> None:
+    """Copy heartbeats into the archive, so that the health of devices can be rebuilt.
+
+    Their stream lets the oldest go after seven days, whether they are archived or not: after an outage of all instances
+    that is longer, some are missing.
+    """
+    if settings.folder is not None:
+        own = lease("archiving-heartbeats")
+        archiver = Archiver(log, settings.folder, HEARTBEATS.name, own, segment_s=settings.segment_s)
+        frame.spawn("archiving heartbeats", archiver.run())
 
 
 async def _remembered(log: EventLog) -> Window:

@@ -18,6 +18,7 @@ ANNOUNCED: Final = SAID[SessionAnnounce].name
 
 _DEVICES: Final = statements.read("devices")
 _HEALTH: Final = statements.read("health")
+_PROGRESS: Final = statements.read("progress")
 
 
 NEVER: Final = 0
@@ -155,14 +156,35 @@ def merged(events: Iterable[Heard]) -> list[Row]:
     return [rows[esp_id] for esp_id in sorted(rows)]
 
 
+def rounds(events: Iterable[Heard]) -> list[list[Heard]]:
+    """Events in order, at most one of a device in each list.
+
+    A loss and a restart are counted by what the row says before them, so two events that became one row would count as
+    one: the table would depend on how many came at once, and one that is rebuilt in larger batches would differ.
+    """
+    found: list[list[Heard]] = []
+    turns: dict[str, int] = {}
+    for said in events:
+        turn = turns[said.esp_id] = turns.get(said.esp_id, -1) + 1
+        if turn == len(found):
+            found.append([])
+        found[turn].append(said)
+    return found
+
+
 class Presence:
     """Writes rows."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def write(self, events: Iterable[Heard]) -> None:
+    async def write(self, events: Iterable[Heard], consumer: str, stream_seq: int) -> None:
         """Merge what was heard into the table; when it returns it is committed.
+
+        Args:
+            events: In the order of the stream.
+            consumer: Who heard it, for the table of progress.
+            stream_seq: Sequence of the last one.
 
         Raises:
             DatabaseAway: Nothing was written, or it is not known; the same may be given again.
@@ -173,6 +195,8 @@ class Presence:
             return
         beats = [(said.esp_id, said.at, said.beat) for said in heard if said.beat is not None]
         async with self._pool.connection() as connection, connection.transaction():
-            await AsyncRawCursor(connection).execute(_DEVICES, columns(merged(heard)), prepare=True)
+            for turn in rounds(heard):
+                await AsyncRawCursor(connection).execute(_DEVICES, columns(merged(turn)), prepare=True)
             if beats:
                 await AsyncRawCursor(connection).execute(_HEALTH, health(beats), prepare=True)
+            await AsyncRawCursor(connection).execute(_PROGRESS, (consumer, stream_seq), prepare=True)

@@ -63,7 +63,7 @@ FLAPPING_US: Final = 600_000_000
 CATCH_UP_S: Final = 2.0
 LOOK_AGAIN_S: Final = 0.01
 
-_PROGRESS: Final = "SELECT stream_seq FROM ingest.progress WHERE consumer = $1::text"
+_PROGRESS: Final = "SELECT stream_seq FROM progress WHERE consumer = $1::text"
 _DEVICES: Final = statements.read("device_list")
 _ZONES: Final = statements.read("zones")
 _DEVICE: Final = statements.read("device")

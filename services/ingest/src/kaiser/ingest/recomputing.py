@@ -49,9 +49,8 @@ class Recomputing:
     """Does what was ordered.
 
     Args:
-        pool: Where the readings are.
-        known: Families by sensor type.
-        sensors: Orders, parameters and calibrations.
+        steps: What is done for an order.
+        sensors: Orders.
         calibrations: Who notes that an order is done.
         lease: Of the instances, the one that has it works.
         settle_us: How old an order has to be, microseconds.
@@ -59,16 +58,14 @@ class Recomputing:
 
     def __init__(
         self,
-        pool: Pool,
-        known: Families,
+        steps: "Steps",
         sensors: SensorDirectory,
         calibrations: Calibrations,
         lease: Lease,
         *,
         settle_us: int = SETTLE_US,
     ) -> None:
-        self._pool = pool
-        self._known = known
+        self._steps = steps
         self._sensors = sensors
         self._calibrations = calibrations
         self._lease = lease
@@ -95,9 +92,9 @@ class Recomputing:
         for order in waiting:
             if now_us() - order.at < self._settle_us:
                 continue
-            readers = self.readers(order)
+            readers = self._steps.readers(order)
             looked = began = time.monotonic()
-            while (total := await self.step(order, readers)) is None:
+            while (total := await self._steps.step(order, readers)) is None:
                 now = time.monotonic()
                 await asyncio.sleep(now - began)  # half of the time is the recorder's
                 began = time.monotonic()
@@ -109,6 +106,21 @@ class Recomputing:
             await self._calibrations.settle_recompute(order, rows, changed, now_us())
             self._done.add(order.recompute_id)
             _log.info("readings recomputed", esp_id=order.esp_id, by=order.by, rows=rows, changed=changed)
+
+
+class Steps:
+    """What is done for an order: an hour of readings that has any, and another, until none is left.
+
+    Args:
+        pool: Where the readings are.
+        known: Families by sensor type.
+        sensors: Parameters and calibrations.
+    """
+
+    def __init__(self, pool: Pool, known: Families, sensors: SensorDirectory) -> None:
+        self._pool = pool
+        self._known = known
+        self._sensors = sensors
 
     def readers(self, order: RecomputeOrdered) -> list[Reader]:
         """How the sensor is to be read, oldest first."""

@@ -35,7 +35,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
         compress_s = self.compress_days * DAY_S
         return (
             Lifetime(
-                table="ingest.readings",
+                table="readings",
                 chunk_s=DAY_S,
                 keep_s=self.readings_days * DAY_S or None,
                 compress_s=compress_s,
@@ -43,7 +43,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
                 order_by="measured_at, reading_id",
             ),
             Lifetime(
-                table="ingest.rollup_1m",
+                table="rollup_1m",
                 chunk_s=7 * DAY_S,
                 keep_s=self.minutes_days * DAY_S or None,
                 compress_s=compress_s,
@@ -51,14 +51,14 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
                 order_by="bucket",
             ),
             Lifetime(
-                table="ingest.health",
+                table="health",
                 chunk_s=7 * DAY_S,
                 keep_s=self.readings_days * DAY_S or None,
                 compress_s=compress_s,
                 segment_by="esp_id",
                 order_by="at",
             ),
-            Lifetime(table="ingest.rollup_1h", chunk_s=90 * DAY_S, keep_s=self.hours_days * DAY_S or None),
+            Lifetime(table="rollup_1h", chunk_s=90 * DAY_S, keep_s=self.hours_days * DAY_S or None),
         )
 
 
@@ -97,4 +97,4 @@ class IngestSettings(CommonSettings, frozen=True, kw_only=True):
 
     def database(self) -> Database:
         """Where its tables are."""
-        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-ingest")
+        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-ingest", schema="ingest")

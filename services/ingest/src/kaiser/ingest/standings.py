@@ -176,5 +176,5 @@ class Standings:
             async with self._pool.connection() as connection:
                 await AsyncRawCursor(connection).execute(_STANDINGS, parameters, prepare=True)
                 if self._new >= MANY_NEW:
-                    await connection.execute("ANALYZE ingest.devices")
+                    await connection.execute("ANALYZE devices")
                     self._new = 0

@@ -13,12 +13,12 @@ from kaiser.timescale import DatabaseAway, Lifetime, Pool
 _log = structlog.get_logger(__name__)
 
 DAY_S: Final = 86_400
-TABLE: Final = "logic.decisions"
+TABLE: Final = "decisions"
 MIB: Final = 1 << 20
 
 _CHUNKS: Final = statements.read("chunks")
 _FORGET: Final = statements.read("forget_runs")
-_DROP: Final = "SELECT count(*) FROM drop_chunks('logic.decisions', older_than => %s::timestamptz)"
+_DROP: Final = "SELECT count(*) FROM drop_chunks('decisions', older_than => %s::timestamptz)"
 
 
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True):

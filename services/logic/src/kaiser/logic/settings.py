@@ -44,4 +44,4 @@ class LogicSettings(CommonSettings, frozen=True, kw_only=True):
 
     def database(self) -> Database:
         """Where its tables are."""
-        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-logic")
+        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-logic", schema="logic")

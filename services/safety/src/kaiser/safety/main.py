@@ -60,7 +60,7 @@ AGAIN_S: Final = 0.5
 async def serve(frame: Frame, settings: SafetySettings) -> None:
     """Run safety until it is told to stop."""
     pool = Pool(settings.database())
-    watch = DatabaseWatch(pool, "SELECT 1 FROM safety.progress", meanwhile=MEANWHILE)
+    watch = DatabaseWatch(pool, "SELECT 1 FROM progress", meanwhile=MEANWHILE)
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     watch.show(frame)
     nats = settings.nats

@@ -28,4 +28,4 @@ class SafetySettings(CommonSettings, frozen=True, kw_only=True):
 
     def database(self) -> Database:
         """Where its tables are."""
-        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-safety")
+        return Database(dsn=self.pg.dsn, password=self.pg.password, application_name="kaiser-safety", schema="safety")

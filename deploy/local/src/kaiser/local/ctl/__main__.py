@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-from kaiser.local.ctl import archive
+from kaiser.local.ctl import archive, rebuild
 from kaiser.local.ctl.status import status
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import layout_from_environment
@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     words = "streams, how far behind their consumers are, services; exit code 1 if a service is not ready"
     verbs.add_parser("status", help=words, description=words).set_defaults(function=status)
     archive.add(verbs.add_parser("archive", help="what streams have let go, in files"))
+    rebuild.add(verbs.add_parser("rebuild", help=rebuild.WORDS, add_help=False, prefix_chars="\0"))
     return made
 
 

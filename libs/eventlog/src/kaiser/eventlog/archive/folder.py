@@ -122,11 +122,12 @@ class Folder:
             raise ArchiveError(f"the archive of {self.stream} cannot be written: {error}") from error
         return manifest
 
-    def read(self, from_seq: int = 1) -> Iterator[list[Record]]:
+    def read(self, from_seq: int = 1, *, gaps: bool = False) -> Iterator[list[Record]]:
         """Messages in order, a segment at a time.
 
         Args:
             from_seq: First sequence.
+            gaps: Whether a gap is passed over.
 
         Raises:
             ArchiveError: A segment is broken or missing, or there is a gap before it.
@@ -135,7 +136,7 @@ class Folder:
         for manifest in self.manifests():
             if manifest.last < from_seq:
                 continue
-            if expected and manifest.first != expected:
+            if expected and manifest.first != expected and not gaps:
                 raise ArchiveError(f"{self.stream}: after {expected - 1} the next archived is {manifest.first}")
             expected = manifest.last + 1
             records = self._records(manifest)

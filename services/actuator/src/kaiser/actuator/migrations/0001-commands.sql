@@ -3,7 +3,7 @@
 -- One row a command. Its events may come in any order (two instances share a consumer), so each column is merged by a
 -- rule that does not depend on it: what the request says is set once, seq and attempts only grow, and state is that of
 -- the greatest seq. A row without requested_at is one whose request has not come yet.
-CREATE TABLE actuator.commands (
+CREATE TABLE commands (
     command_id      text PRIMARY KEY,
     correlation_id  text NOT NULL,
     esp_id          text NOT NULL,
@@ -30,12 +30,12 @@ CREATE TABLE actuator.commands (
     idempotency_key text,
     outcome         text
 ) WITH (fillfactor = 60);
-CREATE INDEX commands_newest ON actuator.commands (requested_at DESC, command_id DESC);
-CREATE INDEX commands_of_actuator ON actuator.commands (esp_id, gpio, requested_at DESC, command_id DESC);
-CREATE INDEX commands_correlated ON actuator.commands (correlation_id);
+CREATE INDEX commands_newest ON commands (requested_at DESC, command_id DESC);
+CREATE INDEX commands_of_actuator ON commands (esp_id, gpio, requested_at DESC, command_id DESC);
+CREATE INDEX commands_correlated ON commands (correlation_id);
 
 -- What actuators reported: only changes, dated by the bridge's receipt.
-CREATE TABLE actuator.states (
+CREATE TABLE states (
     esp_id     text NOT NULL,
     gpio       integer NOT NULL,
     at         timestamptz NOT NULL,
@@ -43,10 +43,10 @@ CREATE TABLE actuator.states (
     emergency  text NOT NULL,
     runtime_ms bigint NOT NULL
 );
-CREATE UNIQUE INDEX states_identity ON actuator.states (esp_id, gpio, at);
+CREATE UNIQUE INDEX states_identity ON states (esp_id, gpio, at);
 
 -- The last status of each actuator, which tells a change from a repetition.
-CREATE TABLE actuator.latest (
+CREATE TABLE latest (
     esp_id    text NOT NULL,
     gpio      integer NOT NULL,
     at        timestamptz NOT NULL,
@@ -56,7 +56,7 @@ CREATE TABLE actuator.latest (
 ) WITH (fillfactor = 50);
 
 -- How far a consumer's effects are in these tables, written in the same transaction as they are.
-CREATE TABLE actuator.progress (
+CREATE TABLE progress (
     consumer   text PRIMARY KEY,
     stream_seq bigint NOT NULL,
     updated_at timestamptz NOT NULL
@@ -64,6 +64,6 @@ CREATE TABLE actuator.progress (
 
 DO $$
 BEGIN
-    PERFORM create_hypertable('actuator.states', by_range('at', interval '7 days'), create_default_indexes => false);
+    PERFORM create_hypertable('states', by_range('at', interval '7 days'), create_default_indexes => false);
 END
 $$;

@@ -3,7 +3,7 @@
 -- any), start and end of the span of requests, limit.
 SELECT command_id, correlation_id, esp_id, gpio, action, asked, level, duration_s, source, by, reason, state, seq,
        requested_at, ended_at, deadline_at, attempts, steps, code, detail, rule, decision_seq, causation_id, idempotency_key
-FROM actuator.commands
+FROM commands
 WHERE requested_at IS NOT NULL
   AND ($1::timestamptz IS NULL OR (requested_at, command_id) < ($1, $2::text))
   AND ($3::text IS NULL OR esp_id = $3)

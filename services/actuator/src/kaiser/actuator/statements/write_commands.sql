@@ -1,7 +1,7 @@
 -- What events say of commands, one row each, merged into what is known; what is there already changes nothing.
 -- Parameters: one array of each column (null for what was not said, 1970 for no time), last sequence of all.
 WITH merged AS (
-    INSERT INTO actuator.commands AS c
+    INSERT INTO commands AS c
         (command_id, correlation_id, esp_id, gpio, action, asked, level, duration_s, source, by, reason, state, seq,
          requested_at, ended_at, deadline_at, attempts, steps, code, detail, rule, decision_seq, causation_id,
          idempotency_key, outcome)
@@ -40,7 +40,7 @@ WITH merged AS (
         rule = CASE WHEN c.rule = '' THEN excluded.rule ELSE c.rule END,
         decision_seq = greatest(c.decision_seq, excluded.decision_seq)
 )
-INSERT INTO actuator.progress AS p (consumer, stream_seq, updated_at)
+INSERT INTO progress AS p (consumer, stream_seq, updated_at)
 VALUES ('commands', $26::bigint, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at

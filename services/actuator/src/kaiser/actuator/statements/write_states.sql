@@ -8,7 +8,7 @@ WITH told AS (
 fresh AS (
     -- A redelivered status is not newer than the last one that counted
     SELECT t.* FROM told t
-    LEFT JOIN actuator.latest l USING (esp_id, gpio)
+    LEFT JOIN latest l USING (esp_id, gpio)
     WHERE l.at IS NULL OR t.at > l.at
 ),
 followed AS (
@@ -20,18 +20,18 @@ followed AS (
 changed AS (
     SELECT f.esp_id, f.gpio, f.at, f.level, f.emergency, f.runtime_ms
     FROM followed f
-    LEFT JOIN actuator.latest l USING (esp_id, gpio)
+    LEFT JOIN latest l USING (esp_id, gpio)
     WHERE CASE WHEN f.first
         THEN l.at IS NULL OR (f.level, f.emergency) IS DISTINCT FROM (l.level, l.emergency)
         ELSE (f.level, f.emergency) IS DISTINCT FROM (f.level_before, f.emergency_before) END
 ),
 stored AS (
-    INSERT INTO actuator.states (esp_id, gpio, at, level, emergency, runtime_ms)
+    INSERT INTO states (esp_id, gpio, at, level, emergency, runtime_ms)
     SELECT * FROM changed ORDER BY esp_id, gpio, at
     ON CONFLICT (esp_id, gpio, at) DO NOTHING
 ),
-latest AS (
-    INSERT INTO actuator.latest AS l (esp_id, gpio, at, level, emergency)
+latest_merged AS (
+    INSERT INTO latest AS l (esp_id, gpio, at, level, emergency)
     SELECT DISTINCT ON (esp_id, gpio) esp_id, gpio, at, level, emergency
     FROM fresh
     ORDER BY esp_id, gpio, at DESC, place DESC
@@ -39,7 +39,7 @@ latest AS (
         at = excluded.at, level = excluded.level, emergency = excluded.emergency
     WHERE excluded.at > l.at
 )
-INSERT INTO actuator.progress AS p (consumer, stream_seq, updated_at)
+INSERT INTO progress AS p (consumer, stream_seq, updated_at)
 VALUES ('states', $8::bigint, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at

@@ -3,7 +3,7 @@
 -- What is the same for thousands of readings is kept once: 9 columns of 8 bytes instead of 17 with five texts, 112 bytes
 -- a row instead of 190, and a third less time to write. The id is a digest of the content, so that it needs no question
 -- to the database and a rebuild gives the same one.
-CREATE TABLE ingest.contexts (
+CREATE TABLE contexts (
     context_id  bigint PRIMARY KEY,
     zone_id     text NOT NULL,
     subzone_id  text NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE ingest.contexts (
     flags       text NOT NULL
 );
 
-CREATE TABLE ingest.sensors (
+CREATE TABLE sensors (
     sensor_id   bigint PRIMARY KEY,
     esp_id      text NOT NULL,
     gpio        integer NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE ingest.sensors (
 
 -- measured_at is the time that counts, contexts.time_source whose clock that was; device_ts and received_at are what the
 -- device and the bridge said, stored_at is the transaction's. value is null on error, for 0.0 is a value.
-CREATE TABLE ingest.readings (
+CREATE TABLE readings (
     sensor_id   bigint NOT NULL,
     measured_at timestamptz NOT NULL,
     reading_id  bigint NOT NULL,
@@ -38,12 +38,12 @@ CREATE TABLE ingest.readings (
 );
 
 -- The identity of a reading, and the only index: history of one sensor reads it in order.
-CREATE UNIQUE INDEX readings_identity ON ingest.readings (sensor_id, measured_at, reading_id);
+CREATE UNIQUE INDEX readings_identity ON readings (sensor_id, measured_at, reading_id);
 
 -- Rollups can be merged: a late reading corrects the bucket that it belongs to. last is the latest value by measured time;
 -- several readings of one second are told apart by arrival, and after that by id, so that a rebuild picks the same one.
 -- fillfactor leaves room for the next version of a row on its page, so that an update touches no index (HOT).
-CREATE TABLE ingest.rollup_1m (
+CREATE TABLE rollup_1m (
     sensor_id        bigint NOT NULL,
     bucket           timestamptz NOT NULL,
     count            integer NOT NULL,
@@ -56,13 +56,13 @@ CREATE TABLE ingest.rollup_1m (
     last_received_at timestamptz NOT NULL DEFAULT 'epoch',
     last_id          bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
-CREATE UNIQUE INDEX rollup_1m_bucket ON ingest.rollup_1m (sensor_id, bucket);
+CREATE UNIQUE INDEX rollup_1m_bucket ON rollup_1m (sensor_id, bucket);
 
-CREATE TABLE ingest.rollup_1h (LIKE ingest.rollup_1m INCLUDING DEFAULTS) WITH (fillfactor = 70);
-CREATE UNIQUE INDEX rollup_1h_bucket ON ingest.rollup_1h (sensor_id, bucket);
+CREATE TABLE rollup_1h (LIKE rollup_1m INCLUDING DEFAULTS) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX rollup_1h_bucket ON rollup_1h (sensor_id, bucket);
 
 -- By measured time, not by arrival; ties as above.
-CREATE TABLE ingest.latest (
+CREATE TABLE latest (
     sensor_id   bigint PRIMARY KEY,
     measured_at timestamptz NOT NULL,
     reading_id  bigint NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE ingest.latest (
 
 -- How far a consumer's effects are in these tables, written in the same transaction as they are, and the ledger:
 -- seen = stored + duplicates (redelivered by the log), dropped was left out before (redelivered by the broker).
-CREATE TABLE ingest.progress (
+CREATE TABLE progress (
     consumer   text PRIMARY KEY,
     stream_seq bigint NOT NULL,
     seen       bigint NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE ingest.progress (
 
 -- A device as it was last heard. presence_at dates online and offline_reason, which heartbeats and last wills both tell,
 -- from two streams; beat_at dates what a heartbeat says.
-CREATE TABLE ingest.devices (
+CREATE TABLE devices (
     esp_id          text PRIMARY KEY,
     kaiser_id       text NOT NULL,
     state           text NOT NULL,
@@ -114,19 +114,19 @@ CREATE TABLE ingest.devices (
 -- (In a DO block, since yoyo prints what a SELECT answers.)
 DO $$
 BEGIN
-    PERFORM create_hypertable('ingest.readings', by_range('measured_at', interval '1 day'),
+    PERFORM create_hypertable('readings', by_range('measured_at', interval '1 day'),
         create_default_indexes => false);
-    PERFORM create_hypertable('ingest.rollup_1m', by_range('bucket', interval '7 days'),
+    PERFORM create_hypertable('rollup_1m', by_range('bucket', interval '7 days'),
         create_default_indexes => false);
-    PERFORM create_hypertable('ingest.rollup_1h', by_range('bucket', interval '90 days'),
+    PERFORM create_hypertable('rollup_1h', by_range('bucket', interval '90 days'),
         create_default_indexes => false);
 END
 $$;
 
 -- For people: a reading in one line.
-CREATE VIEW ingest.readings_in_words AS
+CREATE VIEW readings_in_words AS
 SELECT s.esp_id, s.gpio, s.sensor_type, s.address, r.measured_at, r.value, c.unit, c.quality, c.time_source, c.pending,
        c.zone_id, c.subzone_id, c.flags, r.raw, r.device_ts, r.received_at, r.stored_at, r.reading_id, r.sensor_id
-FROM ingest.readings r
-JOIN ingest.contexts c USING (context_id)
-JOIN ingest.sensors s USING (sensor_id);
+FROM readings r
+JOIN contexts c USING (context_id)
+JOIN sensors s USING (sensor_id);

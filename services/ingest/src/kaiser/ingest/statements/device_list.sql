@@ -6,12 +6,12 @@ SELECT esp_id, kaiser_id, state, generation, zone_id, first_seen_at, last_seen_a
        config_state, deaf_since, booted_at, restarts, reset_reason, presence_at, losses, losses_since, wifi_ip,
        master_zone_id,
        zone_master AND NOT EXISTS (
-           SELECT 1 FROM ingest.devices other
+           SELECT 1 FROM devices other
            WHERE other.zone_master AND other.zone_wanted = d.zone_wanted AND other.zone_seq > d.zone_seq
                  AND other.state = 'approved'
        ),
        firmware_version, mac_address
-FROM ingest.devices d
+FROM devices d
 WHERE esp_id > $1::text
   AND ($2::text IS NULL OR state = $2)
   AND ($3::text IS NULL OR kaiser_id = $3)

@@ -3,7 +3,7 @@
 -- Parameters: esp_id, kaiser_id, generation, first and last time heard, presence time, online, reason; heartbeat time
 -- (1970 for none), zone, boot, uptime, heap, rssi, sensors, actuators, reset reason, address; times it was lost;
 -- zone above its zone.
-INSERT INTO ingest.devices AS d
+INSERT INTO devices AS d
     (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, offline_reason, beat_at, zone_id,
      boot, uptime_s, heap_free_bytes, wifi_rssi_dbm, sensor_count, actuator_count, reset_reason, wifi_ip, losses,
      master_zone_id, state, losses_since, booted_at)

@@ -4,12 +4,12 @@ SELECT r.reading_id, r.measured_at, c.time_source, r.device_ts, r.received_at, r
        c.quality, c.zone_id, c.subzone_id, c.pending, c.flags
 FROM (
     SELECT *
-    FROM ingest.readings
+    FROM readings
     WHERE sensor_id = $1::bigint
       AND measured_at >= $2::timestamptz AND measured_at < $3::timestamptz
       AND (measured_at, reading_id) > ($4::timestamptz, $5::bigint)
     ORDER BY measured_at, reading_id
     LIMIT $6::integer
 ) AS r
-JOIN ingest.contexts c USING (context_id)
+JOIN contexts c USING (context_id)
 ORDER BY r.measured_at, r.reading_id

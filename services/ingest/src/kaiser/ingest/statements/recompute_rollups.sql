@@ -6,7 +6,7 @@ WITH ranked AS (
                PARTITION BY time_bucket('1 minute', measured_at)
                ORDER BY value IS NULL, measured_at DESC, received_at DESC, reading_id DESC
            ) AS place
-    FROM ingest.readings
+    FROM readings
     WHERE sensor_id = $1::bigint AND measured_at >= $2::timestamptz AND measured_at < $3::timestamptz
 ),
 minutes AS MATERIALIZED (
@@ -20,7 +20,7 @@ minutes AS MATERIALIZED (
     GROUP BY sensor_id, bucket
 ),
 minutes_written AS (
-    INSERT INTO ingest.rollup_1m
+    INSERT INTO rollup_1m
         (sensor_id, bucket, count, errors, total, minimum, maximum,
          last, last_measured_at, last_received_at, last_id)
     SELECT * FROM minutes ORDER BY bucket
@@ -30,7 +30,7 @@ minutes_written AS (
         last_measured_at = excluded.last_measured_at, last_received_at = excluded.last_received_at,
         last_id = excluded.last_id
 )
-INSERT INTO ingest.rollup_1h
+INSERT INTO rollup_1h
     (sensor_id, bucket, count, errors, total, minimum, maximum,
      last, last_measured_at, last_received_at, last_id)
 SELECT sensor_id, $2::timestamptz, sum(count), sum(errors), sum(total), min(minimum), max(maximum),

@@ -6,12 +6,12 @@ WITH remade AS (
         AS t (measured_at, reading_id, context_id, value)
 ),
 latest_remade AS (
-    UPDATE ingest.latest AS l
+    UPDATE latest AS l
     SET context_id = t.context_id, value = t.value
     FROM remade t
     WHERE l.sensor_id = $1::bigint AND l.measured_at = t.measured_at AND l.reading_id = t.reading_id
 )
-UPDATE ingest.readings AS r
+UPDATE readings AS r
 SET context_id = t.context_id, value = t.value
 FROM remade t
 WHERE r.sensor_id = $1::bigint AND r.measured_at >= $2::timestamptz AND r.measured_at < $3::timestamptz

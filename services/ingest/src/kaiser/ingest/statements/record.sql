@@ -9,7 +9,7 @@ WITH taken AS (
 ),
 -- A redelivered reading is not returned, so everything below sees a reading exactly once.
 stored AS (
-    INSERT INTO ingest.readings
+    INSERT INTO readings
         (sensor_id, measured_at, reading_id, received_at, stored_at, device_ts, context_id, raw, value)
     SELECT sensor_id, measured_at, reading_id, received_at, now(), device_ts, context_id, raw, nullif(value, 'NaN')
     FROM taken
@@ -36,7 +36,7 @@ minutes AS MATERIALIZED (
     GROUP BY sensor_id, bucket
 ),
 minutes_merged AS (
-    INSERT INTO ingest.rollup_1m AS r
+    INSERT INTO rollup_1m AS r
         (sensor_id, bucket, count, errors, total, minimum, maximum,
          last, last_measured_at, last_received_at, last_id)
     SELECT * FROM minutes ORDER BY sensor_id, bucket
@@ -61,7 +61,7 @@ minutes_merged AS (
 ),
 -- An hour is merged from the minutes; of their last values the latest counts.
 hours_merged AS (
-    INSERT INTO ingest.rollup_1h AS r
+    INSERT INTO rollup_1h AS r
         (sensor_id, bucket, count, errors, total, minimum, maximum,
          last, last_measured_at, last_received_at, last_id)
     SELECT sensor_id, hour, sum(count), sum(errors), sum(total), min(minimum), max(maximum),
@@ -97,7 +97,7 @@ hours_merged AS (
             THEN excluded.last_id ELSE r.last_id END
 ),
 latest_merged AS (
-    INSERT INTO ingest.latest AS l
+    INSERT INTO latest AS l
         (sensor_id, measured_at, reading_id, received_at, stored_at, device_ts, context_id, raw, value)
     SELECT DISTINCT ON (sensor_id)
         sensor_id, measured_at, reading_id, received_at, stored_at, device_ts, context_id, raw, value
@@ -122,7 +122,7 @@ counted AS (
     SELECT (SELECT count(*) FROM taken) AS seen, (SELECT count(*) FROM stored) AS stored
 ),
 progressed AS (
-    INSERT INTO ingest.progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
+    INSERT INTO progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
     SELECT $9::text, $10::bigint, seen, stored, seen - stored, (SELECT coalesce(sum(n), 0) FROM dropped), now()
     FROM counted
     ON CONFLICT (consumer) DO UPDATE SET

@@ -5,7 +5,7 @@
 -- (before 1970 for unchanged, 1970 for not); firmware and MAC address ('-' for unchanged); sequence of the last order into a zone (0
 -- for unchanged), what that is called, the zone above it, whether the device leads it; last sequence of all.
 WITH decided AS (
-    INSERT INTO ingest.devices AS d
+    INSERT INTO devices AS d
         (esp_id, kaiser_id, generation, first_seen_at, last_seen_at, presence_at, online, zone_id, boot,
          state, state_since, state_by, state_reason, name, board, key_issued_at, registry_seq,
          zone_wanted, zone_state, zone_detail, config_state, deaf_since,
@@ -46,7 +46,7 @@ WITH decided AS (
         registry_seq = excluded.registry_seq
     WHERE excluded.registry_seq > d.registry_seq
 )
-INSERT INTO ingest.progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
+INSERT INTO progress AS p (consumer, stream_seq, seen, stored, duplicates, dropped, updated_at)
 VALUES ('registry', $23::bigint, 0, 0, 0, 0, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at

@@ -3,7 +3,7 @@
 WITH said AS (
     SELECT zone_id, max(master_zone_id) AS master_zone_id, count(*) AS devices,
            count(*) FILTER (WHERE online AND last_seen_at > $2::timestamptz) AS online
-    FROM ingest.devices
+    FROM devices
     WHERE state IN ('pending', 'approved') AND zone_id > $1::text
     GROUP BY zone_id
 ), wanted AS (
@@ -11,7 +11,7 @@ WITH said AS (
            (array_agg(zone_name ORDER BY zone_seq DESC))[1] AS zone_name,
            (array_agg(master_zone_wanted ORDER BY zone_seq DESC))[1] AS master_zone_id,
            (array_agg(esp_id ORDER BY zone_seq DESC) FILTER (WHERE zone_master))[1] AS master
-    FROM ingest.devices
+    FROM devices
     WHERE state = 'approved' AND zone_wanted > $1::text
     GROUP BY zone_wanted
 )

@@ -3,7 +3,7 @@
 
 -- One row a decision, never changed: events may come in any order and more than once (two instances share a consumer), and what
 -- became of a run is found when somebody asks. A decision is told apart by its number, n, which counts without a gap.
-CREATE TABLE logic.decisions (
+CREATE TABLE decisions (
     n       bigint NOT NULL,
     at      timestamptz NOT NULL,
     seq     bigint NOT NULL,
@@ -15,15 +15,15 @@ CREATE TABLE logic.decisions (
     type    text NOT NULL,
     body    json NOT NULL
 );
-CREATE UNIQUE INDEX decisions_identity ON logic.decisions (n, at);
+CREATE UNIQUE INDEX decisions_identity ON decisions (n, at);
 
 -- Lists go backwards in time, through everything or through one rule; a run is found by its id.
-CREATE INDEX decisions_newest ON logic.decisions (at DESC, n DESC) WHERE kind IN ('started', 'skipped');
-CREATE INDEX decisions_of_rule ON logic.decisions (rule_id, at DESC, n DESC);
-CREATE INDEX decisions_of_run ON logic.decisions (run_id, n) WHERE run_id <> '';
+CREATE INDEX decisions_newest ON decisions (at DESC, n DESC) WHERE kind IN ('started', 'skipped');
+CREATE INDEX decisions_of_rule ON decisions (rule_id, at DESC, n DESC);
+CREATE INDEX decisions_of_run ON decisions (run_id, n) WHERE run_id <> '';
 
 -- How far a consumer's effects are in these tables, written in the same transaction as they are.
-CREATE TABLE logic.progress (
+CREATE TABLE progress (
     consumer   text PRIMARY KEY,
     stream_seq bigint NOT NULL,
     updated_at timestamptz NOT NULL
@@ -31,6 +31,6 @@ CREATE TABLE logic.progress (
 
 DO $$
 BEGIN
-    PERFORM create_hypertable('logic.decisions', by_range('at', interval '7 days'), create_default_indexes => false);
+    PERFORM create_hypertable('decisions', by_range('at', interval '7 days'), create_default_indexes => false);
 END
 $$;

@@ -62,7 +62,7 @@ class Past:
 
     async def open(self) -> None:
         """Begin to wait for the database, to record what it is to keep, and to watch it."""
-        watch = DatabaseWatch(self._pool, "SELECT 1 FROM logic.progress", meanwhile=MEANWHILE)
+        watch = DatabaseWatch(self._pool, "SELECT 1 FROM progress", meanwhile=MEANWHILE)
         watch.show(self._frame)
         await self._pool.open()
         self._frame.spawn("watch", watch.run())

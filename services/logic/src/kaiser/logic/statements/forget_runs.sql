@@ -1,6 +1,6 @@
 -- Runs whose beginning was let go with the chunk that it was in.
-DELETE FROM logic.runs
+DELETE FROM runs
 WHERE at < (
     SELECT min(range_start) FROM timescaledb_information.chunks
-    WHERE hypertable_schema = 'logic' AND hypertable_name = 'decisions'
+    WHERE hypertable_schema = current_schema() AND hypertable_name = 'decisions'
 )

@@ -3,7 +3,7 @@
 -- (exclusive), how many.
 WITH page AS (
     SELECT run, n, at
-    FROM logic.runs
+    FROM runs
     WHERE at <= $1::timestamptz
       AND (at, n) < ($1, $2::bigint)
       AND ($3::text IS NULL OR rule_id = $3)
@@ -16,10 +16,10 @@ WITH page AS (
 SELECT page.at, page.n, began.seq, began.type, began.body::text, ended.body::text
 FROM page
 CROSS JOIN LATERAL (
-    SELECT seq, type, body FROM logic.decisions WHERE at = page.at AND n = page.n LIMIT 1
+    SELECT seq, type, body FROM decisions WHERE at = page.at AND n = page.n LIMIT 1
 ) began
 LEFT JOIN LATERAL (
-    SELECT body FROM logic.decisions
+    SELECT body FROM decisions
     WHERE run_id = page.run AND run_id <> '' AND kind = 'ended' AND at >= page.at
     LIMIT 1
 ) ended ON true

@@ -7,12 +7,12 @@ WITH told AS (
     ) AS t (n, at, seq, rule_id, version, run_id, kind, outcome, type, body)
 ),
 written AS (
-    INSERT INTO logic.decisions (n, at, seq, rule_id, version, run_id, kind, outcome, type, body)
+    INSERT INTO decisions (n, at, seq, rule_id, version, run_id, kind, outcome, type, body)
     SELECT n, at, seq, rule_id, version, run_id, kind, outcome, type, body::json FROM told
     ON CONFLICT (n, at) DO NOTHING
 ),
 listed AS (
-    INSERT INTO logic.runs AS r (run, n, at, rule_id, outcome)
+    INSERT INTO runs AS r (run, n, at, rule_id, outcome)
     SELECT CASE WHEN kind = 'skipped' THEN '/' || n ELSE run_id END AS run,
            max(n) FILTER (WHERE kind <> 'ended'), max(at) FILTER (WHERE kind <> 'ended'), max(rule_id),
            coalesce(max(outcome) FILTER (WHERE kind = 'ended'), max(outcome))
@@ -25,7 +25,7 @@ listed AS (
         at = coalesce(r.at, excluded.at),
         outcome = CASE WHEN r.outcome = 'running' THEN excluded.outcome ELSE r.outcome END
 )
-INSERT INTO logic.progress AS p (consumer, stream_seq, updated_at)
+INSERT INTO progress AS p (consumer, stream_seq, updated_at)
 VALUES ('runs', $11::bigint, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at

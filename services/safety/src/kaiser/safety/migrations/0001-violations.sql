@@ -1,6 +1,6 @@
 -- What safety rejected and stopped, for lists; the decisions themselves are in the log. Only safety writes here, and nobody
 -- else reads.
-CREATE TABLE safety.violations (
+CREATE TABLE violations (
     seq            bigint PRIMARY KEY,
     at             timestamptz NOT NULL,
     kind           text NOT NULL CHECK (kind IN ('rejected', 'stopped')),
@@ -16,11 +16,11 @@ CREATE TABLE safety.violations (
 );
 
 -- Lists go backwards through the log, of everything or of one device; other filters look at what these give.
-CREATE INDEX violations_of_device ON safety.violations (esp_id, gpio, seq DESC);
-CREATE INDEX violations_in_time ON safety.violations (at DESC);
+CREATE INDEX violations_of_device ON violations (esp_id, gpio, seq DESC);
+CREATE INDEX violations_in_time ON violations (at DESC);
 
 -- How far the stream is in the table, written in the same transaction as the rows.
-CREATE TABLE safety.progress (
+CREATE TABLE progress (
     consumer   text PRIMARY KEY,
     stream_seq bigint NOT NULL,
     updated_at timestamptz NOT NULL

@@ -2,7 +2,7 @@
 -- Parameters: sequences, times, kinds, devices, pins, rules, codes, details, values as JSON, references, correlation ids,
 -- who decided; last sequence of the batch.
 WITH written AS (
-    INSERT INTO safety.violations
+    INSERT INTO violations
         (seq, at, kind, esp_id, gpio, rule, code, detail, saw, reference, correlation_id, who)
     SELECT seq, at, kind, esp_id, gpio, rule, code, detail, saw::jsonb, reference, correlation_id, who
     FROM unnest(
@@ -11,7 +11,7 @@ WITH written AS (
     ) AS t (seq, at, kind, esp_id, gpio, rule, code, detail, saw, reference, correlation_id, who)
     ON CONFLICT (seq) DO NOTHING
 )
-INSERT INTO safety.progress AS p (consumer, stream_seq, updated_at)
+INSERT INTO progress AS p (consumer, stream_seq, updated_at)
 VALUES ('violations', $13::bigint, now())
 ON CONFLICT (consumer) DO UPDATE SET
     stream_seq = greatest(p.stream_seq, excluded.stream_seq), updated_at = excluded.updated_at
