@@ -11,6 +11,7 @@ from kaiser.eventlog import EventLog, connect
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Mosquitto, Nats, Postgres
 from kaiser.local.ephemeral_services import Service
+from kaiser.local.nats_cluster import NatsCluster
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Suite:
     """Servers and services of one test."""
 
     mosquitto: Mosquitto
-    nats: Nats
+    nats: Nats | NatsCluster
     postgres: Postgres
     bridge: Service
     ingest: Service
@@ -36,7 +37,11 @@ def bridge_options() -> dict[str, str]:
 
 @pytest.fixture
 async def suite(
-    mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path, bridge_options: dict[str, str]
+    mosquitto: Mosquitto,
+    nats_server: Nats | NatsCluster,
+    own_postgres: Postgres,
+    tmp_path: Path,
+    bridge_options: dict[str, str],
 ) -> AsyncIterator[Suite]:
     """Everything, ready, but the actuator service, safety and the gateway: a test that wants one starts it."""
     services = (

@@ -175,10 +175,12 @@ class Nats(Server):
         username: The user without restrictions.
         password: Password of every service's user and of ``username``.
         url: URL with the user without restrictions.
+        replicas: Copies of each stream that services are told to keep.
     """
 
     username = nats.OPERATOR
     password = PASSWORD
+    replicas = 1
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
