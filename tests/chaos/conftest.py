@@ -25,6 +25,7 @@ class Suite:
     ingest: Service
     actuator: Service
     safety: Service
+    logic: Service
     gateway: Service
     log: EventLog
 
@@ -43,12 +44,13 @@ async def suite(
     tmp_path: Path,
     bridge_options: dict[str, str],
 ) -> AsyncIterator[Suite]:
-    """Everything, ready, but the actuator service, safety and the gateway: a test that wants one starts it."""
+    """Everything, ready, but actuator service, safety, logic and gateway: a test that wants one starts it."""
     services = (
         ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, **bridge_options),
         ephemeral_services.ingest(tmp_path / "ingest", nats_server, own_postgres),
         ephemeral_services.actuator(tmp_path / "actuator", nats_server, own_postgres),
         ephemeral_services.safety(tmp_path / "safety", nats_server, own_postgres),
+        ephemeral_services.logic(tmp_path / "logic", nats_server, own_postgres),
         ephemeral_services.gateway(tmp_path / "gateway", nats_server, own_postgres),
     )
     try:

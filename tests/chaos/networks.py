@@ -1,6 +1,6 @@
 """Networks of one host each, joined by a bridge, that can be cut without anybody being told. Root only.
 
-A cut takes the host's end of the cable down: packets go nowhere and connections stay as they are, as with a pulled plug.
+A cut takes the host's end of the cable down: packets go nowhere, and no connection is closed, as with a pulled plug.
 """
 
 import os

@@ -103,7 +103,7 @@ async def test_a_rolling_upgrade_there_and_back_loses_nothing_refuses_nothing_an
                 nats=nats_server,
                 postgres=own_postgres,
                 log=log,
-                **{name: service for name, service in running.items() if name != "logic"},
+                **running,
             )
             greenhouse = Greenhouse(suite, random.Random(7), devices=4)
             clients = Clients(greenhouse)
