@@ -96,7 +96,7 @@ async def _behind(suite: Suite, there: dict[str, int]) -> list[str]:
     found = []
     for stream, seq in there.items():
         for info in await suite.log.js.consumers_info(stream):
-            if info.num_pending or info.num_ack_pending:
+            if info.config.durable_name and (info.num_pending or info.num_ack_pending):
                 floor = info.ack_floor.stream_seq if info.ack_floor else 0
                 if floor < seq:
                     found.append(f"{stream}/{info.name}")
