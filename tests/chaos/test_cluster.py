@@ -24,6 +24,9 @@ from .stored import assert_each_stored_once, caught_up, until
 AWAY_S: Final = 3.0
 HARM: Final = {"killed": ("kill", "start"), "frozen": ("pause", "resume")}
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
+"""nats-py leaves what it opened to a server that then died to the garbage collector."""
+
 
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsCluster]:

@@ -15,6 +15,9 @@ from .networks import Network, three_networks
 CUT_S = 30
 """Longer than a client takes to notice (10 to 15 s), and than the servers need for another leader."""
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
+"""nats-py leaves what it opened to a server that then died to the garbage collector."""
+
 
 @pytest.fixture
 def networks() -> Iterator[list[Network]]:

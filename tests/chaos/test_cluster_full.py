@@ -23,6 +23,9 @@ from .stored import assert_each_stored_once, caught_up, until
 SIZE_MIB: Final = 512
 FULL_S: Final = 20
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*StreamWriter.__del__:pytest.PytestUnraisableExceptionWarning")
+"""nats-py leaves what it opened to a server that then died to the garbage collector."""
+
 
 @contextmanager
 def _disk(folder: Path) -> Iterator[Path]:

@@ -81,7 +81,7 @@ class Answerer:
         """Take no more, which other instances then get, and let what is being answered come to its end."""
         with contextlib.suppress(NatsError, TimeoutError):  # the server is away, and sends nothing
             async with asyncio.timeout(PATIENCE_S):
-                await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
+                await asyncio.gather(*(one.drain() for one in self._subscriptions))  # type: ignore[no-untyped-call]
         if self._working:
             await asyncio.wait(self._working, timeout=PATIENCE_S)
 

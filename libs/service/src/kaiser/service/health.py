@@ -45,15 +45,24 @@ class Health:
         """Add a check; another one of that name is replaced."""
         self._checks[name] = check
 
-    def connected(self, name: str, is_connected: Callable[[], bool], *, whom: str) -> None:
-        """Add a check that a connection is there."""
+    def connected(
+        self, name: str, is_connected: Callable[[], bool], *, whom: str, troubles: Callable[[], str] = str
+    ) -> None:
+        """Add a check that a connection is there.
+
+        Args:
+            name: Of the check.
+            is_connected: Whether it is.
+            whom: To whom, in words.
+            troubles: What is wrong with whom it leads to, in words; empty for nothing.
+        """
         seen = False
 
         def check() -> Finding:
             nonlocal seen
             if is_connected():
                 seen = True
-                return Finding(State.OK)
+                return Finding(State.FAILING, wrong) if (wrong := troubles()) else Finding(State.OK)
             if seen:
                 return Finding(State.FAILING, f"lost the connection to {whom}, reconnecting")
             return Finding(State.STARTING, f"waiting for {whom}")

@@ -56,7 +56,9 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
         emergency = Role("emergency", stopping.lease, stopping.keeper.work, assume=True)
         frame.spawn("emergency", emergency.run())
         async with await connect(nats.url, name="bridge", user=nats.user, password=nats.password) as event_log:
-            frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
+            frame.health.connected(
+                "nats", lambda: event_log.connected, whom=f"NATS at {nats.url}", troubles=event_log.troubles.words
+            )
             await ensure_streams(event_log, OWNS)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)
             late.is_there(lease("front"))

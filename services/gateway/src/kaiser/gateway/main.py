@@ -86,7 +86,9 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
     listening = listen(options.host, options.port, purpose="the API", variable="KAISER_GATEWAY_PORT")
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
-        frame.health.connected("nats", lambda: event_log.connected, whom=f"NATS at {nats.url}")
+        frame.health.connected(
+            "nats", lambda: event_log.connected, whom=f"NATS at {nats.url}", troubles=event_log.troubles.words
+        )
         await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
         who = await _identity(frame, event_log, settings)
         trail = Trail(event_log, metrics)

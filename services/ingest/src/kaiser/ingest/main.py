@@ -70,7 +70,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected("event log", lambda: log.connected, whom="NATS", troubles=log.troubles.words)
         await pool.open()
         directory, known = Directory(), families()
         secret = settings.device_key.secret.encode()

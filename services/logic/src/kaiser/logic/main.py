@@ -60,7 +60,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS"))
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected("event log", lambda: log.connected, whom="NATS", troubles=log.troubles.words)
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()
         frame.registry.register(metrics)

@@ -66,7 +66,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected("event log", lambda: log.connected, whom="NATS")
+        frame.health.connected("event log", lambda: log.connected, whom="NATS", troubles=log.troubles.words)
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
         await pool.open()
