@@ -30,11 +30,13 @@ class Where(msgspec.Struct, frozen=True, kw_only=True):
         host: Its address.
         store: Folder of its streams, where it is not below the node's own: a small file system, say.
         within: Command to start it with, such as one that enters a network of its own.
+        sync: How often it syncs, as :func:`kaiser.local.nats.prepare` has it.
     """
 
     host: str = LOOPBACK
     store: Path | None = None
     within: tuple[str, ...] = ()
+    sync: str | None = None
 
 
 class Node(Server):
@@ -56,6 +58,7 @@ class Node(Server):
             listen=where.host,
             place=place,
             store=where.store,
+            sync=where.sync,
             monitor=self._monitor,
         )
         super().__init__(folder, [*where.within, *nats.command(folder)], port=port)
