@@ -63,7 +63,7 @@ async def _round(log: EventLog, events: int) -> Figures:
 async def measure(servers: dict[str, Nats | NatsCluster], *, rounds: int, events: int) -> dict[str, list[Figures]]:
     """Every server in turn, round after round."""
     found: dict[str, list[Figures]] = defaultdict(list)
-    for name, server in servers.items():
+    for server in servers.values():
         keep_copies(server.replicas)
         async with await connect(server.url, name="bench") as log:
             await ensure_streams(log, (FACTS,))
