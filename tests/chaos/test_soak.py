@@ -1,7 +1,7 @@
 """Everything at work for half an hour: memory and lag stay where they are.
 
-``KAISER_SOAK_MINUTES`` says for how long, ``KAISER_SOAK_RATE`` how many readings a second. The first third is for caches
-to fill; after that no process may grow by more than a little, and no consumer may fall behind.
+``KAISER_SOAK_MINUTES`` says for how long, ``KAISER_SOAK_RATE`` how many readings a second. The first third is for
+caches to fill; after that no process may grow by more than a little, and no consumer may fall behind.
 """
 
 import asyncio
