@@ -76,6 +76,7 @@ async def _kill(suite: Suite, victim: str, chance: random.Random) -> None:
     await at_once(process.kill)
     await asyncio.sleep(chance.uniform(0.0, 1.0))
     began = time.monotonic()
+    process.wait = False  # of a service; that it works is what is waited for below
     await at_once(process.start)
     there = await _last(suite)
 
