@@ -241,6 +241,9 @@ class Pull:
                     self._log.troubles.failed(self, f"consumer of {self._stream}: {str(error) or 'no answer'}")
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, LONGEST_RECOVER_DELAY_S)
+        except asyncio.CancelledError:
+            self._log.troubles.over(self)  # whoever opens this has given up
+            raise
         except ConnectionClosed:
             self.wake()
         except DefinitionConflict as error:
