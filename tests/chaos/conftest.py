@@ -11,6 +11,7 @@ from kaiser.eventlog import EventLog, connect
 from kaiser.local import ephemeral_services
 from kaiser.local.ephemeral import Mosquitto, Nats, Postgres
 from kaiser.local.ephemeral_services import Service
+from kaiser.local.nats_cluster import NatsCluster
 
 
 @dataclass
@@ -18,12 +19,13 @@ class Suite:
     """Servers and services of one test."""
 
     mosquitto: Mosquitto
-    nats: Nats
+    nats: Nats | NatsCluster
     postgres: Postgres
     bridge: Service
     ingest: Service
     actuator: Service
     safety: Service
+    logic: Service
     gateway: Service
     log: EventLog
 
@@ -36,14 +38,19 @@ def bridge_options() -> dict[str, str]:
 
 @pytest.fixture
 async def suite(
-    mosquitto: Mosquitto, nats_server: Nats, own_postgres: Postgres, tmp_path: Path, bridge_options: dict[str, str]
+    mosquitto: Mosquitto,
+    nats_server: Nats | NatsCluster,
+    own_postgres: Postgres,
+    tmp_path: Path,
+    bridge_options: dict[str, str],
 ) -> AsyncIterator[Suite]:
-    """Everything, ready, but the actuator service, safety and the gateway: a test that wants one starts it."""
+    """Everything, ready, but actuator service, safety, logic and gateway: a test that wants one starts it."""
     services = (
         ephemeral_services.bridge(tmp_path / "bridge", mosquitto, nats_server, **bridge_options),
         ephemeral_services.ingest(tmp_path / "ingest", nats_server, own_postgres),
         ephemeral_services.actuator(tmp_path / "actuator", nats_server, own_postgres),
         ephemeral_services.safety(tmp_path / "safety", nats_server, own_postgres),
+        ephemeral_services.logic(tmp_path / "logic", nats_server, own_postgres),
         ephemeral_services.gateway(tmp_path / "gateway", nats_server, own_postgres),
     )
     try:

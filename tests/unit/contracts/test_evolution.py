@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from kaiser.contracts.compatibility import breaks
+from kaiser.contracts.events import codec
 from kaiser.contracts.events.codec import EventDecoder, UnknownEventError
 
 
@@ -34,6 +35,18 @@ def test_an_old_version_is_upcast_to_the_newest() -> None:
 def test_an_upcaster_that_leads_nowhere_is_refused_at_the_start() -> None:
     with pytest.raises(ValueError, match=r"moved\.v1 leads to moved\.v9"):
         EventDecoder({"moved.v2": MovedV2}, {"moved.v1": ("moved.v9", dict)})
+
+
+def test_a_reader_of_a_few_types_is_not_concerned_by_the_old_versions_of_others(monkeypatch) -> None:
+    """Every service has readers of its own, and each of them is made when its module is imported."""
+    upcasters = {
+        "moved.v0": ("moved.v1", lambda body: {"zone": body["place"]}),
+        "moved.v1": ("moved.v2", lambda body: {"zone_id": body["zone"]}),
+    }
+    monkeypatch.setattr(codec, "UPCASTERS", upcasters)
+    assert EventDecoder({"moved.v2": MovedV2}).decode("moved.v0", b'{"place":"north"}') == MovedV2("north")
+    with pytest.raises(UnknownEventError, match=r"moved\.v1"):
+        EventDecoder({"other.v1": MovedV2}).decode("moved.v1", b"{}")
 
 
 def test_a_type_that_nothing_reads_is_named() -> None:

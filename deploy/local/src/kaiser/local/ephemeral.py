@@ -170,19 +170,26 @@ class Mosquitto(Server):
 class Nats(Server):
     """A NATS server with JetStream and the configuration of ``make up``.
 
+    Args:
+        folder: Its own folder.
+        sync: How often it syncs, as :func:`kaiser.local.nats.prepare` has it.
+        store: Where its streams are, if not in the folder.
+
     Attributes:
         address: Its URL without user and password.
         username: The user without restrictions.
         password: Password of every service's user and of ``username``.
         url: URL with the user without restrictions.
+        replicas: Copies of each stream that services are told to keep.
     """
 
     username = nats.OPERATOR
     password = PASSWORD
+    replicas = 1
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sync: str | None = None, store: Path | None = None) -> None:
         port = free_port()
-        nats.prepare(folder, port=port, passwords=dict.fromkeys(nats.USERS, PASSWORD))
+        nats.prepare(folder, port=port, passwords=dict.fromkeys(nats.USERS, PASSWORD), sync=sync, store=store)
         super().__init__(folder, nats.command(folder), port=port)
         self.address = f"nats://{self.host}:{port}"
         self.url = f"nats://{nats.OPERATOR}:{PASSWORD}@{self.host}:{port}"

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from kaiser.local.ephemeral import PASSWORD, Mosquitto, Nats, Postgres, Server
+from kaiser.local.nats_cluster import NatsCluster
 from kaiser.local.ports import free_port
 from kaiser.local.readiness import service_is_ready
 
 JWT_SECRET: Final = "for tests only: 7f3a9c1e5b0d2846 signs nothing else"  # noqa: S105 - of tests
 DEVICE_KEY_SECRET: Final = "a-key-only-for-tests-" * 2
+EventLogServers = Nats | NatsCluster
 _ROLES: Final = {service: f"kaiser_{service}" for service in ("ingest", "actuator", "safety", "logic", "gateway")}
 
 
@@ -46,7 +48,9 @@ class Service(Server):
         return not self.wait or service_is_ready(self.port)
 
 
-def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridge", **options: str) -> Service:
+def bridge(
+    folder: Path, mosquitto: Mosquitto, nats: EventLogServers, *, name: str = "bridge", **options: str
+) -> Service:
     """A bridge; ``options`` are further variables, ``slots="2"`` is ``KAISER_BRIDGE_SLOTS=2``."""
     environment = {
         "KAISER_MQTT_PORT": str(mosquitto.port),
@@ -62,31 +66,31 @@ def bridge(folder: Path, mosquitto: Mosquitto, nats: Nats, *, name: str = "bridg
     return Service("bridge", folder, environment | _event_log("bridge", nats) | extra)
 
 
-def ingest(folder: Path, nats: Nats, postgres: Postgres, *, processing_port: int = 0) -> Service:
+def ingest(folder: Path, nats: EventLogServers, postgres: Postgres, *, processing_port: int = 0) -> Service:
     """An ingest; ``dec`` devices may ask it for values on a port."""
     environment = {"KAISER_DEVICE_KEY_SECRET": DEVICE_KEY_SECRET, "KAISER_PROCESSING_PORT": str(processing_port)}
     return Service("ingest", folder, environment | _event_log("ingest", nats) | _database("ingest", postgres))
 
 
-def actuator(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+def actuator(folder: Path, nats: EventLogServers, postgres: Postgres, **options: str) -> Service:
     """An actuator service; ``options`` are further variables, ``answer_s="1"`` is ``KAISER_ACTUATOR_ANSWER_S=1``."""
     environment = {f"KAISER_ACTUATOR_{key.upper()}": value for key, value in options.items()}
     return Service("actuator", folder, environment | _event_log("actuator", nats) | _database("actuator", postgres))
 
 
-def safety(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+def safety(folder: Path, nats: EventLogServers, postgres: Postgres, **options: str) -> Service:
     """A safety service; ``options`` as :func:`actuator` has them."""
     environment = {f"KAISER_SAFETY_{key.upper()}": value for key, value in options.items()}
     return Service("safety", folder, environment | _event_log("safety", nats) | _database("safety", postgres))
 
 
-def logic(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+def logic(folder: Path, nats: EventLogServers, postgres: Postgres, **options: str) -> Service:
     """A logic service; ``options`` as :func:`actuator` has them."""
     environment = {f"KAISER_LOGIC_{key.upper()}": value for key, value in options.items()}
     return Service("logic", folder, environment | _event_log("logic", nats) | _database("logic", postgres))
 
 
-def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Service:
+def gateway(folder: Path, nats: EventLogServers, postgres: Postgres, **options: str) -> Service:
     """A gateway on a free port, which is in its ``KAISER_GATEWAY_PORT``; user ``admin`` with the servers' password.
 
     ``options`` as :func:`actuator` has them. Nobody is held back for asking a lot unless they say so: whoever waits for
@@ -101,8 +105,13 @@ def gateway(folder: Path, nats: Nats, postgres: Postgres, **options: str) -> Ser
     return Service("gateway", folder, environment | _event_log("gateway", nats) | _database("gateway", postgres))
 
 
-def _event_log(user: str, nats: Nats) -> dict[str, str]:
-    return {"KAISER_NATS_URL": nats.address, "KAISER_NATS_USER": user, "KAISER_NATS_PASSWORD": PASSWORD}
+def _event_log(user: str, nats: EventLogServers) -> dict[str, str]:
+    return {
+        "KAISER_NATS_URL": nats.address,
+        "KAISER_NATS_USER": user,
+        "KAISER_NATS_PASSWORD": PASSWORD,
+        "KAISER_STREAM_REPLICAS": str(nats.replicas),
+    }
 
 
 def _database(service: str, postgres: Postgres) -> dict[str, str]:

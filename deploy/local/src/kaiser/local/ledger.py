@@ -85,16 +85,22 @@ async def take_hops(layout: Layout, *, since_us: int, until_us: int, patience_s:
         patience_s: Seconds.
     """
     url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
-    deadline = time.monotonic() + patience_s
+    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
     async with await connect(url, name="ledger", user=OPERATOR, password=password) as log:
-        while True:
-            hops = await _look(log, layout, since_us, until_us)
-            if hops.balanced or time.monotonic() > deadline:
-                return hops
-            await asyncio.sleep(1.0)
+        return await balance(log, dsn, since_us=since_us, until_us=until_us, patience_s=patience_s)
 
 
-async def _look(log: EventLog, layout: Layout, since_us: int, until_us: int) -> Hops:
+async def balance(log: EventLog, dsn: str, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
+    """The same by a log and a database that are there already; ``dsn`` is the owner's."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        hops = await _look(log, dsn, since_us, until_us)
+        if hops.balanced or time.monotonic() > deadline:
+            return hops
+        await asyncio.sleep(1.0)
+
+
+async def _look(log: EventLog, dsn: str, since_us: int, until_us: int) -> Hops:
     refused: set[int] = set()  # messages of TELEMETRY_RAW that ingest put into the dead letters
     dead_letters: dict[str, int] = {}
     async for delivery in replay(log, DEADLETTER.name, subjects=(subjects.DEAD_LETTERS,), from_time_us=since_us):
@@ -111,7 +117,6 @@ async def _look(log: EventLog, layout: Layout, since_us: int, until_us: int) -> 
         done = msgspec.json.decode(delivery.data, type=Readings)
         identities = zip(done.reading_id, done.measured_at, strict=True)
         finished.update(_within(identities, done.received_at, since_us, until_us))
-    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         rows = await (await connection.execute(ROWS, [since_us, until_us])).fetchall()
     return Hops(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from kaiser.contracts.streams import PERMISSIONS, Permissions
 from kaiser.local.errors import LocalError
 
@@ -15,8 +17,30 @@ OPERATOR: Final = "operator"
 USERS: Final = (*PERMISSIONS, OPERATOR)
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server stands in a cluster.
+
+    Attributes:
+        name: Its name, which no other server of the cluster has.
+        port: Port on which the others reach it.
+        routes: Addresses of all, itself included, as ``host:port``.
+    """
+
+    name: str
+    port: int
+    routes: tuple[str, ...]
+
+
 def prepare(
-    folder: Path, *, port: int, passwords: Mapping[str, str], sync: str | None = None, listen: str = "127.0.0.1"
+    folder: Path,
+    *,
+    port: int,
+    passwords: Mapping[str, str],
+    sync: str | None = None,
+    listen: str = "127.0.0.1",
+    place: Place | None = None,
+    store: Path | None = None,
+    monitor: int | None = None,
 ) -> None:
     """Write the configuration; the streams in the folder are left alone.
 
@@ -27,11 +51,23 @@ def prepare(
         sync: How often JetStream forces its files to disk: a duration such as ``10s``, ``always``, or none for the
             server's default of two minutes (a crash of the machine may then lose what a crash of the process keeps).
         listen: Address to listen on.
+        place: Where it stands in a cluster; none for a server of its own.
+        store: Where the streams are, if not in the folder.
+        monitor: Port of its monitoring over HTTP; none for no monitoring.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / "nats.conf"
     path.touch(mode=0o600)
-    settings = configuration(store=folder / "jetstream", listen=listen, port=port, sync=sync)
+    settings = configuration(store=store or folder / "jetstream", listen=listen, port=port, sync=sync)
+    if place is not None:
+        cluster = {
+            "name": "kaiser",
+            "listen": f"{listen}:{place.port}",
+            "routes": [f"nats://{address}" for address in place.routes],
+        }
+        settings |= {"server_name": place.name, "cluster": cluster}
+    if monitor is not None:
+        settings["http"] = f"{listen}:{monitor}"
     path.write_text(json.dumps(settings | authorization(passwords), indent=2))
 
 

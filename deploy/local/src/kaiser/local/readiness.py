@@ -13,9 +13,9 @@ from kaiser.local import postgres
 from kaiser.local.ports import LOOPBACK, accepts
 
 
-def nats_greets(port: int) -> bool:
+def nats_greets(port: int, host: str = LOOPBACK) -> bool:
     """Whether a NATS server greets whoever connects."""
-    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1.0) as connection:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1.0) as connection:
         return connection.recv(5) == b"INFO "
     return False
 

@@ -15,7 +15,7 @@ def register(commands: Any) -> None:  # argparse keeps the type of its subparser
     for run, words in (
         (_generate, "write contracts/ anew from the types"),
         (_drift, "fail if contracts/ and the types differ, or break the last release"),
-        (_release, "keep today's schemas as those of a release"),
+        (_release, "keep today's schemas as those of a release, and bytes of every event in golden/"),
     ):
         parser: argparse.ArgumentParser = commands.add_parser(run.__name__[1:], help=words)
         parser.add_argument("--folder", type=Path, default=FOLDER, help="the contracts folder (default: %(default)s)")

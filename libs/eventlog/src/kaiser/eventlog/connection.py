@@ -17,6 +17,7 @@ from kaiser.eventlog.envelope import Event
 from kaiser.eventlog.errors import ConnectionClosed
 from kaiser.eventlog.publish import Publisher
 from kaiser.eventlog.room import Room
+from kaiser.eventlog.troubles import Troubles
 from kaiser.eventlog.wire import Wire
 
 __all__ = ("EventLog", "connect")
@@ -42,6 +43,7 @@ class EventLog:
         name: Name of the service, as the server's monitoring shows it.
         publisher: Writes events, and counts them.
         room: Streams that took no more lately.
+        troubles: What JetStream does not do although NATS is there.
     """
 
     def __init__(self, nc: Wire, name: str) -> None:
@@ -50,6 +52,7 @@ class EventLog:
         self.name = name
         self.publisher = Publisher(self)
         self.room = Room()
+        self.troubles = Troubles()
         self._connected = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 

@@ -7,6 +7,7 @@ nats-py's ``get()`` returns an entry without value for an expired key instead of
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import nats.errors
@@ -24,22 +25,29 @@ __all__ = ("Entry", "Lease", "ensure_bucket", "look", "put_once", "put_over", "t
 
 RENEWALS_A_TTL: Final = 3
 SHORTEST_TTL_S: Final = 1
+_looked_at: dict[str, int] = {}
+"""Buckets that are known to be kept in so many copies; for the whole process, as the number is."""
 _EXPECTED: Final = api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value
 _TTL: Final = api.Header.MSG_TTL.value
 
 
 async def ensure_bucket(log: "EventLog", bucket: str) -> KeyValue:
-    """The bucket, made if need be; keeps the last value of each key.
+    """The bucket, made if need be; keeps the last value of each key, in as many copies as all else.
 
     Raises:
         nats.errors.Error: JetStream is not ready.
     """
+    copies = kept_copies()
     try:
-        return await log.js.key_value(bucket)
+        kept = await log.js.key_value(bucket)
     except BucketNotFoundError:
-        return await log.js.create_key_value(
-            api.KeyValueConfig(bucket=bucket, history=1, direct=True, replicas=kept_copies())
-        )
+        return await log.js.create_key_value(api.KeyValueConfig(bucket=bucket, history=1, direct=True, replicas=copies))
+    if _looked_at.get(bucket) != copies:
+        config = (await log.js.stream_info(f"KV_{bucket}")).config
+        if (config.num_replicas or 1) < copies:  # of a site that had a single server
+            await log.js.update_stream(replace(config, num_replicas=copies))
+        _looked_at[bucket] = copies
+    return kept
 
 
 async def put_once(log: "EventLog", bucket: str, key: str, value: bytes, *, ttl_s: int) -> bool:

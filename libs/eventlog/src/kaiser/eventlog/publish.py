@@ -181,6 +181,7 @@ class Publisher:
             await self._repeat(flight)
         finally:
             forget()
+            self._log.troubles.over(flight)
             for token_bytes in flight.tokens:
                 self._pending.pop(token_bytes, None)
 
@@ -204,12 +205,12 @@ class Publisher:
                 delay = min(delay * 2, LONGEST_RETRY_DELAY_S)
             await self._log.wait_connected()
             self.stats.resent += len(missing)
+            subject = flight.events[missing[0]].subject
+            reason = getattr(flight.refusals.get(missing[0]), "description", "no answer")
             _log.warning(
-                "events not acknowledged, sending them again",
-                events=len(missing),
-                subject=flight.events[missing[0]].subject,
-                reason=getattr(flight.refusals.get(missing[0]), "description", "no answer"),
+                "events not acknowledged, sending them again", events=len(missing), subject=subject, reason=reason
             )
+            self._log.troubles.failed(flight, f"{subject} is not acknowledged: {reason}")
 
     async def _send(self, flight: _Flight, positions: Sequence[int]) -> None:
         flight.waiter = asyncio.get_running_loop().create_future()

@@ -110,6 +110,7 @@ class Pull:
         """Stop asking; what is held stays in :attr:`held`."""
         self._open = False
         self._forget()
+        self._log.troubles.over(self)
         for task in (self._watch, self._recovering):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
@@ -233,11 +234,16 @@ class Pull:
                 try:
                     async with asyncio.timeout(None) as self._patience:
                         self._consumer = await self._ensure()
+                    self._log.troubles.over(self)
                     break
                 except (nats.errors.Error, OSError, TimeoutError) as error:
                     _log.warning("consumer is not there yet", stream=self._stream, error=str(error))
+                    self._log.troubles.failed(self, f"consumer of {self._stream}: {str(error) or 'no answer'}")
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, LONGEST_RECOVER_DELAY_S)
+        except asyncio.CancelledError:
+            self._log.troubles.over(self)  # whoever opens this has given up
+            raise
         except ConnectionClosed:
             self.wake()
         except DefinitionConflict as error:

@@ -1,6 +1,7 @@
 """Answers requests over NATS, ``query.{service}.*`` and ``command.{service}.*``, shared out over all instances."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from kaiser.contracts.codes import Code
@@ -63,6 +65,7 @@ class Answerer:
         }
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._working: set[asyncio.Task[None]] = set()
+        self._subscriptions: list[Subscription] = []
 
     async def serve(self, nc: Client) -> None:
         """Subscribe; nats-py subscribes again after a reconnect."""
@@ -73,10 +76,13 @@ class Answerer:
             task.add_done_callback(self._working.discard)
 
         for name in self._answers:
-            await nc.subscribe(name, queue=self._service, cb=received)
+            self._subscriptions.append(await nc.subscribe(name, queue=self._service, cb=received))
 
     async def close(self) -> None:
-        """Let what is being answered come to its end."""
+        """Take no more, which other instances then get, and let what is being answered come to its end."""
+        with contextlib.suppress(NatsError, TimeoutError):  # the server is away, and sends nothing
+            async with asyncio.timeout(PATIENCE_S):
+                await asyncio.gather(*(one.drain() for one in self._subscriptions))  # type: ignore[no-untyped-call]
         if self._working:
             await asyncio.wait(self._working, timeout=PATIENCE_S)
 

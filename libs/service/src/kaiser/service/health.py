@@ -68,6 +68,7 @@ class Health:
         whom: str,
         meanwhile: str = "",
         silent_s: Callable[[], float] | None = None,
+        troubles: Callable[[], str] = str,
     ) -> None:
         """Add a check that a connection is there.
 
@@ -77,6 +78,7 @@ class Health:
             whom: The server, in words.
             meanwhile: What it means that it is not, in words.
             silent_s: For how long the server has not answered, seconds; it hangs once that is more than eight.
+            troubles: What is wrong with whom it leads to, in words; empty for nothing.
         """
         seen = False
         but = f"; {meanwhile}" if meanwhile else ""
@@ -90,7 +92,7 @@ class Health:
             silence_s = 0.0 if silent_s is None else silent_s()
             if silence_s > SILENT_S:
                 return Finding(State.FAILING, f"{whom} hangs: it has not answered for {silence_s:.0f} s{but}")
-            return Finding(State.OK)
+            return Finding(State.FAILING, wrong + but) if (wrong := troubles()) else Finding(State.OK)
 
         self.add(name, check)
 

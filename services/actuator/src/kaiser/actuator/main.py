@@ -59,6 +59,7 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
             whom="NATS",
             meanwhile="no command is taken or sent; an emergency stop goes another way, once it is back",
             silent_s=lambda: log.silent_s,
+            troubles=log.troubles.words,
         )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))

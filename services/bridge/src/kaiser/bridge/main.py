@@ -62,6 +62,7 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
                 whom=f"NATS at {nats.url}",
                 meanwhile="the broker keeps what devices say, and emergency stops that are in force are still told",
                 silent_s=lambda: event_log.silent_s,
+                troubles=event_log.troubles.words,
             )
             await ensure_streams(event_log, OWNS)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)

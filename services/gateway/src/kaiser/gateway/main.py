@@ -94,6 +94,7 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
             whom=f"NATS at {nats.url}",
             meanwhile="nothing can be asked or ordered, and the live stream stands still",
             silent_s=lambda: event_log.silent_s,
+            troubles=event_log.troubles.words,
         )
         await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
         who = await _identity(frame, event_log, settings)

@@ -77,6 +77,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
             whom="NATS",
             meanwhile="readings wait in the broker, and history cannot be asked for",
             silent_s=lambda: log.silent_s,
+            troubles=log.troubles.words,
         )
         await pool.open()
         directory, known = Directory(), families()

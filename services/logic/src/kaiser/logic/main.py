@@ -62,6 +62,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
             whom="NATS",
             meanwhile="no rule runs; what came meanwhile is looked at when it is back",
             silent_s=lambda: log.silent_s,
+            troubles=log.troubles.words,
         )
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()

@@ -71,6 +71,7 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
             whom="NATS",
             meanwhile="nothing is decided, so nothing is switched on, and the bridge switches off what may be on",
             silent_s=lambda: log.silent_s,
+            troubles=log.troubles.words,
         )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
@@ -83,13 +84,13 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
             followed.go_on_from(checkpoint)
         frame.spawn("following", followed.run())
         answerer = Answerer(SERVICE, ordered(Orders(followed, writer)), asked(Queries(pool, log)), bygone(AsOf(log)))
-        await answerer.serve(log.nc)
-        frame.on_stop(answerer.close)
         frame.spawn("watch", watch.run())
         consuming = Consumers(frame, log, SERVICE)
         frame.spawn("recording", _record(frame, consuming, settings, pool))
         await _ensure(log, consumers.ALERTS)
         await followed.wait_caught_up()
+        await answerer.serve(log.nc)  # before, it would only say that it is starting, where another instance can answer
+        frame.on_stop(answerer.close)
         leader = _lead(frame, log, followed, writer, consuming, settings.safety.lease_s)
         leader.works.append(lambda: kept.keep(followed, settings.safety.checkpoint_s))
         frame.spawn("leading", leader.run())

@@ -32,14 +32,14 @@ class EventDecoder:
 
     Args:
         structs: Newest type to its struct.
-        upcasters: Old type to upcaster.
+        upcasters: Old type to upcaster; without them, those of :data:`UPCASTERS` that lead to a type of ``structs``.
 
     Raises:
-        ValueError: An upcaster leads to a type that no struct reads.
+        ValueError: One of ``upcasters`` leads to a type that no struct reads.
     """
 
     def __init__(self, structs: Mapping[str, Any], upcasters: Mapping[str, Upcaster] | None = None) -> None:
-        self._upcasters = UPCASTERS if upcasters is None else upcasters
+        self._upcasters = dict(_leading_to(structs) if upcasters is None else upcasters)
         self._structs = dict(structs)
         self._decoders = {name: msgspec.json.Decoder(struct) for name, struct in structs.items()}
         for old, (new, _) in self._upcasters.items():
@@ -64,3 +64,15 @@ class EventDecoder:
         if name not in self._structs or name == event_type:
             raise UnknownEventError(f"no struct reads events of type {event_type}")
         return msgspec.convert(values, self._structs[name])
+
+
+def _leading_to(structs: Mapping[str, Any]) -> dict[str, Upcaster]:
+    """A reader of a few types has nothing to do with the old versions of others."""
+    found: dict[str, Upcaster] = {}
+    while more := {
+        old: upcaster
+        for old, upcaster in UPCASTERS.items()
+        if old not in found and (upcaster[0] in structs or upcaster[0] in found)
+    }:
+        found |= more
+    return found
