@@ -26,7 +26,7 @@ def test_a_whole_archive_is_said_to_be_whole(folder, tmp_path) -> None:
 
 
 def test_a_missing_segment_is_exit_code_1(folder, tmp_path) -> None:
-    next(folder.path.glob("*.segment")).unlink()
+    next(tmp_path.rglob("*.segment")).unlink()
     done = _ctl("archive", "verify", "--folder", str(tmp_path))
     assert done.returncode == 1
     assert "NOT WHOLE" in done.stdout

@@ -32,7 +32,7 @@ from kaiser.ingest.projections import Recorder
 from kaiser.ingest.queries import Queries
 from kaiser.ingest.recomputing import Recomputing
 from kaiser.ingest.restarting import Restarts
-from kaiser.ingest.settings import IngestSettings, ProcessingSettings
+from kaiser.ingest.settings import ArchiveSettings, IngestSettings, ProcessingSettings
 from kaiser.ingest.silence import note_silence
 from kaiser.ingest.standings import Standings
 from kaiser.ingest.trimming import Archive, keep_trimmed
@@ -42,6 +42,7 @@ from kaiser.service import Frame, State
 from kaiser.service.consuming import Consumers
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.storage import Store
 from kaiser.timescale import Pool, Retention
 
 _log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ _log = structlog.get_logger(__name__)
 BUCKET: Final = "ingest"
 LEASE_TTL_S: Final = 5
 CATCH_UP_S: Final = 5.0
+BUCKET_LOOK_S: Final = 60.0
 TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
 
@@ -80,14 +82,16 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         api = answerer(questions(asked), commanded(orders), calibrated(calibrations))
         await api.serve(log.nc)
         frame.on_stop(api.close)
-        archived = settings.archive.folder is not None  # its age limit would ask the archive as little as anybody else
-        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if archived else TELEMETRY
+        store = settings.archive.store()
+        # Its age limit would ask the archive as little as anybody else
+        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if store else TELEMETRY
         await ensure_streams(log, (telemetry, DEVICES, DOWNLINK))
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
-        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
+        archives = _archive(wiring, settings.archive, store, lease("archiving")) if store else {}
+        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), archives))
         again = Recomputing(pool, known, directory.sensors, calibrations, lease("recomputing"))
         frame.spawn("recomputing", again.run())
         await _convert(wiring, directory, orders, lease, settings.processing)
@@ -156,21 +160,19 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
     wiring.frame.spawn("retention", retention.run())
 
 
-def _archive(
-    frame: Frame, log: EventLog, settings: IngestSettings, lease: Callable[[str], Lease]
-) -> dict[str, Archive]:
-    """Start the archive if there is to be one; returns it by stream."""
-    folder = settings.archive.folder
-    if folder is None:
-        return {}
-    archiver = Archiver(log, folder, TELEMETRY.name, lease("archiving"), segment_s=settings.archive.segment_s)
+def _archive(wiring: _Wiring, settings: ArchiveSettings, store: Store, lease: Lease) -> dict[str, Archive]:
+    """Start the archive; returns it by stream."""
+    # Each look at a bucket is paid for
+    floors_s = BUCKET_LOOK_S if settings.bucket else 0.0
+    archiver = Archiver(wiring.log, store, TELEMETRY.name, lease, segment_s=settings.segment_s, floors_s=floors_s)
 
     def finding() -> Finding:
         # Readings go on without it: what is not archived stays in the stream
         return Finding(State.OK, f"not archived now: {archiver.problem}" if archiver.problem else "")
 
-    frame.health.add("archive", finding)
-    frame.spawn("archiving", archiver.run())
+    wiring.metrics.archive_fails = lambda: bool(archiver.problem)
+    wiring.frame.health.add("archive", finding)
+    wiring.frame.spawn("archiving", archiver.run())
     return {TELEMETRY.name: archiver}
 
 
