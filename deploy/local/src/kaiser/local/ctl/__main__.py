@@ -6,6 +6,7 @@ import sys
 
 import structlog
 
+from kaiser.local.backup.verbs import add as add_backup
 from kaiser.local.ctl import archive
 from kaiser.local.ctl.status import status
 from kaiser.local.errors import LocalError
@@ -19,6 +20,10 @@ def parser() -> argparse.ArgumentParser:
     words = "streams, how far behind their consumers are, services; exit code 1 if a service is not ready"
     verbs.add_parser("status", help=words, description=words).set_defaults(function=status)
     archive.add(verbs.add_parser("archive", help="what streams have let go, in files"))
+    words = "make, look at and restore backups of streams, tables, archive and secrets"
+    backup = verbs.add_parser("backup", help=words, description=f"{words[0].upper()}{words[1:]}.")
+    add_backup(backup)
+    backup.set_defaults(function=lambda _, arguments: arguments.backup(arguments))
     return made
 
 
