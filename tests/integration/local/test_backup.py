@@ -84,7 +84,8 @@ async def site(nats_server: Nats, postgres: Postgres, tmp_path: Path) -> Site:
     with psycopg.connect(postgres.dsn()) as connection:
         connection.execute(
             "INSERT INTO ingest.health (esp_id, at, uptime_s, heap_free_bytes, wifi_rssi_dbm) "
-            "SELECT 'ESP_' || n, '2026-11-01'::timestamptz + n * interval '1 day', n, 1, -70 FROM generate_series(1, 30) n"
+            "SELECT 'ESP_' || n, '2026-11-01'::timestamptz + n * interval '1 day', n, 1, -70 "
+            "FROM generate_series(1, 30) n"
         )
     Folder(tmp_path / "site" / "archive", "TELEMETRY", 1).append([Record(1, 1, "telemetry.reading.k.1", b"", b"x")])
     (tmp_path / "site" / "secrets" / "authority").mkdir(parents=True)
