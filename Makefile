@@ -87,7 +87,7 @@ ifeq ($(ARGS),)
 endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
-	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py -m ""
+	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py tests/e2e/test_total_loss.py -m ""
 
 alerts: venv ## Hold the alert rules to examples, with promtool out of Debian's package
 	@deploy/local/promtool.sh $${KAISER_HOME:-.kaiser}/promtool
