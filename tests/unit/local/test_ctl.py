@@ -36,3 +36,10 @@ def test_no_archive_is_one_sentence(tmp_path) -> None:
     done = _ctl("archive", "status", "--folder", str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stderr.startswith("kaiserctl: there is no archive in")
+
+
+def test_the_image_can_make_backups_without_what_runs_a_home() -> None:
+    absent = "import sys; sys.modules.update(dict.fromkeys(('psutil', 'httpx', 'rich', 'supervisor', 'docker')))"
+    code = f"{absent}; import kaiser.local.backup.verbs, kaiser.local.backup.site"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -3,17 +3,19 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kaiser.local import postgres
 from kaiser.local.backup.errors import BackupError
-from kaiser.local.layout import Layout, layout_from_environment
 from kaiser.local.nats import OPERATOR
-from kaiser.local.ports import LOOPBACK
 from kaiser.service import NatsSettings, PostgresSettings, SettingsError, load
 from kaiser.storage import S3Options, Store, open_store
 from kaiser.timescale import Database
+
+if TYPE_CHECKING:
+    from kaiser.local.layout import Layout
 
 
 class BackupSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,9 +99,13 @@ def find_site(environment: Mapping[str, str] = os.environ) -> Site:
     Raises:
         BackupError: A variable is wrong or missing.
     """
+    layout: Layout | None = None
     if "KAISER_NATS_URL" in environment:
-        given, layout = dict(environment), None
+        given = dict(environment)
     else:
+        # The image holds nothing of what runs a home
+        from kaiser.local.layout import layout_from_environment  # noqa: PLC0415
+
         layout = layout_from_environment()
         given = _of_home(layout) | dict(environment)
     try:
@@ -117,10 +123,10 @@ def find_site(environment: Mapping[str, str] = os.environ) -> Site:
     )
 
 
-def _of_home(layout: Layout) -> dict[str, str]:
+def _of_home(layout: "Layout") -> dict[str, str]:
     folder = layout.root / "secrets"
     return {
-        "KAISER_NATS_URL": f"nats://{LOOPBACK}:{layout.ports.nats}",
+        "KAISER_NATS_URL": f"nats://127.0.0.1:{layout.ports.nats}",
         "KAISER_NATS_USER": OPERATOR,
         "KAISER_NATS_PASSWORD": _read(folder / f"nats-{OPERATOR}"),
         "KAISER_PG_DSN": postgres.conninfo(port=layout.ports.postgres, user=postgres.OWNER),
