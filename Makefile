@@ -90,7 +90,7 @@ endif
 
 chaos: setup ## Every fault that Kaiser must survive, at full length
 	$(BIN)/pytest tests/chaos tests/integration/gateway/test_gapless.py tests/integration/rebuilding \
-	  tests/e2e/test_every_change_explained.py -m ""
+	  tests/e2e/test_every_change_explained.py tests/e2e/test_total_loss.py -m ""
 
 alerts: venv ## Hold the alert rules to examples, with promtool out of Debian's package
 	@deploy/local/promtool.sh $${KAISER_HOME:-.kaiser}/promtool

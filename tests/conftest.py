@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from kaiser.local import postgres as cluster
 from kaiser.local.ephemeral import Mosquitto, Nats, Postgres, copy_cluster
+from kaiser.local.ephemeral_s3 import SeaweedFs
 from kaiser.local.tree import Tree, ensure_tree
 
 # How long an example takes says how busy the machine is, and nothing of what is tested
@@ -111,6 +112,16 @@ def postgres(shared_postgres: Postgres) -> Iterator[Postgres]:
 def own_postgres(request: pytest.FixtureRequest, servers_folder: Path) -> Iterator[Postgres]:
     """A PostgreSQL of the test's own, with the verbs that do it harm and full durability."""
     server = _postgres(request, servers_folder / f"postgres-{next(_numbers)}", fsync=True)
+    try:
+        yield server.start()
+    finally:
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3_server(servers_folder: Path) -> Iterator[SeaweedFs]:
+    """An S3-compatible service that the session shares; .store(prefix), and .pause() for who resumes it."""
+    server = SeaweedFs(servers_folder / "seaweedfs")
     try:
         yield server.start()
     finally:

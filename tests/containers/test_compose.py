@@ -80,6 +80,15 @@ async def test_from_a_new_device_to_its_reading_over_rest_and_over_a_restart(
     assert first["reading_id"] in [reading["reading_id"] for reading in history]
 
 
+def test_a_backup_is_made_beside_everything_and_written_over_nothing(site: Site) -> None:
+    said = site.compose("--profile", "backup", "run", "--rm", "backup")
+    assert "pieces: whole" in said
+    (line,) = site.compose("--profile", "backup", "run", "--rm", "backup", "list").splitlines()[1:]
+    assert line.split()[0] in said
+    with pytest.raises(AssertionError, match="the log is not empty"):
+        site.compose("--profile", "backup", "run", "--rm", "backup", "restore")
+
+
 async def test_a_second_start_changes_no_secret_and_no_certificate(site: Site) -> None:
     before = site.secret("admin"), site.compose("exec", "gateway", "cat", "/site/tls.crt")
     site.compose("up", "--detach", "--wait", "--force-recreate", "--wait-timeout", "300")

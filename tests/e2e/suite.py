@@ -31,9 +31,8 @@ class Suite(NamedTuple):
     gateway: Service
 
 
-@contextlib.contextmanager
-def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
-    """A suite of one's own.
+def made(folder: Path, tree: Tree, template: Path) -> Suite:
+    """A suite of one's own, of which nothing runs.
 
     Args:
         folder: Where it keeps its data.
@@ -42,7 +41,7 @@ def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
     """
     mosquitto, nats = Mosquitto(tree, folder / "mosquitto"), Nats(folder / "nats")
     postgres = Postgres(tree, copy_cluster(template, folder / "postgres"), fsync=False)
-    suite = Suite(
+    return Suite(
         mosquitto=mosquitto,
         nats=nats,
         postgres=postgres,
@@ -53,6 +52,12 @@ def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
         logic=ephemeral_services.logic(folder / "logic", nats, postgres),
         gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres),
     )
+
+
+@contextlib.contextmanager
+def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
+    """A suite of one's own that runs; arguments as of :func:`made`."""
+    suite = made(folder, tree, template)
     try:
         for server in suite:
             server.start()

@@ -66,11 +66,14 @@ class Manifests:
 
     def workloads(self) -> dict[str, dict[str, Any]]:
         """Whatever makes pods, by name."""
-        return {found["metadata"]["name"]: found for found in self.of("Deployment", "StatefulSet", "Job")}
+        return {found["metadata"]["name"]: found for found in self.of("Deployment", "StatefulSet", "Job", "CronJob")}
 
     def pods(self) -> dict[str, dict[str, Any]]:
         """Pod templates by the name of their workload."""
-        return {name: found["spec"]["template"] for name, found in self.workloads().items()}
+        return {
+            name: (found["spec"]["jobTemplate"]["spec"] if found["kind"] == "CronJob" else found["spec"])["template"]
+            for name, found in self.workloads().items()
+        }
 
     def containers(self) -> dict[str, dict[str, Any]]:
         """All containers by workload and name."""

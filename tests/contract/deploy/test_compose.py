@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
+from kaiser.local.backup.site import Settings, find_site
 from kaiser.local.programs import SERVERS, SERVICES
 from kaiser.local.site.parts import KAISER_UID, OWNERS, PARTS
+from kaiser.service.settings import variables
 
 from .conftest import DEPLOY
-from .services import check, talks_to
+from .services import check, settings_of, talks_to
 
 NETWORK_OF = {"nats": "log", "postgres": "database", "mosquitto": "broker"}
 IN_IMAGE = {"KAISER_HEALTH_HOST": "0.0.0.0", "KAISER_HEALTH_PORT": "8081", "KAISER_LOG_FORMAT": "json"}
@@ -27,8 +29,8 @@ def _default(text: str) -> str:
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
-def test_every_service_and_server_is_there_and_two_jobs(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {*SERVICES, *SERVERS, "setup", "database"}
+def test_every_service_and_server_is_there_and_three_jobs(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {*SERVICES, *SERVERS, "setup", "database", "backup"}
 
 
 def test_every_variable_is_known_to_its_service_and_all_that_are_needed_are_there(
@@ -61,7 +63,7 @@ def test_everything_is_confined_and_bounded(compose: dict[str, Any]) -> None:
         assert found["read_only"], name
         assert found["cap_drop"] == ["ALL"], name
         assert found["security_opt"] == ["no-new-privileges:true"], name
-        assert name in ("setup", "database") or ("mem_limit" in found and "healthcheck" in found), name
+        assert name in ("setup", "database", "backup") or ("mem_limit" in found and "healthcheck" in found), name
 
 
 def test_the_setup_writes_where_each_part_reads(compose: dict[str, Any]) -> None:
@@ -82,3 +84,27 @@ def test_every_server_runs_as_whom_its_files_belong_to(compose: dict[str, Any]) 
 def test_what_is_to_outlive_a_container_is_in_a_volume(compose: dict[str, Any]) -> None:
     kept = {name: found["volumes"] for name, found in compose["services"].items() if name in (*SERVERS, "bridge")}
     assert all(any(volume.startswith(f"{name}:") for volume in volumes) for name, volumes in kept.items())
+
+
+def test_buckets_open_a_way_out_for_who_writes_to_them_alone(compose: dict[str, Any]) -> None:
+    more = yaml.safe_load((DEPLOY / "compose" / "storage.yaml").read_text())
+    assert set(more["services"]) == {"ingest", "backup"}
+    assert set(more["networks"]).isdisjoint(compose["networks"])
+    known = {name for settings in (settings_of("ingest"), Settings) for name, _ in variables(settings)} | {
+        "SSL_CERT_DIR"
+    }
+    for name, found in more["services"].items():
+        assert [one for one in found["environment"] if one.removesuffix("_FILE") not in known] == [], name
+        assert found["environment"]["KAISER_ARCHIVE_FOLDER"] is None, "one of them"
+        assert set(found["secrets"]) == set(more["secrets"])
+
+
+def test_the_backup_knows_its_variables(
+    compose: dict[str, Any], site: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    for name, text in site["backup"].items():
+        (tmp_path / name).write_text(text)
+    given = compose["services"]["backup"]["environment"]
+    found = find_site({name: str(value).replace("/site/", f"{tmp_path}/") for name, value in given.items()})
+    assert found.nats.password == site["backup"]["nats-password"]
+    assert (found.store(None).where, found.archive) == ("/backups", Path("/archive"))

@@ -13,17 +13,21 @@ import yaml
 from kaiser.contracts.streams import PERMISSIONS
 from kaiser.ingest.consumers import CONVERTER, RECORDER
 from kaiser.local import nats
+from kaiser.local.backup.site import Settings, find_site
 from kaiser.local.postgres import SCHEMAS
 from kaiser.local.programs import SERVICES
 from kaiser.local.site.kubernetes import SUPERUSER_SECRET, secrets
+from kaiser.service.settings import variables
 
 from .conftest import DEPLOY, Manifests
 from .services import WITH_DATABASE, check, talks_to
 
 OPERATORS: Final = {"ScaledObject", "PrometheusRule", "ServiceMonitor", "Cluster"}
 """Kinds that operators bring; their schemas are not Kubernetes'."""
-MADE_ELSEWHERE: Final = {"kaiser-ingress"}
-"""Secrets that are not the site's: the certificate under the public name."""
+MADE_ELSEWHERE: Final = {"kaiser-ingress", "kaiser-archive-store", "kaiser-backup-store"}
+"""Secrets that are not the site's: the certificate under the public name, and keys of stores."""
+TO_STORES: Final = ("archive", "backup")
+"""Policies that let somebody reach a store wherever it is."""
 
 
 def _newest(count: int) -> list[str]:
@@ -47,7 +51,7 @@ def test_no_two_objects_are_one(manifests: Manifests) -> None:
 
 def test_every_service_runs_and_nothing_else_but_the_broker_and_the_jobs(manifests: Manifests) -> None:
     jobs = {"database", *(f"migrate-{service}" for service in WITH_DATABASE)}
-    assert set(manifests.workloads()) == {*SERVICES, "mosquitto", *jobs}
+    assert set(manifests.workloads()) == {*SERVICES, "mosquitto", *jobs, *_backup(manifests)}
     assert set(PERMISSIONS) == set(SERVICES)
 
 
@@ -83,7 +87,7 @@ def test_every_pod_has_an_account_of_its_own_without_token_and_without_rights(ma
     for account in accounts.values():
         assert account["automountServiceAccountToken"] is False
     for name, pod in manifests.pods().items():
-        expected = "migration" if name not in (*SERVICES, "mosquitto") else name
+        expected = "migration" if name not in (*SERVICES, "mosquitto", "backup") else name
         assert pod["spec"]["serviceAccountName"] == expected
         assert expected in accounts
         assert pod["spec"]["automountServiceAccountToken"] is False, name
@@ -130,6 +134,11 @@ def test_every_secret_is_one_that_a_site_has(manifests: Manifests, written_site:
             assert path in known[f"kaiser-{secret}"], (name, path)
 
 
+def _backup(manifests: Manifests) -> set[str]:
+    """The job that makes backups, where the overlay has one."""
+    return {"backup"} if manifests.overlay == "production" else set()
+
+
 def _references(found: Any) -> list[str]:
     """Names of all secrets below an object."""
     if isinstance(found, list):
@@ -138,7 +147,9 @@ def _references(found: Any) -> list[str]:
         return []
     names = []
     for key, value in found.items():
-        if key in ("secretName", "serverTLSSecret", "serverCASecret"):
+        if key == "secretKeyRef":
+            names.append(value["name"])
+        elif key in ("secretName", "serverTLSSecret", "serverCASecret"):
             names.append(value)
         elif key == "superuserSecret":
             names.append(value["name"])
@@ -230,8 +241,11 @@ def test_the_network_policies_are_the_arrows_of_the_design(manifests: Manifests)
         assert (arrows.out(job), arrows.into(job)) == ({"postgres"}, set())
     assert arrows.out("mosquitto") == set()
     assert arrows.out("nats") == {"nats"}
-    assert arrows.into("nats") == {"nats", *SERVICES} == {"nats", *PERMISSIONS}
-    assert arrows.into("postgres") == {"postgres", *WITH_DATABASE, *jobs}
+    backup = _backup(manifests)
+    assert arrows.into("nats") == {"nats", *SERVICES, *backup} == {"nats", *PERMISSIONS, *backup}
+    assert arrows.into("postgres") == {"postgres", *WITH_DATABASE, *jobs, *backup}
+    for name in backup:
+        assert (arrows.out(name), arrows.into(name)) == ({"nats", "postgres"}, set())
     assert arrows.into("mosquitto") == {service for service in SERVICES if "mosquitto" in talks_to(service)}
     assert {"bridge"} == arrows.into("mosquitto")
     assert set(WITH_DATABASE) <= set(SCHEMAS)
@@ -244,7 +258,7 @@ def test_what_no_policy_names_reaches_nobody(manifests: Manifests) -> None:
         for rule in (*policy["spec"].get("ingress", ()), *policy["spec"].get("egress", ())):
             assert rule.get("ports"), f"{policy['metadata']['name']} leaves every port open"
             open_to_all = "from" not in rule and "to" not in rule
-            assert not open_to_all or policy["metadata"]["name"] in ("mosquitto", "timescale"), policy
+            assert not open_to_all or policy["metadata"]["name"] in ("mosquitto", "timescale", *TO_STORES), policy
 
 
 def test_scaling_follows_consumers_that_exist(manifests: Manifests) -> None:
@@ -293,3 +307,24 @@ def test_a_nats_server_takes_the_users_as_the_chart_includes_them(written_site: 
         [program, "-t", "-c", configuration / "nats.conf"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_backup_waits_for_a_bucket_and_knows_its_variables(
+    manifests: Manifests, site: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    if not _backup(manifests):
+        return
+    job = manifests.named("CronJob", "backup")["spec"]
+    assert job["suspend"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    for name, text in site["backup"].items():
+        (tmp_path / name).write_text(text)
+    given = {name: value.replace("/site/", f"{tmp_path}/") for name, value in manifests.environment("backup").items()}
+    assert not [name for name in given if name.startswith("KAISER_BACKUP") and not _known(name)]
+    found = find_site(given)
+    assert found.nats.password == site["backup"]["nats-password"]
+    assert found.store(None).where == "s3://kaiser/backups"
+
+
+def _known(name: str) -> bool:
+    return name in {known for known, _ in variables(Settings)}

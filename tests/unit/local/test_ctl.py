@@ -26,7 +26,7 @@ def test_a_whole_archive_is_said_to_be_whole(folder, tmp_path) -> None:
 
 
 def test_a_missing_segment_is_exit_code_1(folder, tmp_path) -> None:
-    next(folder.path.glob("*.segment")).unlink()
+    next(tmp_path.rglob("*.segment")).unlink()
     done = _ctl("archive", "verify", "--folder", str(tmp_path))
     assert done.returncode == 1
     assert "NOT WHOLE" in done.stdout
@@ -36,3 +36,10 @@ def test_no_archive_is_one_sentence(tmp_path) -> None:
     done = _ctl("archive", "status", "--folder", str(tmp_path / "none"))
     assert done.returncode == 1
     assert done.stderr.startswith("kaiserctl: there is no archive in")
+
+
+def test_the_image_can_make_backups_without_what_runs_a_home() -> None:
+    absent = "import sys; sys.modules.update(dict.fromkeys(('psutil', 'httpx', 'rich', 'supervisor', 'docker')))"
+    code = f"{absent}; import kaiser.local.backup.verbs, kaiser.local.backup.site"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

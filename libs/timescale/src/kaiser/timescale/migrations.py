@@ -5,7 +5,7 @@ keeps its own tables in the service's schema, since services share a database an
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from typing import Final
@@ -21,13 +21,15 @@ from kaiser.timescale.errors import translated
 _SEARCH_PATH: Final = "{}, public"
 
 
-async def migrate(database: Database, *, package: str, schema: str) -> list[str]:
+async def migrate(database: Database, *, package: str, schema: str, only: Collection[str] | None = None) -> list[str]:
     """Bring a schema up to date.
 
     Args:
         database: Where; the role must own the schema, or may create it.
         package: Package whose ``migrations`` folder holds the files.
         schema: Schema that holds the service's tables and yoyo's.
+        only: Ids of the migrations to apply, where rows of an older release are to find the tables that they know; all
+            by default.
 
     Returns:
         The ids of the migrations that were applied now.
@@ -35,12 +37,12 @@ async def migrate(database: Database, *, package: str, schema: str) -> list[str]
     Raises:
         DatabaseAway: The database is away, or refused a migration.
     """
-    return await asyncio.to_thread(_migrate, database, package, schema)
+    return await asyncio.to_thread(_migrate, database, package, schema, only)
 
 
-def _migrate(database: Database, package: str, schema: str) -> list[str]:
+def _migrate(database: Database, package: str, schema: str, only: Collection[str] | None) -> list[str]:
     with translated(), _alone(database, schema), as_file(files(package) / "migrations") as folder:
-        return _apply(database, str(folder), schema)
+        return _apply(database, str(folder), schema, only)
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def _alone(database: Database, schema: str) -> Iterator[None]:
         yield
 
 
-def _apply(database: Database, folder: str, schema: str) -> list[str]:
+def _apply(database: Database, folder: str, schema: str, only: Collection[str] | None) -> list[str]:
     # yoyo costs 15 MB of memory for these milliseconds, so it is imported late.
     from yoyo import read_migrations  # noqa: PLC0415
     from yoyo.connections import DatabaseURI  # noqa: PLC0415
@@ -74,7 +76,8 @@ def _apply(database: Database, folder: str, schema: str) -> list[str]:
     with AtomicBackend(uri, "_yoyo_migration") as backend:
         backend.init_database()
         backend.break_lock()  # of a process that was killed amid a migration: the advisory lock says it is gone
-        pending = backend.to_apply(read_migrations(folder))
+        known = read_migrations(folder)
+        pending = backend.to_apply(known if only is None else known.filter(lambda each: each.id in only))
         with backend.lock():
             backend.apply_migrations(pending)
         return [migration.id for migration in pending]

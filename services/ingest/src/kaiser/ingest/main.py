@@ -43,6 +43,7 @@ from kaiser.service import Frame, State
 from kaiser.service.consuming import Consumers
 from kaiser.service.database import DatabaseWatch, prepare
 from kaiser.service.health import Finding
+from kaiser.storage import Store
 from kaiser.timescale import Pool, Retention
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ _log = structlog.get_logger(__name__)
 BUCKET: Final = "ingest"
 LEASE_TTL_S: Final = 5
 CATCH_UP_S: Final = 5.0
+BUCKET_LOOK_S: Final = 60.0
 TAIL_MESSAGES: Final = 5000
 """Finished batches read back for the window: seconds of a full load, ten minutes of a quiet one."""
 
@@ -89,15 +91,16 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
         for answers in (api, bygone(AsOf(log, known))):
             await answers.serve(log.nc)
             frame.on_stop(answers.close)
-        archived = settings.archive.folder is not None  # its age limit would ask the archive as little as anybody else
-        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if archived else TELEMETRY
+        store = settings.archive.store()
+        # Its age limit would ask the archive as little as anybody else
+        telemetry = msgspec.structs.replace(TELEMETRY, max_age_s=0) if store else TELEMETRY
         await ensure_streams(log, (telemetry, DEVICES, DOWNLINK))
         wiring = _Wiring(frame, log)
         wiring.frame.spawn("watch", watch.run())
         wiring.frame.spawn("recording", _record(wiring, settings, pool))
         lease = partial(Lease, log, BUCKET, holder=f"{socket.gethostname()}.{os.getpid()}", ttl_s=LEASE_TTL_S)
-        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), _archive(frame, log, settings, lease)))
-        _archive_heartbeats(frame, log, settings.archive, lease)
+        archives = _archive(wiring, settings.archive, store, lease) if store else {}
+        frame.spawn("trimming", keep_trimmed(log, (TELEMETRY_RAW, TELEMETRY), archives))
         again = Recomputing(
             Steps(pool, known, directory.sensors), directory.sensors, calibrations, lease("recomputing")
         )
@@ -169,33 +172,28 @@ async def _record(wiring: _Wiring, settings: IngestSettings, pool: Pool) -> None
 
 
 def _archive(
-    frame: Frame, log: EventLog, settings: IngestSettings, lease: Callable[[str], Lease]
+    wiring: _Wiring, settings: ArchiveSettings, store: Store, lease: Callable[[str], Lease]
 ) -> dict[str, Archive]:
-    """Start the archive if there is to be one; returns it by stream."""
-    folder = settings.archive.folder
-    if folder is None:
-        return {}
-    archiver = Archiver(log, folder, TELEMETRY.name, lease("archiving"), segment_s=settings.archive.segment_s)
+    """Start the archive; returns what has to hold a stream's messages before it may let them go.
+
+    Heartbeats are copied so that the health of devices can be rebuilt. Their stream lets the oldest go after seven days,
+    whether they are archived or not: after an outage of all instances that is longer, some are missing.
+    """
+    # Each look at a bucket is paid for
+    floors_s = BUCKET_LOOK_S if settings.bucket else 0.0
+    archiving = partial(Archiver, wiring.log, store, segment_s=settings.segment_s, floors_s=floors_s)
+    telemetry = archiving(TELEMETRY.name, lease("archiving"))
+    heartbeats = archiving(HEARTBEATS.name, lease("archiving-heartbeats"))
 
     def finding() -> Finding:
         # Readings go on without it: what is not archived stays in the stream
-        return Finding(State.OK, f"not archived now: {archiver.problem}" if archiver.problem else "")
+        return Finding(State.OK, f"not archived now: {telemetry.problem}" if telemetry.problem else "")
 
-    frame.health.add("archive", finding)
-    frame.spawn("archiving", archiver.run())
-    return {TELEMETRY.name: archiver}
-
-
-def _archive_heartbeats(frame: Frame, log: EventLog, settings: ArchiveSettings, lease: Callable[[str], Lease]) -> None:
-    """Copy heartbeats into the archive, so that the health of devices can be rebuilt.
-
-    Their stream lets the oldest go after seven days, whether they are archived or not: after an outage of all instances
-    that is longer, some are missing.
-    """
-    if settings.folder is not None:
-        own = lease("archiving-heartbeats")
-        archiver = Archiver(log, settings.folder, HEARTBEATS.name, own, segment_s=settings.segment_s)
-        frame.spawn("archiving heartbeats", archiver.run())
+    wiring.metrics.archive_fails = lambda: bool(telemetry.problem or heartbeats.problem)
+    wiring.frame.health.add("archive", finding)
+    wiring.frame.spawn("archiving", telemetry.run())
+    wiring.frame.spawn("archiving heartbeats", heartbeats.run())
+    return {TELEMETRY.name: telemetry}
 
 
 async def _remembered(log: EventLog) -> Window:

@@ -1,6 +1,6 @@
 """What ingest shows on ``/metrics``: its own counters, read when somebody looks, so that counting costs an addition."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -39,6 +39,7 @@ class IngestMetrics(Collector):
         commit_s: Seconds that a transaction took.
         latency_s: Seconds from the bridge's receipt to the commit, for each reading.
         window: Server-dated readings remembered.
+        archive_fails: Whether nothing is archived now that should be.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class IngestMetrics(Collector):
         self.batch = Tally(READINGS_BUCKETS)
         self.commit_s = Tally()
         self.latency_s = Tally()
+        self.archive_fails: Callable[[], bool] = lambda: False
 
     def collect(self) -> Iterable[Metric]:
         """Everything, now."""
@@ -69,6 +71,8 @@ class IngestMetrics(Collector):
             "kaiser_ingest_received_to_committed_seconds", "Seconds from the bridge's receipt to the commit."
         )
         yield GaugeMetricFamily("kaiser_ingest_window_readings", "Server-dated readings remembered.", self.window)
+        words = "1 while readings are not archived that should be."
+        yield GaugeMetricFamily("kaiser_ingest_archive_fails", words, self.archive_fails())
 
 
 def _counter(name: str, words: str, value: int) -> CounterMetricFamily:

@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from kaiser.service import CommonSettings, DeviceKeySettings, PostgresSettings
+from kaiser.service import CommonSettings, DeviceKeySettings, PostgresSettings, SettingsError
+from kaiser.storage import FolderStore, S3Options, Store, open_store
 from kaiser.timescale import Database, Lifetime
 
 DAY_S: Final = 86_400
@@ -75,15 +76,40 @@ class ProcessingSettings(Struct, frozen=True, kw_only=True):
 
 
 class ArchiveSettings(Struct, frozen=True, kw_only=True):
-    """Where finished readings go before their stream lets them go.
+    """Where finished readings go before their stream lets them go: a folder or a bucket; with neither it lets them go.
 
     Attributes:
-        folder: Shared by all instances; none for no archive, and the stream then makes room without one.
+        folder: Shared by all instances.
+        bucket: ``s3://BUCKET/PREFIX`` of an S3-compatible service; the bucket has to be there.
+        endpoint: Address of the service; empty for Amazon's own.
+        region: Its region, where it has some.
+        access_key: Id of a key that may list, read and write there.
+        secret_key: Its secret.
         segment_s: Seconds after which a segment is written even if it is small.
     """
 
     folder: Path | None = None
+    bucket: Annotated[str, Meta(pattern=r"^(s3://.+)?$")] = ""
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: str = ""
     segment_s: Annotated[float, Meta(gt=0)] = 60.0
+
+    def store(self) -> Store | None:
+        """Where that is; None for nowhere.
+
+        Raises:
+            SettingsError: A folder and a bucket are given.
+        """
+        if self.folder is not None and self.bucket:
+            raise SettingsError("KAISER_ARCHIVE_FOLDER and KAISER_ARCHIVE_BUCKET: give one of them")
+        if self.bucket:
+            options = S3Options(
+                endpoint=self.endpoint, region=self.region, access_key=self.access_key, secret_key=self.secret_key
+            )
+            return open_store(self.bucket, options)
+        return FolderStore(self.folder) if self.folder is not None else None
 
 
 class IngestSettings(CommonSettings, frozen=True, kw_only=True):

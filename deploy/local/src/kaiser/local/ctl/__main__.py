@@ -6,6 +6,7 @@ import sys
 
 import structlog
 
+from kaiser.local.backup.verbs import add as add_backup
 from kaiser.local.ctl import archive, rebuild
 from kaiser.local.ctl.status import status
 from kaiser.local.errors import LocalError
@@ -20,6 +21,10 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("status", help=words, description=words).set_defaults(function=status)
     archive.add(verbs.add_parser("archive", help="what streams have let go, in files"))
     rebuild.add(verbs.add_parser("rebuild", help=rebuild.WORDS, add_help=False, prefix_chars="\0"))
+    words = "make, look at and restore backups of streams, tables, archive and secrets"
+    backup = verbs.add_parser("backup", help=words, description=f"{words[0].upper()}{words[1:]}.")
+    add_backup(backup)
+    backup.set_defaults(function=lambda _, arguments: arguments.backup(arguments))
     return made
 
 

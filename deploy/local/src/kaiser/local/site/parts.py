@@ -53,9 +53,10 @@ PASSWORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "gateway": {"nats-password": "nats-gateway", "jwt": "jwt", "admin-password": "admin"},
     "postgres": {"password": f"postgres-{postgres.SUPERUSER}"},
     "database": {role: f"postgres-{role}" for role in postgres.ROLES},
+    "backup": {"nats-password": f"nats-{nats.OPERATOR}", "postgres-password": f"postgres-{postgres.OWNER}"},
 }
 """Files with secrets, by part: the name of the file, and of the secret. ``database`` is the job that makes roles and
-schemas."""
+schemas; ``backup`` reads everything, and writes it when a site is restored."""
 
 PARTS: Final = ("mosquitto", "nats", *PASSWORDS)
 

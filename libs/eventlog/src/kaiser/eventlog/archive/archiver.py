@@ -10,13 +10,14 @@ import nats.errors
 import structlog
 from nats.js.errors import NotFoundError
 
-from kaiser.eventlog.archive.folder import ArchiveError, Floors, Folder
+from kaiser.eventlog.archive.folder import ArchiveError, Floors, Folder, store_of
 from kaiser.eventlog.archive.segment import Record, record_of
 from kaiser.eventlog.connection import EventLog
 from kaiser.eventlog.delivery import Delivery
 from kaiser.eventlog.errors import EventLogError
 from kaiser.eventlog.kv import Lease
 from kaiser.eventlog.read import OrderedReader
+from kaiser.storage import Store
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 SEGMENT_S: Final = 60.0
@@ -26,7 +27,7 @@ LOOK_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-async def folder_of(log: EventLog, root: Path, stream: str) -> Folder:
+async def folder_of(log: EventLog, root: Store | Path, stream: str) -> Folder:
     """Archive of the stream that is there now.
 
     Raises:
@@ -44,11 +45,13 @@ class Archiver:
 
     Args:
         log: The connection.
-        root: Folder of the whole archive; instances on several machines need one that they share.
+        root: Store of the whole archive, or its folder; instances on several machines need one that they share.
         stream: Name of the stream.
         lease: Who archives.
         segment_bytes: Bytes of messages, uncompressed, that make a segment at once.
         segment_s: Seconds after which fewer make one.
+        floors_s: Seconds for which what :meth:`floors` found counts, where a look costs money; older floors are lower
+            ones, so that nothing goes that should not.
 
     Attributes:
         problem: Why nothing is archived now; empty if it is.
@@ -57,16 +60,20 @@ class Archiver:
     def __init__(
         self,
         log: EventLog,
-        root: Path,
+        root: Store | Path,
         stream: str,
         lease: Lease,
         *,
         segment_bytes: int = SEGMENT_BYTES,
         segment_s: float = SEGMENT_S,
+        floors_s: float = 0.0,
     ) -> None:
         self.problem = ""
         self._log = log
-        self._root = root
+        self._root = store_of(root)
+        self._floors_s = floors_s
+        self._looked: Folder | None = None
+        self._found, self._found_at = Floors(0, 0), 0.0
         self._stream = stream
         self._lease = lease
         self._segment_bytes = segment_bytes
@@ -83,7 +90,13 @@ class Archiver:
             nats.errors.Error: JetStream is not ready.
         """
         folder = await folder_of(self._log, self._root, self._stream)
-        return await asyncio.to_thread(folder.floors, before_us)
+        if self._looked is None or self._looked.path != folder.path:
+            self._looked = folder  # it remembers what it has read
+        elif time.monotonic() - self._found_at < self._floors_s:
+            return self._found
+        self._found = await asyncio.to_thread(self._looked.floors, before_us)
+        self._found_at = time.monotonic()
+        return self._found
 
     async def run(self) -> None:
         """Archive until cancelled; what was in hand then is read again after the next start."""
