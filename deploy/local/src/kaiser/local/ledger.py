@@ -75,26 +75,33 @@ class Hops(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.unfinished or self.unstored or self.unexplained)
 
 
-async def take_hops(layout: Layout, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
+async def hops_at_home(layout: Layout, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
+    """The hops of the suite of a home; see :func:`take_hops`."""
+    url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
+    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
+    async with await connect(url, name="ledger", user=OPERATOR, password=password) as log:
+        return await take_hops(log, dsn, since_us=since_us, until_us=until_us, patience_s=patience_s)
+
+
+async def take_hops(log: EventLog, dsn: str, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
     """Read every hop of a running suite, again and again until all is where it belongs or patience runs out.
 
     Args:
-        layout: Home of the suite.
+        log: The event log, as somebody who may read TELEMETRY_RAW, TELEMETRY and DEADLETTER.
+        dsn: The database, as somebody who may read readings; with the password.
         since_us: Readings that the bridge took then or later, unix microseconds.
         until_us: And before then.
         patience_s: Seconds.
     """
-    url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
     deadline = time.monotonic() + patience_s
-    async with await connect(url, name="ledger", user=OPERATOR, password=password) as log:
-        while True:
-            hops = await _look(log, layout, since_us, until_us)
-            if hops.balanced or time.monotonic() > deadline:
-                return hops
-            await asyncio.sleep(1.0)
+    while True:
+        hops = await _look(log, dsn, since_us, until_us)
+        if hops.balanced or time.monotonic() > deadline:
+            return hops
+        await asyncio.sleep(1.0)
 
 
-async def _look(log: EventLog, layout: Layout, since_us: int, until_us: int) -> Hops:
+async def _look(log: EventLog, dsn: str, since_us: int, until_us: int) -> Hops:
     refused: set[int] = set()  # messages of TELEMETRY_RAW that ingest put into the dead letters
     dead_letters: dict[str, int] = {}
     async for delivery in replay(log, DEADLETTER.name, subjects=(subjects.DEAD_LETTERS,), from_time_us=since_us):
@@ -111,7 +118,6 @@ async def _look(log: EventLog, layout: Layout, since_us: int, until_us: int) -> 
         done = msgspec.json.decode(delivery.data, type=Readings)
         identities = zip(done.reading_id, done.measured_at, strict=True)
         finished.update(_within(identities, done.received_at, since_us, until_us))
-    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         rows = await (await connection.execute(ROWS, [since_us, until_us])).fetchall()
     return Hops(
@@ -140,10 +146,10 @@ class BrokerHop(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
 
 
-async def take_broker_hop(layout: Layout) -> BrokerHop:
-    """Ask the bridge for its counters."""
+async def take_broker_hop(url: str) -> BrokerHop:
+    """Ask the bridge, by the URL of its health port, for its counters."""
     async with httpx.AsyncClient() as client:
-        answer = await client.get(f"http://{LOOPBACK}:{layout.ports.bridge_health}/metrics")
+        answer = await client.get(f"{url}/metrics")
     samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     single = {sample.name: int(sample.value) for sample in samples if not sample.labels}
     return BrokerHop(

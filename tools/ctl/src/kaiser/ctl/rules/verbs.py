@@ -7,28 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from kaiser.local.errors import LocalError
-from kaiser.local.layout import Layout
-from kaiser.local.rules import showing
-from kaiser.local.rules.asking import Api, api_of
+from kaiser.ctl.api import Api, api_of
+from kaiser.ctl.errors import UsageError
+from kaiser.ctl.rules import showing
+from kaiser.ctl.site import Site
 
 Verb = Callable[[Api, Namespace], Any]  # asks, and returns JSON or a text
 PAGE: Final = 100
 
 
-def run(layout: Layout, arguments: Namespace) -> None:
+def run(site: Site, arguments: Namespace) -> int:
     """Do what a verb says, and print what comes of it.
 
     Raises:
-        LocalError: The API refused, or is away.
+        CtlError: The API refused, or is away.
     """
     ask, show = VERBS[arguments.verb]
-    with api_of(layout) as api:
+    with api_of(site) as api:
         found = ask(api, arguments)
     if isinstance(found, str):
         print(found, end="")
     else:
         print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else show(found))
+    return 0
 
 
 def _list(api: Api, asked: Namespace) -> Any:
@@ -105,14 +106,14 @@ def _draft(asked: Namespace) -> Any:
     try:
         return json.loads(_file(asked.file))
     except ValueError as error:
-        raise LocalError(f"{asked.file} is no JSON: {error}") from error
+        raise UsageError(f"{asked.file} is no JSON: {error}") from error
 
 
 def _file(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise LocalError(f"cannot read {name}: {error.strerror}") from error
+        raise UsageError(f"cannot read {name}: {error.strerror}") from error
 
 
 def _value(text: str) -> tuple[str, float]:
@@ -120,7 +121,7 @@ def _value(text: str) -> tuple[str, float]:
     try:
         return sensor, float(value)
     except ValueError:
-        raise LocalError(f"{text}: a value is given as ESP_9F03D4/34/moisture=12.5") from None
+        raise UsageError(f"{text}: a value is given as ESP_9F03D4/34/moisture=12.5") from None
 
 
 def _whole(found: Any) -> str:

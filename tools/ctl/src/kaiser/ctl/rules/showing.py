@@ -1,24 +1,15 @@
 """Answers of the API as text. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from kaiser.local.rules.asking import fault_line
+from kaiser.ctl.api import fault_line
+from kaiser.ctl.printing import table
 
 Json = Mapping[str, Any]  # an object out of JSON
 
 MARKS: Final = {True: "+", False: "-", None: "?"}
 """True, false, not known."""
-
-
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Rows in columns as wide as what is in them; the last one is not filled up."""
-    lines = [list(titles), *(list(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(titles) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
-        for line in lines
-    )
 
 
 def rules(items: Iterable[Json]) -> str:

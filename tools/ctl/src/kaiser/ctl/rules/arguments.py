@@ -1,6 +1,5 @@
-"""The verbs of ``kaiser.local rules`` and what each takes."""
+"""The verbs of ``kaiserctl rules`` and what each takes."""
 
-import argparse
 from collections.abc import Sequence
 from typing import Final
 
@@ -75,13 +74,3 @@ VERBS: Final[dict[str, tuple[str, Sequence[Option]]]] = {
     "templates": ("rules that most greenhouses want", ()),
 }
 """Verb to what it does, and to what it takes."""
-
-
-def add(parser: argparse.ArgumentParser) -> None:
-    """Let a parser understand all verbs; which it was is in ``verb``."""
-    verbs = parser.add_subparsers(required=True, dest="verb", metavar="VERB")
-    for name, (words, options) in VERBS.items():
-        verb = verbs.add_parser(name, help=words, description=words)
-        verb.add_argument("--json", action="store_true", help="what the API answers, as it is")
-        for option, told in options:
-            verb.add_argument(option, **told)  # type: ignore[arg-type]  # what argparse takes is of many types

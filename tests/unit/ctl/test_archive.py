@@ -1,4 +1,4 @@
-"""What kaiserctl says of an archive, and its exit codes."""
+"""What ``kaiserctl archive`` says of an archive, and its exit codes."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from kaiser.eventlog.archive import Folder, Record
 
 
 def _ctl(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "kaiser.local.ctl", *arguments]
+    command = [sys.executable, "-m", "kaiser.ctl", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
