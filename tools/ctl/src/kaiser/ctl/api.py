@@ -1,5 +1,6 @@
 """A client of the REST API: as whom one asks, and what it says when it refuses."""
 
+import contextlib
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Self
@@ -22,16 +23,21 @@ class Api:
     Args:
         client: Knows the address.
         tokens: Whose, and how to get another one when one has expired; None while nobody is logged in.
+        end: Whether the session is this verb's own, and ends with it.
     """
 
-    def __init__(self, client: httpx.Client, tokens: Tokens | None = None) -> None:
+    def __init__(self, client: httpx.Client, tokens: Tokens | None = None, *, end: bool = False) -> None:
         self._client = client
         self._tokens = tokens
+        self._end = end
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._end:
+            with contextlib.suppress(CtlError):  # it expires by itself
+                self._send("POST", "/auth/logout")
         self._client.close()
 
     def get(self, path: str, **params: Any) -> Any:  # JSON
@@ -113,7 +119,7 @@ def api_of(site: Site) -> Api:
         return Api(client, Tokens(gateway.token))
     if gateway.user and gateway.password:
         answer = Api(client).post("/auth/login", {"username": gateway.user, "password": gateway.password})
-        return Api(client, Tokens(answer["tokens"]["access_token"]))
+        return Api(client, Tokens(answer["tokens"]["access_token"]), end=True)
     tokens = tokens_of(gateway.url, client)
     if tokens is None:
         raise UsageError(

@@ -11,15 +11,15 @@ from kaiser.ctl.errors import UsageError
 from kaiser.ctl.site import Gateway, Nats, Postgres, Site
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout
+from kaiser.local.nats import OPERATOR
 from kaiser.local.ports import LOOPBACK, ports_from
+from kaiser.local.postgres import OWNER, conninfo
+from kaiser.local.programs import SERVICES
 from kaiser.local.tree import home as checkout_home
 
 PREFIX: Final = "KAISER_CTL_"
 ELSEWHERE: Final = ("url", "nats", "database", "health")
 """Who names one of these means a site elsewhere, of which no home on this machine knows anything."""
-OPERATOR: Final = "operator"
-OWNER: Final = "kaiser"
-SERVICES: Final = ("bridge", "ingest", "actuator", "safety", "logic", "gateway")
 OLDER_NAMES: Final = {"url": "KAISER_URL", "token": "KAISER_TOKEN"}
 """What ``make rules`` was told before there was kaiserctl."""
 
@@ -73,14 +73,14 @@ def _at_home(layout: Layout, given: "_Given") -> Site:
     return Site(
         name=str(layout.root),
         home=layout,
-        gateway=_gateway(f"http://{LOOPBACK}:{ports.gateway}", given, default_password=_read(secrets / "admin")),
+        gateway=_gateway(f"http://{LOOPBACK}:{ports.gateway}", given, admin=_read(secrets / "admin")),
         nats=Nats(
             url=f"nats://{LOOPBACK}:{ports.nats}",
             user=given.word("nats_user") or OPERATOR,
             password=given.secret("nats_password") or _read(secrets / f"nats-{OPERATOR}"),
         ),
         database=Postgres(
-            dsn=f"host={LOOPBACK} port={ports.postgres} dbname=kaiser user={OWNER}",
+            dsn=conninfo(port=ports.postgres, user=OWNER),
             password=given.secret("database_password") or _read(secrets / f"postgres-{OWNER}"),
         ),
         health={name: f"http://{LOOPBACK}:{getattr(ports, f'{name}_health')}" for name in SERVICES},
@@ -89,12 +89,11 @@ def _at_home(layout: Layout, given: "_Given") -> Site:
     )
 
 
-def _gateway(url: str, given: "_Given", *, default_password: str = "") -> Gateway:
-    user = given.word("user")
-    password = given.secret("password")
-    if default_password and not user:
-        user, password = "admin", password or default_password
-    return Gateway(url=url, token=given.secret("token"), user=user, password=password)
+def _gateway(url: str, given: "_Given", *, admin: str = "") -> Gateway:
+    token, user, password = given.secret("token"), given.word("user"), given.secret("password")
+    if not (token or user):  # whoever may read the home is its admin
+        user, password = ("admin", admin) if admin else ("", "")
+    return Gateway(url=url, token=token, user=user, password=password)
 
 
 def _health(words: str) -> dict[str, str]:
@@ -132,16 +131,21 @@ class _Given:
     def secret(self, name: str) -> str:
         """A secret: the file that an argument names, the variable, or the file that a variable names."""
         if file := getattr(self._arguments, f"{name}_file", None):
-            return _secret_in(file)
+            return secret_in(file)
         for variable in (f"{PREFIX}{name.upper()}", OLDER_NAMES.get(name, "")):
             if value := self.environment.get(variable):
                 return value
             if variable and (file := self.environment.get(f"{variable}_FILE")):
-                return _secret_in(file)
+                return secret_in(file)
         return ""
 
 
-def _secret_in(file: str) -> str:
+def secret_in(file: str) -> str:
+    """The secret in a file; ``-`` is standard input.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
     if file == "-":
         return sys.stdin.readline().strip()
     try:

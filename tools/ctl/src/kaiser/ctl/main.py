@@ -10,17 +10,33 @@ from kaiser.ctl.parsing import EXIT_CODES, Verbs, common
 from kaiser.ctl.verbs import (
     archive,
     audit,
+    dead_letters,
+    doctor,
+    events,
+    keys,
     ledger,
+    login,
+    replay,
     rules,
     status,
+    upgrade_check,
+    users,
 )
 
 GROUPS: Final[Sequence[Callable[[Verbs], None]]] = (
     status.register,
-    archive.register,
+    doctor.register,
+    upgrade_check.register,
+    events.register,
+    replay.register,
+    dead_letters.register,
+    users.register,
+    keys.register,
+    login.register,
     rules.register,
     ledger.register,
     audit.register,
+    archive.register,
 )
 """Groups of verbs, in the order of ``--help``."""
 

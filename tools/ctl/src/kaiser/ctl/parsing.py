@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 Run = Callable[["Site", argparse.Namespace], int]
 """A verb: does its work against a site, prints, and returns the exit code."""
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
 """Where verbs are added; argparse has no public name for it."""
 
 EXIT_CODES: Final = "Exit codes: 0 all is well; 1 something is wrong, or was refused; 2 wrong usage; 3 not reachable."

@@ -27,6 +27,7 @@ class StreamConfig(msgspec.Struct, frozen=True):
     max_age: int = 0
     discard: str = "old"
     num_replicas: int = 1
+    retention: str = "limits"
 
 
 class StreamState(msgspec.Struct, frozen=True):
@@ -102,6 +103,10 @@ class _Refused(msgspec.Struct):
     error: _Fault | None = None
 
 
+class _Stamped(msgspec.Struct):
+    ts: datetime
+
+
 class _ConsumerPage(msgspec.Struct):
     total: int = 0
     consumers: list[Consumer] = []
@@ -145,3 +150,15 @@ async def _ask(log: EventLog, verb: str, answer: type[T], **body: int) -> T | No
     if refused.err_code == NO_STREAM:
         return None
     raise UnreachableError(f"JetStream refused {verb}: {refused.description}")
+
+
+async def clock(log: EventLog) -> float:
+    """What time it is on the server, in unix seconds.
+
+    Raises:
+        UnreachableError: JetStream does not answer, or there is no stream to ask for.
+    """
+    for spec in STREAMS:
+        if (answer := await _ask(log, f"STREAM.INFO.{spec.name}", _Stamped)) is not None:
+            return answer.ts.timestamp()
+    raise UnreachableError("there is no stream of Kaiser's in this log.")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from kaiser.contracts.events.identity import Audited
 from kaiser.eventlog import connect
@@ -32,6 +33,8 @@ def verify(arguments: Sequence[str]) -> int:
     parser.add_argument("--known", type=chain.read_head, metavar="NUMBER:HASH", help="a head that was noted before")
     parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
+    # What is said of the connection is none of the answer
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     check = Check(asked.known)
     try:
         broken = _file(check, asked.file) if asked.file else asyncio.run(_log(check))
