@@ -40,6 +40,11 @@ class Api:
                 self._send("POST", "/auth/logout")
         self._client.close()
 
+    @property
+    def token(self) -> str:
+        """The access token, for what does not go through here."""
+        return self._tokens.access if self._tokens is not None else ""
+
     def get(self, path: str, **params: Any) -> Any:  # JSON
         """What there is at a path; parameters that are None are left out."""
         return self._ask("GET", path, params=_given(params)).json()

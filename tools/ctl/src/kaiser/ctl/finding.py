@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from kaiser.ctl.errors import UsageError
-from kaiser.ctl.site import Gateway, Nats, Postgres, Site
+from kaiser.ctl.site import Broker, Gateway, Nats, Postgres, Site
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout
 from kaiser.local.nats import OPERATOR
@@ -20,6 +20,8 @@ from kaiser.local.tree import home as checkout_home
 PREFIX: Final = "KAISER_CTL_"
 ELSEWHERE: Final = ("url", "nats", "database", "health")
 """Who names one of these means a site elsewhere, of which no home on this machine knows anything."""
+LOADGEN: Final = "loadgen"
+"""User of the broker who may publish readings of any device."""
 OLDER_NAMES: Final = {"url": "KAISER_URL", "token": "KAISER_TOKEN"}
 """What ``make rules`` was told before there was kaiserctl."""
 
@@ -60,6 +62,7 @@ def _elsewhere(given: "_Given") -> Site:
         if nats
         else None,
         database=Postgres(dsn=database, password=given.secret("database_password") or None) if database else None,
+        broker=_broker(given.word("mqtt"), given),
         health=_health(given.word("health")),
         archive=Path(folder) if (folder := given.word("archive")) else None,
         ca_file=Path(ca_file) if ca_file else None,
@@ -83,6 +86,7 @@ def _at_home(layout: Layout, given: "_Given") -> Site:
             dsn=conninfo(port=ports.postgres, user=OWNER),
             password=given.secret("database_password") or _read(secrets / f"postgres-{OWNER}"),
         ),
+        broker=Broker(host=LOOPBACK, port=ports.mqtt, user=LOADGEN, password=_read(secrets / f"mqtt-{LOADGEN}")),
         health={name: f"http://{LOOPBACK}:{getattr(ports, f'{name}_health')}" for name in SERVICES},
         archive=layout.archive,
         environment=given.environment,
@@ -94,6 +98,16 @@ def _gateway(url: str, given: "_Given", *, admin: str = "") -> Gateway:
     if not (token or user):  # whoever may read the home is its admin
         user, password = ("admin", admin) if admin else ("", "")
     return Gateway(url=url, token=token, user=user, password=password)
+
+
+def _broker(address: str, given: "_Given") -> Broker | None:
+    if not address:
+        return None
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):
+        raise UsageError(f"--mqtt wants HOST:PORT, not {address!r}.")
+    user, password = given.word("mqtt_user") or LOADGEN, given.secret("mqtt_password")
+    return Broker(host=host, port=int(port), user=user, password=password)
 
 
 def _health(words: str) -> dict[str, str]:

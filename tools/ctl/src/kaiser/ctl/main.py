@@ -15,6 +15,7 @@ from kaiser.ctl.verbs import (
     events,
     keys,
     ledger,
+    load_test,
     login,
     replay,
     rules,
@@ -35,6 +36,7 @@ GROUPS: Final[Sequence[Callable[[Verbs], None]]] = (
     login.register,
     rules.register,
     ledger.register,
+    load_test.register,
     audit.register,
     archive.register,
 )

@@ -33,6 +33,15 @@ class Nats(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
+class Broker(msgspec.Struct, frozen=True, kw_only=True):
+    """The MQTT broker, as somebody who may publish readings of any device."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+
+
 class Postgres(msgspec.Struct, frozen=True, kw_only=True):
     """The database: a connection string without the password, and the password."""
 
@@ -56,6 +65,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     gateway: Gateway | None = None
     nats: Nats | None = None
     database: Postgres | None = None
+    broker: Broker | None = None
     health: Mapping[str, str] = {}
     archive: Path | None = None
     ca_file: Path | None = None
@@ -90,6 +100,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         if self.database is None:
             raise UsageError("this needs the database: say where it is with --database or KAISER_CTL_DATABASE.")
         return self.database
+
+    def need_broker(self) -> Broker:
+        """The broker.
+
+        Raises:
+            UsageError: Nobody said where it is.
+        """
+        if self.broker is None:
+            raise UsageError("this needs the broker: say where it is with --mqtt HOST:PORT or KAISER_CTL_MQTT.")
+        return self.broker
 
     def need_home(self) -> Layout:
         """The home on this machine.

@@ -84,6 +84,7 @@ class Consumer(msgspec.Struct, frozen=True):
 
     name: str
     stream_name: str
+    created: datetime
     config: Mapping[str, Any]
     delivered: Sequences
     ack_floor: Sequences

@@ -65,7 +65,9 @@ def secrets(folder: Path) -> Finding:
 
 def disks(folders: set[Path], limits: Limits) -> Finding:
     """Whether there is room."""
-    check, faults, words = "disk space", [], []
+    check = "disk space"
+    faults: list[str] = []
+    words: list[str] = []
     for folder in sorted(folders):
         there = next(path for path in (folder, *folder.parents) if path.exists())
         usage = shutil.disk_usage(there)

@@ -95,10 +95,10 @@ def stuck(found: Sequence[Consumer], limits: Limits, *, now: datetime) -> Findin
 def _stuck(each: Consumer, limits: Limits, now: datetime) -> str:
     waiting = each.num_pending + each.num_ack_pending
     last = each.ack_floor.last_active
-    quiet_s = (now - last).total_seconds() if last else None
-    if not waiting or (quiet_s is not None and quiet_s < limits.stuck_s):
+    quiet_s = (now - (last or each.created)).total_seconds()
+    if not waiting or quiet_s < limits.stuck_s:
         return ""
-    since = "never acknowledged anything" if quiet_s is None else f"acknowledged nothing for {quiet_s:.0f} s"
+    since = f"acknowledged nothing for {quiet_s:.0f} s" if last else f"acknowledged nothing in its {quiet_s:.0f} s"
     asks = "" if each.num_waiting else ", and nobody asks for its messages"
     return f"{each.name} has {waiting:,} messages to take and {since}{asks}"
 

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,9 @@ MARKS: Final = {"ok": "ok", "note": "note", "stop": "STOP", "skipped": "-"}
 def check(site: Site, arguments: Namespace) -> int:
     """Print what was found; 1 if this release must not be started."""
     told = environments(site, _files(arguments.settings))
-    of_release = {service: described(service, told.get(service, {})) for service in SERVICES}
+    with ThreadPoolExecutor() as pool:  # each is a process that imports a whole service
+        asked = pool.map(lambda service: described(service, told.get(service, {})), SERVICES)
+        of_release = dict(zip(SERVICES, asked, strict=True))
     found = list(settings(of_release, told)) or [_skipped("settings", "--settings SERVICE=FILE")]
     found += _database(site, of_release)
     found += reaching.run(_log(site, of_release, everything=arguments.all))

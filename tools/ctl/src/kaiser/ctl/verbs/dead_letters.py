@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 def register(verbs: Verbs) -> None:
     """Add the verbs."""
     under = group(verbs, "dead-letters", "what services could not use: list, show, edit and replay, discard")
-    examples = ("dead-letters list --state open", "dead-letters list --service bridge --about ESP_9F03D4 --json")
+    examples: tuple[str, ...] = (
+        "dead-letters list --state open",
+        "dead-letters list --service bridge --about ESP_9F03D4 --json",
+    )
     verb = leaf(under, "list", "letters, oldest first", _list, examples=examples)
     verb.add_argument("--state", choices=("open", "replaying", "replayed", "discarded"), help="by default all")
     verb.add_argument("--service", help="who refused it")

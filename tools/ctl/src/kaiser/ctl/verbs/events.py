@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def register(verbs: Verbs) -> None:
     """Add the verbs."""
-    examples = (
+    examples: tuple[str, ...] = (
         "events --stream DEVICES --from 2026-04-01T00:00:00Z --most 20",
         "events --aggregate device/ESP_9F03D4",
         "events --stream ACTUATORS --type actuator.command --json",

@@ -15,7 +15,10 @@ def register(verbs: Verbs) -> None:
     """Add the verbs."""
     under = group(verbs, "users", "who may log in, and as what")
     leaf(under, "list", "all users", _verb("listed"))
-    examples = ("users add ada --role operator --zone north_tent", "users add ada --new-password-file - < password")
+    examples: tuple[str, ...] = (
+        "users add ada --role operator --zone north_tent",
+        "users add ada --new-password-file - < password",
+    )
     verb = leaf(
         under, "add", "make an account; the password is asked for, or read from a file", _verb("add"), examples=examples
     )
