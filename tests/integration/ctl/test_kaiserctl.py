@@ -27,7 +27,7 @@ from kaiser.local.postgres import OWNER, SUPERUSER, conninfo
 from kaiser.local.suite import Suite
 from kaiser.local.tree import Tree
 
-GARBAGE = b'{"esp_id":"ESP_0A1B2C","gpio":33,"sensor_type":"ph","raw":2210,"ts":1777614000'
+GARBAGE = b'{"esp_id":"ESP_0A1B2C","gpio":33,"sensor_type":"ph","raw":2210,"raw_mode":true,"ts":1777614000'
 
 
 class Done(NamedTuple):
@@ -45,22 +45,22 @@ class Done(NamedTuple):
 class Ctl:
     """Runs verbs against the suite, as the command line does."""
 
-    def __init__(self, layout: Layout, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, layout: Layout, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.layout = layout
-        self._capsys = capsys
+        self._captured = capfd
         for name, port in zip(_variables(), _ports(layout), strict=True):
             monkeypatch.setenv(name, str(port))
         monkeypatch.setenv("KAISER_HOME", str(layout.root))
 
     def __call__(self, *words: str) -> Done:
         before = structlog.get_config()
-        self._capsys.readouterr()
+        self._captured.readouterr()
         try:
             with pytest.raises(SystemExit) as ended:
                 main(words)
         finally:
             structlog.configure(**before)
-        out, err = self._capsys.readouterr()
+        out, err = self._captured.readouterr()
         return Done(int(ended.value.code or 0), out, err)
 
     def done(self, *words: str) -> Any:
@@ -97,9 +97,9 @@ def layout(infra_tree: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def ctl(layout: Layout, capsys, monkeypatch, tmp_path: Path) -> Ctl:
+def ctl(layout: Layout, capfd, monkeypatch, tmp_path: Path) -> Ctl:
     monkeypatch.setenv("KAISER_CTL_SESSIONS", str(tmp_path / "sessions"))
-    return Ctl(layout, capsys, monkeypatch)
+    return Ctl(layout, capfd, monkeypatch)
 
 
 def _publish(layout: Layout, topic: str, payload: bytes) -> None:
@@ -190,8 +190,7 @@ def test_a_dead_letter_is_mended_out_of_a_file(ctl, tmp_path) -> None:
     letter = _open_letter(ctl)
     assert ctl.done("dead-letters", "show", letter)["payload_text"] == GARBAGE.decode()
     again = ctl("dead-letters", "replay", letter, "--reason", "as it is")
-    assert again.code == 1
-    assert "refused again" in again.out
+    assert (again.code, again.err) == (1, "kaiserctl: INVALID_PAYLOAD_FORMAT: Input data was truncated\n")
     mended = tmp_path / "mended.json"
     mended.write_bytes(GARBAGE + b"}")
     words = ("dead-letters", "edit-and-replay", letter, "--reason", "a brace", "--payload-file", str(mended))
@@ -224,11 +223,10 @@ def test_the_log_is_browsed_explained_and_looked_back_at(ctl) -> None:
     assert (before.code, before.err.startswith("kaiserctl: EVENT_NOT_FOUND")) == (1, True)
 
 
-def test_a_stream_is_written_as_json_lines_without_what_opens_something(ctl, capfdbinary) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["replay", "IDENTITY", "--type", "io.kaiser.identity.user", "--to-seq", "1"])
-    lines = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
-    assert (ended.value.code or 0, len(lines), lines[0]["seq"]) == (0, 1, 1)
+def test_a_stream_is_written_as_json_lines_without_what_opens_something(ctl) -> None:
+    found = ctl("replay", "IDENTITY", "--type", "io.kaiser.identity.user", "--to-seq", "1")
+    lines = [json.loads(line) for line in found.out.splitlines()]
+    assert (found.code, [line["seq"] for line in lines]) == (0, [1])
     assert "password_hash" not in lines[0]["data"]
     assert lines[0]["data"]["username"] == "admin"
     assert ctl("replay", "DOWNLINK").code == 2
@@ -248,11 +246,8 @@ def test_a_load_on_another_machine_wants_a_yes(ctl) -> None:
     assert (refused.code, "kaiser.example is another machine" in refused.err) == (2, True)
 
 
-def test_the_audit_is_verified(ctl, capfd) -> None:
-    with pytest.raises(SystemExit) as ended:  # the gateway's own program prints it
-        main(["audit", "verify", "--json"])
-    assert ended.value.code in {0, None}
-    assert json.loads(capfd.readouterr().out)["whole"]
+def test_the_audit_is_verified(ctl) -> None:
+    assert ctl.done("audit", "verify")["whole"]
 
 
 def _examined(ctl: Ctl, limits: Limits | None = None, **more: Any) -> dict[str, Finding]:

@@ -70,9 +70,9 @@ class Api:
         """The same as :meth:`get` where it is no JSON."""
         return self._ask("GET", path, params=_given(params)).text
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:  # JSON
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:  # JSON, or nothing
         """Ask for something to be done; fields that are None are left out."""
-        return self._ask("POST", path, json=_given(body)).json()
+        return _json_of(self._ask("POST", path, json=_given(body)))
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:  # JSON
         """Change something; fields that are None are left out."""

@@ -59,8 +59,9 @@ async def _try(site: Site, name: str) -> None:
     options: dict[str, Any] = {"user": where.user, "password": where.password} if where.user else {}
     if where.url.startswith("tls"):
         options["tls"] = tls_of(site)
+    client = nats.NATS()
     try:
-        client = await nats.connect(
+        await client.connect(
             where.url.split(","),
             name=name,
             connect_timeout=PATIENCE_S,
@@ -72,7 +73,8 @@ async def _try(site: Site, name: str) -> None:
     except (OSError, nats.errors.Error, TimeoutError) as error:
         reason = str(error) or (said[-1] if said else type(error).__name__)
         raise UnreachableError(f"NATS does not answer at {where.url.rpartition('@')[2]}: {reason}") from error
-    await client.close()
+    finally:
+        await client.close()
 
 
 def database_of(site: Site) -> Database:

@@ -131,8 +131,9 @@ async def strangers(site: Site) -> Finding:
     address = where.url.split(",")[0]
     scheme, _, rest = address.partition("://")
     tls = {"tls": tls_of(site)} if scheme == "tls" else {}
+    client = nats.NATS()
     try:
-        client = await nats.connect(
+        await client.connect(
             f"{scheme}://{rest.rpartition('@')[2]}",
             allow_reconnect=False,
             max_reconnect_attempts=1,
@@ -142,7 +143,8 @@ async def strangers(site: Site) -> Finding:
         )
     except (OSError, nats.errors.Error, TimeoutError):
         return ok(check, "NATS lets nobody in without a name and a password")
-    await client.close()
+    finally:
+        await client.close()
     return wrong(check, "NATS lets anybody in without a name", advice)
 
 
