@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
-import nats
 import nats.errors
 import psycopg
+from nats.aio.client import Client
 
 from kaiser.ctl.api import tls_of
 from kaiser.ctl.errors import UnreachableError
@@ -59,7 +59,7 @@ async def _try(site: Site, name: str) -> None:
     options: dict[str, Any] = {"user": where.user, "password": where.password} if where.user else {}
     if where.url.startswith("tls"):
         options["tls"] = tls_of(site)
-    client = nats.NATS()
+    client = Client()
     try:
         await client.connect(
             where.url.split(","),

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import nats
 import nats.errors
+from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from kaiser.contracts.events.deadletter import DeadLetters
@@ -130,8 +130,7 @@ async def strangers(site: Site) -> Finding:
     advice = "give NATS the users that kaiser.local.nats writes, each with what PERMISSIONS grants it"
     address = where.url.split(",")[0]
     scheme, _, rest = address.partition("://")
-    tls = {"tls": tls_of(site)} if scheme == "tls" else {}
-    client = nats.NATS()
+    client = Client()
     try:
         await client.connect(
             f"{scheme}://{rest.rpartition('@')[2]}",
@@ -139,7 +138,7 @@ async def strangers(site: Site) -> Finding:
             max_reconnect_attempts=1,
             connect_timeout=3,
             error_cb=_silently,
-            **tls,
+            tls=tls_of(site) if scheme == "tls" else None,
         )
     except (OSError, nats.errors.Error, TimeoutError):
         return ok(check, "NATS lets nobody in without a name and a password")
