@@ -42,8 +42,8 @@ status: venv ## What runs, and whether it is ready
 logs: venv ## Follow the logs; SERVICE=bridge for one of them
 	@$(LOCAL) logs $(SERVICE)
 
-ctl: venv ## kaiserctl, for those who operate Kaiser; ARGS="status", ARGS="archive verify"
-	@$(BIN)/python -m kaiser.local.ctl $(or $(ARGS),--help)
+ctl: venv ## kaiserctl, for those who operate Kaiser, as of docs/kaiserctl.md; ARGS="status"
+	@$(BIN)/kaiserctl $(or $(ARGS),--help)
 
 demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
@@ -53,13 +53,13 @@ fleet: venv ## Simulated devices for what make up has started, until Ctrl-C; DEV
 	  --password-file $${KAISER_HOME:-.kaiser}/secrets/mqtt-device --devices $(or $(DEVICES),4) --sensors 3 --interval 2
 
 rules: venv ## Rules on the command line, as of docs/rules.md; ARGS="list", ARGS="why RULE"
-	@$(LOCAL) rules $(or $(ARGS),--help)
+	@$(BIN)/kaiserctl rules $(or $(ARGS),--help)
 
 ledger: venv ## Balance what was handed over, stored and dead-lettered in the last hour; MINUTES=5 for less
-	@$(LOCAL) ledger $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/kaiserctl ledger $(if $(MINUTES),--minutes $(MINUTES))
 
 audit: venv ## Verify that nobody changed the list of what was done; KNOWN=NUMBER:HASH for a head that was printed before
-	@$(LOCAL) audit $(if $(KNOWN),--known $(KNOWN))
+	@$(BIN)/kaiserctl audit verify $(if $(KNOWN),--known $(KNOWN))
 
 test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones; WORKERS=1 for one file at a time
 	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long" \

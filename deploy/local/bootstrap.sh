@@ -8,7 +8,7 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 readonly venv=$PWD/.venv
 readonly stamp=$venv/.kaiser-stamp
 readonly lock=requirements.lock installer_lock=deploy/local/uv.lock.txt
-readonly members=(libs/* services/* deploy/local)
+readonly members=(libs/* services/* deploy/local tools/*)
 
 # shellcheck source=apt.sh
 . deploy/local/apt.sh

@@ -10,7 +10,7 @@ readonly uv=.venv/bin/uv
 "$uv" export --quiet --frozen --all-packages --all-groups --all-extras --no-emit-workspace \
   --format requirements.txt --no-header --output-file requirements.lock
 services=(services/*)
-"$uv" export --quiet --frozen --package kaiser-local "${services[@]/#services\//--package=kaiser-}" --no-dev \
+"$uv" export --quiet --frozen --package kaiser-local --package kaiser-ctl "${services[@]/#services\//--package=kaiser-}" --no-dev \
   --no-emit-workspace --format requirements.txt --no-header --no-annotate --output-file deploy/images/requirements.lock
 "$uv" --version | awk '{ print "uv==" $2 }' |
   "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-annotate --output-file deploy/local/uv.lock.txt -

@@ -15,7 +15,7 @@ import pytest
 
 from kaiser.contracts.streams import STREAMS, TELEMETRY_RAW
 from kaiser.eventlog import now_us
-from kaiser.local.ledger import balance
+from kaiser.local.ledger import take_hops
 
 from .conftest import Suite, at_once
 from .greenhouse import Greenhouse, assert_one_end_each
@@ -110,7 +110,7 @@ async def _assert_balanced(suite: Suite, load: Load, began_us: int, *, mosquitto
     Returns:
         Readings that the broker acknowledged to devices and nobody else ever had.
     """
-    hops = await balance(suite.log, suite.postgres.dsn(), since_us=began_us, until_us=now_us(), patience_s=PATIENCE_S)
+    hops = await take_hops(suite.log, suite.postgres.dsn(), since_us=began_us, until_us=now_us(), patience_s=PATIENCE_S)
     assert hops.balanced, (len(hops.unfinished), len(hops.unstored), len(hops.unexplained))
     assert hops.dead_letters == {}
     assert await rows(suite.postgres, DUPLICATES) == [(0,)]

@@ -1,4 +1,4 @@
-"""``kaiser.local rules`` against a real gateway: what it asks, what it prints, and how it fails."""
+"""``kaiserctl rules`` against a real gateway: what it asks, what it prints, and how it fails."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class Shell:
 
     async def __call__(self, *words: str, given: str = "", **environment: str) -> Done:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "kaiser.local", "rules", *words),
+            *(sys.executable, "-m", "kaiser.ctl", "rules", *words),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

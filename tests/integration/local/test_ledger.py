@@ -11,7 +11,7 @@ import pytest
 
 from kaiser.eventlog import now_us
 from kaiser.local.layout import Layout
-from kaiser.local.ledger import in_words, take_broker_hop, take_hops
+from kaiser.local.ledger import hops_at_home, in_words, take_broker_hop
 from kaiser.local.ports import free_ports
 from kaiser.local.postgres import OWNER, conninfo
 from kaiser.local.programs import SERVERS
@@ -56,17 +56,17 @@ async def test_the_ledger_balances_and_shows_a_row_that_is_gone(suite: Suite) ->
     layout, since = suite.layout, now_us()
     await _send(layout, [*(_reading(300 + number) for number in range(50)), b"garbage"])
 
-    hops = await take_hops(layout, since_us=since, until_us=now_us() + 1_000_000)
+    hops = await hops_at_home(layout, since_us=since, until_us=now_us() + 1_000_000)
     while len(hops.rows) < 50 or not hops.dead_letters:  # a balance says nothing of what is still on its way
-        hops = await take_hops(layout, since_us=since, until_us=now_us())
+        hops = await hops_at_home(layout, since_us=since, until_us=now_us())
 
     assert hops.balanced
     assert (len(hops.raw), len(hops.finished), len(hops.rows)) == (50, 50, 50)
     assert hops.dead_letters == {"bridge": 1}
-    assert "balanced" in in_words(await take_broker_hop(layout), hops)
+    assert "balanced" in in_words(await take_broker_hop(f"http://127.0.0.1:{layout.ports.bridge_health}"), hops)
 
     await asyncio.to_thread(_forget_one_row, layout)
-    hops = await take_hops(layout, since_us=since, until_us=now_us(), patience_s=0)
+    hops = await hops_at_home(layout, since_us=since, until_us=now_us(), patience_s=0)
 
     assert len(hops.unstored) == 1
-    assert "NOT BALANCED" in in_words(await take_broker_hop(layout), hops)
+    assert "NOT BALANCED" in in_words(await take_broker_hop(f"http://127.0.0.1:{layout.ports.bridge_health}"), hops)

@@ -1,10 +1,8 @@
 """The verbs behind the Makefile: ``python -m kaiser.local up``."""
 
 import argparse
-import asyncio
 import logging
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,8 +12,7 @@ import structlog
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout, layout_from_environment
 from kaiser.local.postgres import OWNER
-from kaiser.local.programs import EVERYTHING, programs
-from kaiser.local.rules.arguments import add as add_rules
+from kaiser.local.programs import EVERYTHING
 from kaiser.local.suite import Suite
 from kaiser.local.tree import ensure_tree
 
@@ -71,42 +68,11 @@ def logs(layout: Layout, arguments: argparse.Namespace) -> None:
     os.execvp("tail", ["tail", "--lines=20", "--follow=name", "--retry", *files])  # noqa: S606  # no shell wanted
 
 
-def ledger(layout: Layout, arguments: argparse.Namespace) -> None:
-    """Balance what was handed over, stored and dead-lettered; exit code 1 if it does not balance."""
-    if not Suite(layout).supervisor.running:
-        raise LocalError("the ledger reads a running suite: start it with 'make up'.")
-    # Half a second to import (the whole event log), which no other verb should wait for
-    from kaiser.local.ledger import in_words, take_broker_hop, take_hops  # noqa: PLC0415
-
-    now = time.time_ns() // 1000
-    hops = asyncio.run(take_hops(layout, since_us=now - arguments.minutes * 60_000_000, until_us=now))
-    print(f"kaiser: the last {arguments.minutes} minutes")
-    print(in_words(asyncio.run(take_broker_hop(layout)), hops))
-    if not hops.balanced:
-        sys.exit(1)
-
-
 def demo(layout: Layout, arguments: argparse.Namespace) -> None:
     """Run everything with 50 simulated devices, and watch it; exit code 1 if a reading was lost or stored twice."""
-    from kaiser.local.demo.run import Demo  # noqa: PLC0415 - as for the ledger
+    from kaiser.local.demo.run import Demo  # noqa: PLC0415 - half a second, which no other verb should wait for
 
     sys.exit(Demo(layout, duration_s=arguments.duration, where_to_look=where_to_look(layout)).run())
-
-
-def audit(layout: Layout, arguments: argparse.Namespace) -> None:
-    """Verify that nobody changed the list of what was done; exit code 1 if somebody did."""
-    gateway = next(program for program in programs(layout, ensure_tree()) if program.name == "gateway")
-    known = ["--known", arguments.known] if arguments.known else []
-    # In a process of its own, for tools import no service; as the gateway, which may read its own stream
-    done = subprocess.run([*gateway.command, "audit", *known], env=os.environ | dict(gateway.environment), check=False)
-    sys.exit(done.returncode)
-
-
-def rules(layout: Layout, arguments: argparse.Namespace) -> None:
-    """List, define, explain and try rules over the REST API; ``rules --help`` has the verbs."""
-    from kaiser.local.rules.verbs import run  # noqa: PLC0415 - as for the ledger
-
-    run(layout, arguments)
 
 
 def where_to_look(layout: Layout) -> str:
@@ -131,19 +97,13 @@ def main() -> None:
     """Run one verb; a problem is one sentence on standard error and exit code 1."""
     parser = argparse.ArgumentParser(prog="kaiser.local", description="Kaiser on one machine without Docker.")
     verbs = parser.add_subparsers(required=True)
-    for function in (setup, up, down, status, logs, ledger, audit, demo, rules):
+    for function in (setup, up, down, status, logs, demo):
         verb = verbs.add_parser(function.__name__, help=function.__doc__)
         verb.set_defaults(function=function)
         if function is up:
             verb.add_argument("--only", nargs="+", choices=EVERYTHING, help="programs to start, by default all")
         if function is logs:
             verb.add_argument("service", nargs="?", choices=EVERYTHING, help="by default all of them")
-        if function is ledger:
-            verb.add_argument("--minutes", type=int, default=60, help="how far back, by default 60")
-        if function is audit:
-            verb.add_argument("--known", metavar="NUMBER:HASH", help="a head that was printed before")
-        if function is rules:
-            add_rules(verb)
         if function is demo:
             verb.add_argument("--duration", type=float, help="seconds until it stops and checks, by default never")
     arguments = parser.parse_args()

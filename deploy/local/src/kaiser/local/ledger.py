@@ -75,23 +75,24 @@ class Hops(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.unfinished or self.unstored or self.unexplained)
 
 
-async def take_hops(layout: Layout, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
+async def hops_at_home(layout: Layout, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
+    """The hops of the suite of a home; see :func:`take_hops`."""
+    url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
+    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
+    async with await connect(url, name="ledger", user=OPERATOR, password=password) as log:
+        return await take_hops(log, dsn, since_us=since_us, until_us=until_us, patience_s=patience_s)
+
+
+async def take_hops(log: EventLog, dsn: str, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
     """Read every hop of a running suite, again and again until all is where it belongs or patience runs out.
 
     Args:
-        layout: Home of the suite.
+        log: The event log, as somebody who may read TELEMETRY_RAW, TELEMETRY and DEADLETTER.
+        dsn: The database, as somebody who may read readings; with the password.
         since_us: Readings that the bridge took then or later, unix microseconds.
         until_us: And before then.
         patience_s: Seconds.
     """
-    url, password = f"nats://{LOOPBACK}:{layout.ports.nats}", layout.secrets.value(f"nats-{OPERATOR}")
-    dsn = conninfo(port=layout.ports.postgres, user=OWNER, password=layout.secrets.value(f"postgres-{OWNER}"))
-    async with await connect(url, name="ledger", user=OPERATOR, password=password) as log:
-        return await balance(log, dsn, since_us=since_us, until_us=until_us, patience_s=patience_s)
-
-
-async def balance(log: EventLog, dsn: str, *, since_us: int, until_us: int, patience_s: float = PATIENCE_S) -> Hops:
-    """The same by a log and a database that are there already; ``dsn`` is the owner's."""
     deadline = time.monotonic() + patience_s
     while True:
         hops = await _look(log, dsn, since_us, until_us)
@@ -145,10 +146,10 @@ class BrokerHop(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
 
 
-async def take_broker_hop(layout: Layout) -> BrokerHop:
-    """Ask the bridge for its counters."""
+async def take_broker_hop(url: str) -> BrokerHop:
+    """Ask the bridge, by the URL of its health port, for its counters."""
     async with httpx.AsyncClient() as client:
-        answer = await client.get(f"http://{LOOPBACK}:{layout.ports.bridge_health}/metrics")
+        answer = await client.get(f"{url}/metrics")
     samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
     single = {sample.name: int(sample.value) for sample in samples if not sample.labels}
     return BrokerHop(

@@ -7,8 +7,10 @@ hold it to that). The acknowledgement is a NATS message that an operator may lis
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import httpx
@@ -94,17 +96,53 @@ class Observed:
             self._pushed[reading_id] = at
 
 
+class Vantage(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to watch from.
+
+    Attributes:
+        nats_url: The event log, with user and password for somebody who may listen to acknowledgements.
+        socket_url: The gateway's WebSocket; empty for none.
+        token: Gets an access token.
+        tls: For certificates of the site's own authority.
+    """
+
+    nats_url: str
+    nats_user: str | None = None
+    nats_password: str | None = None
+    socket_url: str = ""
+    token: Callable[[], Awaitable[str]]
+    tls: ssl.SSLContext | None = None
+
+
+def at_home(layout: Layout, *, websocket: bool = True) -> Vantage:
+    """Where to watch the suite of a home from."""
+    return Vantage(
+        nats_url=f"nats://{LOOPBACK}:{layout.ports.nats}",
+        nats_user=OPERATOR,
+        nats_password=layout.secrets.value(f"nats-{OPERATOR}"),
+        socket_url=f"ws://{LOOPBACK}:{layout.ports.gateway}/ws" if websocket else "",
+        token=partial(token, layout),
+    )
+
+
 @contextlib.asynccontextmanager
 async def observing(layout: Layout, *, websocket: bool = True) -> AsyncIterator[Observed]:
-    """Watch while the block runs."""
+    """Watch the suite of a home while the block runs."""
+    async with watching(at_home(layout, websocket=websocket)) as found:
+        yield found
+
+
+@contextlib.asynccontextmanager
+async def watching(vantage: Vantage) -> AsyncIterator[Observed]:
+    """Watch any site while the block runs."""
     found = Observed()
-    url = f"nats://{LOOPBACK}:{layout.ports.nats}"
-    password = layout.secrets.value(f"nats-{OPERATOR}")
-    async with await connect(url, name="observer", user=OPERATOR, password=password) as log:
+    tls = vantage.tls if vantage.nats_url.startswith("tls") else None
+    user, password = vantage.nats_user, vantage.nats_password
+    async with await connect(vantage.nats_url, name="observer", user=user, password=password, tls=tls) as log:
         await log.nc.subscribe(ACKS, cb=_acknowledged(found))
         work = [asyncio.create_task(_read(log, found))]
-        if websocket:
-            work.append(asyncio.create_task(_watch(layout, found)))
+        if vantage.socket_url:
+            work.append(asyncio.create_task(_watch(vantage, found)))
         await asyncio.sleep(0.5)
         try:
             yield found
@@ -144,10 +182,11 @@ async def _read(log: EventLog, found: Observed) -> None:
                 found.finished(delivery.seq, decode(delivery.data))
 
 
-async def _watch(layout: Layout, found: Observed) -> None:
-    access = await token(layout)
+async def _watch(vantage: Vantage, found: Observed) -> None:
+    access = await vantage.token()
     wanted: dict[str, Any] = {"types": ["sensor_data"], "pending": True}
-    async with websockets.connect(f"ws://{LOOPBACK}:{layout.ports.gateway}/ws", max_size=None) as socket:
+    tls = vantage.tls if vantage.socket_url.startswith("wss") else None
+    async with websockets.connect(vantage.socket_url, max_size=None, ssl=tls) as socket:
         await socket.send(json.dumps({"action": "authenticate", "token": access}))
         await socket.send(json.dumps({"action": "subscribe", "filters": wanted, "delivery": "immediate"}))
         async for text in socket:

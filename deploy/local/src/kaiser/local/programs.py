@@ -82,7 +82,7 @@ def _services(layout: Layout) -> list[Program]:
         _service("actuator", layout, ports.actuator_health, _database(layout, "actuator")),
         _service("safety", layout, ports.safety_health, _database(layout, "safety")),
         _service("logic", layout, ports.logic_health, _database(layout, "logic")),
-        _service("gateway", layout, ports.gateway_health, _database(layout, "gateway") | gateway),
+        _service("gateway", layout, ports.gateway_health, gateway),
     ]
 
 

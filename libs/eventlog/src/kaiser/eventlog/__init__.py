@@ -29,7 +29,14 @@ from kaiser.eventlog.publish import PublishStats
 from kaiser.eventlog.read import OrderedReader
 from kaiser.eventlog.replay import replay, replay_batches
 from kaiser.eventlog.snapshots import Snapshots
-from kaiser.eventlog.streams import ConsumerSpec, ensure_consumer, ensure_streams, keep_copies
+from kaiser.eventlog.streams import (
+    ConsumerSpec,
+    changes_of_consumer,
+    changes_of_stream,
+    ensure_consumer,
+    ensure_streams,
+    keep_copies,
+)
 
 __all__ = (
     "Aggregate",
@@ -64,6 +71,8 @@ __all__ = (
     "Unacknowledged",
     "Unprocessable",
     "browse",
+    "changes_of_consumer",
+    "changes_of_stream",
     "connect",
     "ensure_bucket",
     "ensure_consumer",

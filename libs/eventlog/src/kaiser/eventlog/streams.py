@@ -22,7 +22,15 @@ from kaiser.eventlog.errors import DefinitionConflict
 if TYPE_CHECKING:
     from kaiser.eventlog.connection import EventLog
 
-__all__ = ("ConsumerSpec", "ensure_consumer", "ensure_streams", "keep_copies", "kept_copies")
+__all__ = (
+    "ConsumerSpec",
+    "changes_of_consumer",
+    "changes_of_stream",
+    "ensure_consumer",
+    "ensure_streams",
+    "keep_copies",
+    "kept_copies",
+)
 
 RETRY_DELAY_S: Final = 0.25
 LONGEST_RETRY_DELAY_S: Final = 5.0
@@ -234,3 +242,22 @@ async def _persist(log: "EventLog", attempt: Callable[[], Awaitable[None]], what
             delay = min(delay * 2, LONGEST_RETRY_DELAY_S)
         else:
             return
+
+
+async def changes_of_stream(log: "EventLog", spec: StreamSpec) -> set[str] | None:
+    """Names of the settings that :func:`ensure_streams` would change; None where it would make the stream."""
+    try:
+        info = await log.js.stream_info(spec.name)
+    except NotFoundError:
+        return None
+    return _differences(_stream_config(spec).as_dict(), info.config.as_dict())
+
+
+async def changes_of_consumer(log: "EventLog", spec: ConsumerSpec) -> set[str] | None:
+    """Names of the settings that :func:`ensure_consumer` would change; None where it would make the consumer."""
+    try:
+        info = await log.js.consumer_info(spec.stream, spec.durable)
+    except NotFoundError:
+        return None
+    where = ("deliver_policy", "opt_start_seq", "opt_start_time")  # of no meaning once it exists
+    return _differences(_consumer_config(spec).as_dict(), info.config.as_dict()) - set(where)

@@ -1,13 +1,16 @@
-"""``python -m kaiser.service migrate SERVICE``, and ``rebuild``: what is done to a service's tables from outside."""
+"""``python -m kaiser.service migrate SERVICE``, ``describe SERVICE``, and ``rebuild``: about a service, from outside."""
 
 import asyncio
 import sys
 
+import msgspec
+
+from kaiser.service.describing import describe
 from kaiser.service.migrating import NotAServiceError, migrate_service, settings_from_environment
 from kaiser.service.rebuilding import command
 from kaiser.service.settings import SettingsError
 
-USAGE = "usage: python -m kaiser.service migrate SERVICE, or rebuild --help"
+USAGE = "usage: python -m kaiser.service {migrate,describe} SERVICE, or rebuild --help"
 
 
 def main(words: list[str]) -> int:
@@ -16,6 +19,9 @@ def main(words: list[str]) -> int:
         match words:
             case ["migrate", service]:
                 asyncio.run(migrate_service(service, settings_from_environment()))
+                return 0
+            case ["describe", service]:
+                print(msgspec.json.encode(describe(service)).decode())
                 return 0
             case ["rebuild", *options]:
                 return command.run(options)

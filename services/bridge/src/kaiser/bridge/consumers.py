@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 DISCOVERY_FILTER: Final = "kaiser/+/discovery/#"
 SHARED: Final = "$share/kaiser/"
+DOWNLINK_SPEC: Final = ConsumerSpec(stream=DOWNLINK.name, durable="bridge")
 
 
 class Slot:
@@ -105,7 +106,7 @@ class Slot:
             return
         consumer = BatchConsumer(
             self._log,
-            ConsumerSpec(stream=DOWNLINK.name, durable="bridge"),
+            DOWNLINK_SPEC,
             Downlink(session, self._log, self._metrics, self._forbids, self._told).handle,
             service="bridge",
             reclaim_at_start=False,  # the bridge that had the slot before may still be sending

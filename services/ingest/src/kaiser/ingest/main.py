@@ -176,8 +176,8 @@ def _archive(
 ) -> dict[str, Archive]:
     """Start the archive; returns what has to hold a stream's messages before it may let them go.
 
-    Heartbeats are copied so that the health of devices can be rebuilt. Their stream lets the oldest go after seven days,
-    whether they are archived or not: after an outage of all instances that is longer, some are missing.
+    Heartbeats are copied so that the health of devices can be rebuilt. Their stream lets the oldest go after seven
+    days, whether they are archived or not: after an outage of all instances that is longer, some are missing.
     """
     # Each look at a bucket is paid for
     floors_s = BUCKET_LOOK_S if settings.bucket else 0.0

@@ -22,7 +22,7 @@ from kaiser.local.demo.verdict import Verdict, compare
 from kaiser.local.demo.watching import Watch
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout
-from kaiser.local.ledger import in_words, take_broker_hop, take_hops
+from kaiser.local.ledger import hops_at_home, in_words, take_broker_hop
 from kaiser.local.observing import now_us, observing
 from kaiser.local.ports import LOOPBACK
 from kaiser.local.suite import Suite
@@ -114,8 +114,9 @@ class Demo:
                 usages=watch.processes.overall(),
             )
         )
-        hops = await take_hops(self._layout, since_us=began_us, until_us=now_us())
-        _say(fitting(in_words(await take_broker_hop(self._layout), hops)))
+        hops = await hops_at_home(self._layout, since_us=began_us, until_us=now_us())
+        bridge = f"http://{LOOPBACK}:{self._layout.ports.bridge_health}"
+        _say(fitting(in_words(await take_broker_hop(bridge), hops)))
         return _judge(verdict)
 
     def _ends(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from kaiser.contracts.events.identity import Audited
 from kaiser.eventlog import connect
@@ -30,7 +31,10 @@ def verify(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="kaiser.gateway audit", description=verify.__doc__)
     parser.add_argument("--file", type=Path, help="an export (JSON lines) instead of the log")
     parser.add_argument("--known", type=chain.read_head, metavar="NUMBER:HASH", help="a head that was noted before")
+    parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
+    # What is said of the connection is none of the answer
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     check = Check(asked.known)
     try:
         broken = _file(check, asked.file) if asked.file else asyncio.run(_log(check))
@@ -38,7 +42,11 @@ def verify(arguments: Sequence[str]) -> int:
         print(f"audit: {error}", file=sys.stderr)
         return 2
     broken |= _say(check.end(whole=asked.file is None))
-    print(f"audit: {check.entries} entries, head {check.head.words()}")
+    head = check.head.words()
+    if asked.json:
+        print(msgspec.json.encode({"whole": not broken, "entries": check.entries, "head": head}).decode())
+    else:
+        print(f"audit: {check.entries} entries, head {head}")
     return 1 if broken else 0
 
 

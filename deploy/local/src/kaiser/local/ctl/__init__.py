@@ -1,1 +1,0 @@
-"""``kaiserctl``: one command line for those who operate Kaiser; ``make ctl ARGS="status"``."""

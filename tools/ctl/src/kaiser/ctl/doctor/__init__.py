@@ -1,0 +1,1 @@
+"""``kaiserctl doctor``: what is wrong with a site, or will be, in a sentence each, and what to do about it."""

@@ -1,0 +1,1 @@
+"""``kaiserctl load-test``: whether a site carries a load without losing anything."""

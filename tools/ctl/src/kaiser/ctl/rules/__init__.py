@@ -1,0 +1,1 @@
+"""``kaiserctl rules``: rules on the command line, over the REST API."""
