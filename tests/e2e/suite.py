@@ -32,13 +32,14 @@ class Suite(NamedTuple):
 
 
 @contextlib.contextmanager
-def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
+def standing(folder: Path, tree: Tree, template: Path, **options: str) -> Iterator[Suite]:
     """A suite of one's own.
 
     Args:
         folder: Where it keeps its data.
         tree: Programs of the servers.
         template: Cluster of PostgreSQL to begin with.
+        options: Of the gateway, as :func:`kaiser.local.ephemeral_services.gateway` has them.
     """
     mosquitto, nats = Mosquitto(tree, folder / "mosquitto"), Nats(folder / "nats")
     postgres = Postgres(tree, copy_cluster(template, folder / "postgres"), fsync=False)
@@ -51,7 +52,7 @@ def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
         actuator=ephemeral_services.actuator(folder / "actuator", nats, postgres),
         safety=ephemeral_services.safety(folder / "safety", nats, postgres),
         logic=ephemeral_services.logic(folder / "logic", nats, postgres),
-        gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres),
+        gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres, **options),
     )
     try:
         for server in suite:

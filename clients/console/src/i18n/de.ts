@@ -106,7 +106,7 @@ export const de: Readonly<Record<Key, string>> = {
   "sensor.resolution": "Gezeigt als {resolution}",
   "sensor.raw": "jeder Messwert",
   "sensor.noData": "In diesem Zeitraum gibt es keine Messwerte.",
-  "sensor.gaps": "{count} Lücken",
+  "sensor.gaps": "Lücken: {count}",
   "sensor.band": "Minimum bis Maximum",
 
   "actuator.title": "Aktoren",
@@ -143,6 +143,7 @@ export const de: Readonly<Record<Key, string>> = {
 
   "stop.button": "Not-Halt",
   "stop.title": "Not-Halt",
+  "stop.all": "Not-Halte",
   "stop.what": "Was soll stehen?",
   "stop.site": "Die ganze Anlage",
   "stop.zone": "Zone {zone}",

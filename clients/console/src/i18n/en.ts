@@ -8,7 +8,7 @@ export const en = {
   "nav.sensors": "Sensors",
   "nav.actuators": "Actuators",
   "nav.rules": "Rules",
-  "nav.stops": "Emergency stops",
+  "nav.stops": "Stops",
   "nav.logOut": "Log out",
   "nav.language": "Language",
 
@@ -104,7 +104,7 @@ export const en = {
   "sensor.resolution": "Shown as {resolution}",
   "sensor.raw": "each reading",
   "sensor.noData": "There are no readings in this span.",
-  "sensor.gaps": "{count} gaps",
+  "sensor.gaps": "gaps: {count}",
   "sensor.band": "minimum to maximum",
 
   "actuator.title": "Actuators",
@@ -141,6 +141,7 @@ export const en = {
 
   "stop.button": "Emergency stop",
   "stop.title": "Emergency stop",
+  "stop.all": "Emergency stops",
   "stop.what": "What is to stop?",
   "stop.site": "The whole site",
   "stop.zone": "Zone {zone}",

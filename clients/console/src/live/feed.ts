@@ -28,31 +28,38 @@ export function listen(listener: Listener): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Changes of one thing that come together are asked for once. */
+/** Changes of one thing that come together are asked for once, and once more when its owner has surely heard of them. */
 const TOGETHER_MS = 100;
-const AGAIN_MS = 1_000;
+const SURELY_MS = 1_500;
 
-const waiting = new Set<string>();
-let timer: ReturnType<typeof setTimeout> | undefined;
-
-function askLater(paths: ReadonlySet<string>, ms = TOGETHER_MS): void {
-  for (const path of paths) waiting.add(path);
-  if (waiting.size > 0) timer ??= setTimeout(() => void askNow(), ms);
+/** What is asked for soon, and what once more; each with its timer while there is some. */
+interface Queue {
+  readonly ms: number;
+  readonly paths: Set<string>;
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-async function askNow(): Promise<void> {
-  const paths = [...waiting];
-  waiting.clear();
-  timer = undefined;
-  const failed = new Set<string>();
+const soon: Queue = { ms: TOGETHER_MS, paths: new Set(), timer: undefined };
+const again: Queue = { ms: SURELY_MS, paths: new Set(), timer: undefined };
+
+function askLater(paths: ReadonlySet<string>, queues: readonly Queue[] = [soon, again]): void {
+  for (const queue of queues) {
+    for (const path of paths) queue.paths.add(path);
+    if (queue.paths.size > 0) queue.timer ??= setTimeout(() => void askNow(queue), queue.ms);
+  }
+}
+
+async function askNow(queue: Queue): Promise<void> {
+  const paths = [...queue.paths];
+  queue.paths.clear();
+  queue.timer = undefined;
   for (const path of paths) {
     try {
       await refresh(path);
     } catch {
-      failed.add(path); // the gateway or an owner is away; what is shown is old, and asked for again
+      askLater(new Set([path]), [again]); // the gateway or an owner is away, and what is shown is old
     }
   }
-  askLater(failed, AGAIN_MS);
 }
 
 async function refresh(path: string): Promise<void> {

@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { useCallback, useEffect, useState } from "preact/hooks";
+import type { LiveEvent } from "kaiser-client";
 import { ask, http } from "../api/http";
 import type { Actuator, Command } from "../api/types";
 import { moment, share, t } from "../i18n";
@@ -124,22 +125,46 @@ const TONES: Readonly<Record<string, Tone>> = {
 
 const stepName = (state: string): string => t(`command.${state}` as Key);
 
+/** After these the list of commands may, and surely has, heard of an event. */
+const SOON_MS = 250;
+const SURELY_MS = 1_500;
+
+/** A list that was asked for, but no command of it older than what events have told. */
+function newer(asked: readonly Command[], before: readonly Command[]): readonly Command[] {
+  const steps = (command: Command): number => Object.keys(command.steps).length;
+  return asked.map((command) => {
+    const known = before.find((one) => one.command_id === command.command_id);
+    return known && steps(known) > steps(command) ? known : command;
+  });
+}
+
+/** Commands, with the one that an event tells of a step further. */
+function told(commands: readonly Command[], { data, time }: LiveEvent): readonly Command[] {
+  const state = String(data["state"]) as Command["state"];
+  return commands.map((command) =>
+    command.command_id === data["command_id"]
+      ? { ...command, state, steps: { ...command.steps, [state]: new Date(time / 1000).toISOString() } }
+      : command,
+  );
+}
+
 function Commands({ actuator }: { actuator: Actuator }): JSX.Element {
   const [commands, setCommands] = useState<readonly Command[] | null>(null);
   const [error, setError] = useState<unknown>(null);
   const { esp_id, gpio } = actuator;
   const load = useCallback(() => {
     ask(http.GET("/api/v1/commands", { params: { query: { esp_id, gpio, limit: 20 } } })).then((page) => {
-      setCommands(page.items);
+      setCommands((before) => newer(page.items as Command[], before ?? []));
       setError(null);
     }, setError);
   }, [esp_id, gpio]);
   useEffect(() => {
     load();
     return listen((events) => {
-      const own = (data: { esp_id?: string }): boolean =>
-        data.esp_id === esp_id && (data as Record<string, unknown>)["gpio"] === gpio;
-      if (events.some((event) => event.type === "command" && own(event.data))) load();
+      const own = events.filter(({ type, data }) => type === "command" && data.esp_id === esp_id && data["gpio"] === gpio);
+      if (own.length === 0) return;
+      setCommands((before) => own.reduce(told, before ?? []));
+      for (const ms of [SOON_MS, SURELY_MS]) setTimeout(load, ms); // for what the events do not say
     });
   }, [load]);
   return (

@@ -119,7 +119,7 @@ export function Stops(): JSX.Element {
   const [releasing, setReleasing] = useState<Stop | null>(null);
   return (
     <>
-      <h1>{t("nav.stops")}</h1>
+      <h1>{t("stop.all")}</h1>
       <Section title={t("stop.inForce")}>
         {!complete.value && <Empty>{t("common.loading")}</Empty>}
         {complete.value && stops.value.size === 0 && <Empty>{t("stop.none")}</Empty>}
