@@ -74,6 +74,7 @@ lint: venv ## Style, types, import boundaries and contract drift
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m kaiser.contracts drift
+	$(BIN)/python -m kaiser.gateway.openapi drift
 
 bench: setup ## The figures of the README, measured here (ARGS="--only latency")
 	$(BIN)/python tests/bench/figures.py $(ARGS)
@@ -97,6 +98,7 @@ alerts: venv ## Hold the alert rules to examples, with promtool out of Debian's 
 
 contracts: venv ## Write contracts/ anew from the types
 	$(BIN)/python -m kaiser.contracts generate
+	$(BIN)/python -m kaiser.gateway.openapi generate
 
 lock: venv ## Resolve the dependencies anew, with hashes
 	deploy/local/lock.sh

@@ -31,13 +31,14 @@ class Suite(NamedTuple):
     gateway: Service
 
 
-def made(folder: Path, tree: Tree, template: Path) -> Suite:
+def made(folder: Path, tree: Tree, template: Path, **options: str) -> Suite:
     """A suite of one's own, of which nothing runs.
 
     Args:
         folder: Where it keeps its data.
         tree: Programs of the servers.
         template: Cluster of PostgreSQL to begin with.
+        options: Of the gateway, as :func:`kaiser.local.ephemeral_services.gateway` has them.
     """
     mosquitto, nats = Mosquitto(tree, folder / "mosquitto"), Nats(folder / "nats")
     postgres = Postgres(tree, copy_cluster(template, folder / "postgres"), fsync=False)
@@ -50,14 +51,14 @@ def made(folder: Path, tree: Tree, template: Path) -> Suite:
         actuator=ephemeral_services.actuator(folder / "actuator", nats, postgres),
         safety=ephemeral_services.safety(folder / "safety", nats, postgres),
         logic=ephemeral_services.logic(folder / "logic", nats, postgres),
-        gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres),
+        gateway=ephemeral_services.gateway(folder / "gateway", nats, postgres, **options),
     )
 
 
 @contextlib.contextmanager
-def standing(folder: Path, tree: Tree, template: Path) -> Iterator[Suite]:
+def standing(folder: Path, tree: Tree, template: Path, **options: str) -> Iterator[Suite]:
     """A suite of one's own that runs; arguments as of :func:`made`."""
-    suite = made(folder, tree, template)
+    suite = made(folder, tree, template, **options)
     try:
         for server in suite:
             server.start()

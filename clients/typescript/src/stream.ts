@@ -13,6 +13,8 @@ export interface Options {
   readonly cursor?: string;
   /** Whether to begin with how things stand. */
   readonly snapshot?: boolean;
+  /** Told whenever the subscription begins to stand, and when its connection is gone. */
+  readonly onConnection?: (stands: boolean) => void;
 }
 
 /** Something new, all or nothing. */
@@ -116,6 +118,7 @@ export class LiveStream {
             break;
           case "subscribed":
             this.connections += 1;
+            this.#options.onConnection?.(true);
             if (!this.#snapshot) this.cursor = message.cursor;
             break;
           case "frame": {
@@ -154,6 +157,7 @@ export class LiveStream {
       clearTimeout(this.#renewal);
       this.#current = undefined;
       connection.close();
+      this.#options.onConnection?.(false);
     }
   }
 

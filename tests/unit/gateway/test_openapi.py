@@ -1,41 +1,13 @@
 """The OpenAPI document says of every route what it is for, who may, what it answers, and how it refuses."""
 
-import warnings
-from types import SimpleNamespace
-from typing import Any
-
 import jsonschema
 import pytest
-from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
 
 from kaiser.gateway.api.authorisation import PREFIX, TABLE, route_of
 from kaiser.gateway.api.conditions import BY_SEQUENCE, BY_VERSION
-from kaiser.gateway.settings import GatewayOptions
-from kaiser.gateway.web import Who, application
+from kaiser.gateway.openapi import document
 
 PROBLEM = "application/problem+json"
-NOTHING: Any = None
-
-
-def document() -> dict[str, Any]:
-    serving: Any = SimpleNamespace(tickets=None, places=None, options=GatewayOptions())
-    who = Who(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
-    with warnings.catch_warnings():  # of litestar 3, which the gateway is not on
-        warnings.simplefilter("ignore", LitestarDeprecationWarning)
-        app = application(
-            event_log=NOTHING,
-            who=who,
-            metrics=NOTHING,
-            serving=serving,
-            names=NOTHING,
-            repeats=NOTHING,
-            letters=NOTHING,
-        )
-    plugin: Any = app.plugins.get("OpenAPIPlugin")
-    found: dict[str, Any] = plugin.provide_openapi_schema()
-    return found
-
-
 DOCUMENT = document()
 OPERATIONS = {
     route_of(method.upper(), path): operation

@@ -9,7 +9,7 @@ import msgspec
 from kaiser.local import mosquitto, nats, postgres
 from kaiser.local.layout import Layout
 from kaiser.local.ports import LOOPBACK
-from kaiser.local.tree import Tree
+from kaiser.local.tree import CHECKOUT, Tree
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     stop_signal: str = "TERM"
 
 
+CONSOLE = CHECKOUT / "clients" / "console" / "dist"
 SERVERS = ("postgres", "mosquitto", "nats")
 SERVICES = ("bridge", "ingest", "actuator", "safety", "logic", "gateway")
 EVERYTHING = (*SERVERS, *SERVICES)
@@ -76,6 +77,8 @@ def _services(layout: Layout) -> list[Program]:
         "KAISER_JWT_SECRET_FILE": str(secret("jwt")),
         "KAISER_ADMIN_PASSWORD_FILE": str(secret("admin")),
     }
+    if (CONSOLE / "index.html").is_file():  # where it could not be built, there is the API all the same
+        gateway["KAISER_GATEWAY_CONSOLE"] = str(CONSOLE)
     return [
         _service("bridge", layout, ports.bridge_health, device_keys | bridge),
         _service("ingest", layout, ports.ingest_health, device_keys | archive | _database(layout, "ingest")),

@@ -32,6 +32,7 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
         body_bytes: What the body of a request may have at most.
         origins: Origins (``https://host``) whose pages may use the API in a browser, separated by commas.
         access_log: Whether each request is a line in the log.
+        console: Folder that the console was built into; none is served without it.
         demo: Whether secrets that could be guessed are good enough.
     """
 
@@ -52,6 +53,7 @@ class GatewayOptions(Struct, frozen=True, kw_only=True):
     body_bytes: Annotated[int, Meta(ge=1024, le=64 * MIB)] = MIB
     origins: str = ""
     access_log: bool = True
+    console: Path | None = None
     demo: bool = False
 
 

@@ -49,6 +49,7 @@ from kaiser.gateway.api import (
     tickets,
     users,
 )
+from kaiser.gateway.console import console
 from kaiser.gateway.edge import origins
 from kaiser.gateway.edge.limiting import Limits
 from kaiser.gateway.idempotency import Repeats
@@ -247,7 +248,7 @@ def application(
         "letters": letters,
     }
     app = Litestar(
-        route_handlers=[api, live, live_as_monolith, docs.assets()],
+        route_handlers=[api, live, live_as_monolith, docs.assets(), *console(options.console)],
         dependencies={name: _given(thing) for name, thing in given.items()},
         exception_handlers=problems.HANDLERS | auth.HANDLERS,
         openapi_config=docs.CONFIG,
