@@ -131,9 +131,7 @@ def test_an_emergency_stop_takes_two_steps_from_any_page_and_holds_until_it_is_r
     until(lambda: site.api.get("/emergency-stops").json()["items"] == [])
 
 
-def test_what_is_shown_is_said_to_be_old_while_the_gateway_is_gone_and_goes_on_by_itself(
-    site: Site, page: Page
-) -> None:
+def test_what_is_shown_is_said_to_be_old_while_the_gateway_is_gone_and_goes_on_after(site: Site, page: Page) -> None:
     page.goto(f"{site.address}#/sensors")
     row = page.get_by_role("row").filter(has_text=EQUIPPED).first
     expect(row).to_be_visible()

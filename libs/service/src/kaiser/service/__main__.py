@@ -1,4 +1,4 @@
-"""``python -m kaiser.service migrate SERVICE``, ``describe SERVICE``, and ``rebuild``: about a service, from outside."""
+"""``python -m kaiser.service migrate SERVICE``, ``describe SERVICE``, and ``rebuild``: what is done from outside."""
 
 import asyncio
 import sys

@@ -52,6 +52,7 @@ class Past:
         consuming: Consumers,
     ) -> None:
         self._frame = frame
+        self._log = log
         self._consuming = consuming
         self._settings = settings
         self._pool = Pool(settings.database())
