@@ -13,7 +13,7 @@ ARGS ?=
 MINUTES ?=
 KNOWN ?=
 
-.PHONY: help venv setup up down status logs demo fleet ctl rules test test-containers lint bench chaos ledger audit alerts
+.PHONY: help venv setup console up down status logs demo fleet ctl rules test test-containers lint bench chaos ledger audit alerts
 .PHONY: contracts clean lock
 
 help: ## These lines
@@ -30,7 +30,10 @@ venv:
 setup: venv ## Virtual environment from the lock, servers from Debian packages; every other verb does what it needs of it
 	@$(LOCAL) setup
 
-up: venv ## Start everything in the background; data is kept between starts
+console: venv ## Build the console, which gateways of this checkout serve; without a registry of npm packages there is none
+	@clients/console/build.sh || [ $$? = 3 ]
+
+up: console ## Start everything in the background; data is kept between starts
 	@$(LOCAL) up
 
 down: venv ## Stop everything
@@ -45,7 +48,7 @@ logs: venv ## Follow the logs; SERVICE=bridge for one of them
 ctl: venv ## kaiserctl, for those who operate Kaiser, as of docs/kaiserctl.md; ARGS="status"
 	@$(BIN)/kaiserctl $(or $(ARGS),--help)
 
-demo: venv ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
+demo: console ## Everything with 50 simulated devices and a live table; DURATION=30 stops by itself and checks the count
 	@$(LOCAL) demo $(if $(DURATION),--duration $(DURATION))
 
 fleet: venv ## Simulated devices for what make up has started, until Ctrl-C; DEVICES=4

@@ -82,6 +82,7 @@ def where_to_look(layout: Layout) -> str:
         secrets = secrets.relative_to(Path.cwd())
     return "\n".join(
         [
+            f"  console     http://127.0.0.1:{ports.gateway}/",
             f"  API docs    http://127.0.0.1:{ports.gateway}/schema",
             f"  WebSocket   ws://127.0.0.1:{ports.gateway}/ws",
             f"  user        admin, password in {secrets}/admin",
