@@ -12,7 +12,7 @@ import structlog
 from kaiser.local.errors import LocalError
 from kaiser.local.layout import Layout, layout_from_environment
 from kaiser.local.postgres import OWNER
-from kaiser.local.programs import EVERYTHING
+from kaiser.local.programs import EVERYTHING, has_console
 from kaiser.local.suite import Suite
 from kaiser.local.tree import ensure_tree
 
@@ -82,7 +82,7 @@ def where_to_look(layout: Layout) -> str:
         secrets = secrets.relative_to(Path.cwd())
     return "\n".join(
         [
-            f"  console     http://127.0.0.1:{ports.gateway}/",
+            *([f"  console     http://127.0.0.1:{ports.gateway}/"] if has_console() else []),
             f"  API docs    http://127.0.0.1:{ports.gateway}/schema",
             f"  WebSocket   ws://127.0.0.1:{ports.gateway}/ws",
             f"  user        admin, password in {secrets}/admin",

@@ -58,6 +58,11 @@ def _servers(layout: Layout, tree: Tree) -> list[Program]:
     ]
 
 
+def has_console() -> bool:
+    """Whether the console was built; where that could not be done, there is the API all the same."""
+    return (CONSOLE / "index.html").is_file()
+
+
 def _services(layout: Layout) -> list[Program]:
     ports, secret = layout.ports, layout.secrets.path
     bridge = {
@@ -77,7 +82,7 @@ def _services(layout: Layout) -> list[Program]:
         "KAISER_JWT_SECRET_FILE": str(secret("jwt")),
         "KAISER_ADMIN_PASSWORD_FILE": str(secret("admin")),
     }
-    if (CONSOLE / "index.html").is_file():  # where it could not be built, there is the API all the same
+    if has_console():
         gateway["KAISER_GATEWAY_CONSOLE"] = str(CONSOLE)
     return [
         _service("bridge", layout, ports.bridge_health, device_keys | bridge),
