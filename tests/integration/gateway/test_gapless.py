@@ -85,8 +85,14 @@ class Visitor:
 
     async def _visit(self, until: int = 2**62) -> None:
         self.visits += 1
-        stream = LiveStream(self._url, self._token, filters=Filters(esp_ids=[self.esp_id]), cursor=self.cursor)
-        began, known = time.monotonic(), bool(self.cursor)
+        began, known = 0.0, bool(self.cursor)
+
+        async def token() -> str:
+            nonlocal began  # of the connection that came about, for there is none while the gateway is gone
+            began = time.monotonic()
+            return self._token
+
+        stream = LiveStream(self._url, token, filters=Filters(esp_ids=[self.esp_id]), cursor=self.cursor)
         try:
             while len(self.ids) < until:
                 async for update in stream.updates():

@@ -195,3 +195,17 @@ def test_what_is_no_cursor_is_refused(cursor: str) -> None:
 
 def test_a_cursor_comes_back_as_it_was_written() -> None:
     assert positions.read(positions.write({"TELEMETRY": 17, "LOGIC": 0})) == {"TELEMETRY": 17, "LOGIC": 0}
+
+
+def test_what_is_kept_is_found_by_its_sequence_however_much_was_let_go() -> None:
+    message = readings(1, "ESP_A")
+    recent: Recent[Batch] = Recent(0, limit_bytes=50 * message.size)
+    for seq in range(1, 3001):
+        recent.add(readings(seq, "ESP_A"))
+        assert len(recent) <= 50
+    kept = [each.seq for each in recent.behind(0)]
+    assert kept == list(range(recent.floor + 1, 3001))
+    assert [each.seq for each in recent.behind(2990)] == list(range(2991, 3001))
+    assert list(recent.behind(3000)) == []
+    assert recent.covers(recent.floor)
+    assert not recent.covers(recent.floor - 1)

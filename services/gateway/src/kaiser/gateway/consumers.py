@@ -30,8 +30,9 @@ log = structlog.get_logger(__name__)
 SILENT_S: Final = 3.5
 """Three heartbeats of the server that did not come."""
 
-BEFORE_NOW: Final = 2048
-"""Messages of a stream that are read again at the start."""
+BEFORE_NOW: Final = 8192
+"""Messages of a stream that are read again at the start: whoever lost a gateway that was killed comes back at once, and
+all of them would ask the log for the same."""
 
 ASK_AGAIN_S: Final = 0.5
 

@@ -164,10 +164,10 @@ class Hub:
 
     def catch_up(self, message: Passing, client: Client) -> None:
         """Hand a message of the past to one client, whatever waits for it."""
-        if isinstance(message, Batch):
-            self._readings(message, client)
-        else:
+        if not isinstance(message, Batch):
             self._event(message, client)
+        elif client.filters is None or not client.filters.esp_ids or message.may_name(client.filters.esp_ids):
+            self._readings(message, client)
         client.reached[message.stream] = message.seq
 
     def _readings(self, message: Batch, of_past: Client | None = None) -> None:

@@ -1,6 +1,6 @@
 """A message of the log on its way to clients: understood no further than somebody asks, and then once."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import NamedTuple
 
 import msgspec
@@ -69,6 +69,10 @@ class Batch(_Message):
     """Finished readings that arrived together. The readings are not kept: they are ten times as large as their text."""
 
     __slots__ = ()
+
+    def may_name(self, esp_ids: Collection[str]) -> bool:
+        """Whether its text has one of these ids, which is found out much sooner than what it says of them."""
+        return any(esp_id.encode() in self._delivery.data for esp_id in esp_ids)
 
     def readings(self) -> Readings | None:
         """What was read; None for nothing, or what is not understood."""
