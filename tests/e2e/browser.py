@@ -23,7 +23,9 @@ SCREENSHOTS: Final = Path(os.environ.get("KAISER_SCREENSHOTS") or CHECKOUT / ".k
 LIMIT_S: Final = 60.0
 FLEET: Final = ("--devices", "3", "--sensors", "3", "--interval", "1", "--time-scale", "30", "--personality", "head")
 EQUIPMENT: Final = {
-    "sensors": [{"gpio": 4, "sensor_type": "ds18b20", "onewire_address": "28FF000000000350", "interval_s": 1}],
+    "sensors": [
+        {"gpio": 4, "sensor_type": "ds18b20", "name": "bench", "onewire_address": "28FF000000000350", "interval_s": 2}
+    ],
     "actuators": [
         {"gpio": 25, "actuator_type": "pump", "name": "Pump"},
         {"gpio": 27, "actuator_type": "pwm", "name": "Fan"},

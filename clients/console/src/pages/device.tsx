@@ -23,6 +23,7 @@ import { useWork } from "../ui/work";
 
 export function DevicePage({ esp }: { esp: string }): JSX.Element {
   const device = devices.value.get(esp);
+  const [key, setKey] = useState<Key | null>(null); // here, for who decides is gone with the decision
   if (device === undefined) {
     return <Empty>{complete.value ? t("device.notThere", { device: esp }) : t("common.loading")}</Empty>;
   }
@@ -31,7 +32,8 @@ export function DevicePage({ esp }: { esp: string }): JSX.Element {
       <h1>
         {deviceName(device)} <State device={device} /> <Presence device={device} />
       </h1>
-      {device.state === "pending" && may("engineer") && <Decide device={device} />}
+      {device.state === "pending" && may("engineer") && <Decide device={device} onKey={setKey} />}
+      {key !== null && <HandOver device={device} given={key} onClose={() => setKey(null)} />}
       <Facts device={device} />
       <Sensors esp={esp} />
       <Actuators esp={esp} />
@@ -108,17 +110,16 @@ interface Key {
   readonly key: string;
 }
 
-function Decide({ device }: { device: Device }): JSX.Element {
+function Decide({ device, onKey }: { device: Device; onKey: (key: Key) => void }): JSX.Element {
   const [asking, setAsking] = useState(false);
-  const [key, setKey] = useState<Key | null>(null);
   const work = useWork();
   const approve = (): void =>
     work.run(async () => {
       const path = { esp_id: device.esp_id };
       const said = await ask(http.POST("/api/v1/devices/{esp_id}/approve", { params: { path }, body: {} }));
-      put(devices, device.esp_id, { ...device, state: said.state });
       setAsking(false);
-      if (said.username && said.key) setKey({ username: said.username, key: said.key });
+      if (said.username && said.key) onKey({ username: said.username, key: said.key });
+      put(devices, device.esp_id, { ...device, state: said.state });
     });
   return (
     <div class="buttons">
@@ -137,7 +138,6 @@ function Decide({ device }: { device: Device }): JSX.Element {
           </div>
         </Dialog>
       )}
-      {key !== null && <HandOver device={device} given={key} onClose={() => setKey(null)} />}
     </div>
   );
 }
