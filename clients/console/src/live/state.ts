@@ -128,7 +128,10 @@ function changed({ type, data }: LiveEvent): readonly string[] {
   if (type === "emergency_stop" || type === "actuator_stop_confirmed") return ["emergency-stops"];
   if (type === "alert") return ["alerts"];
   if (esp === undefined) return [];
-  if (OF_ACTUATORS.has(type)) return [`actuators/${actuatorKey(esp, Number(data["gpio"]))}`];
+  if (OF_ACTUATORS.has(type)) {
+    const own = `actuators/${actuatorKey(esp, Number(data["gpio"]))}`;
+    return stops.peek().size > 0 ? [own, "emergency-stops"] : [own]; // it may be off by now, as it was told
+  }
   if (type === "config_response") return ["sensors", "actuators", `devices/${esp}`];
   return [`devices/${esp}`];
 }
