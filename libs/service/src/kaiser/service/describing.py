@@ -85,7 +85,8 @@ def _consumers(package: str) -> Iterator[ConsumerSpec]:
 def _specs(names: Mapping[str, Any]) -> Iterator[ConsumerSpec]:  # of a module, so of whatever types
     for value in names.values():
         several = value if isinstance(value, tuple) else (value,)
-        yield from (each for each in several if isinstance(each, ConsumerSpec))
+        # One without a name is no consumer on the server: a rebuild reads by it
+        yield from (each for each in several if isinstance(each, ConsumerSpec) and each.durable)
 
 
 def _migrations(package: str) -> Iterator[tuple[str, str]]:
