@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +35,8 @@ def verify(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for programs")
     asked = parser.parse_args(arguments)
     # What is said of the connection is none of the answer
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    quiet = structlog.make_filtering_bound_logger(logging.WARNING)
+    structlog.configure(wrapper_class=quiet, logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     check = Check(asked.known)
     try:
         broken = _file(check, asked.file) if asked.file else asyncio.run(_log(check))
