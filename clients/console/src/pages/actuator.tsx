@@ -198,6 +198,7 @@ function Commands({ actuator }: { actuator: Actuator }): JSX.Element {
 function Steps({ command }: { command: Command }): JSX.Element {
   const begun = Date.parse(command.requested_at);
   const steps = Object.entries(command.steps as Record<string, string>);
+  steps.sort(([, a], [, b]) => Date.parse(a) - Date.parse(b));
   return (
     <ol class="steps">
       {steps.map(([state, at]) => (
