@@ -64,7 +64,8 @@ ledger: venv ## Balance what was handed over, stored and dead-lettered in the la
 audit: venv ## Verify that nobody changed the list of what was done; KNOWN=NUMBER:HASH for a head that was printed before
 	@$(BIN)/kaiserctl audit verify $(if $(KNOWN),--known $(KNOWN))
 
-test: setup lint ## Lint, types, boundaries, contracts, and all tests but the long ones; WORKERS=1 for one file at a time
+test: setup lint console ## Lint, types, boundaries, contracts, and all tests but the long ones; WORKERS=1 for one file at a time
+	@deploy/local/chromium.sh $${KAISER_TREE:-.kaiser/tree}/chromium
 	$(BIN)/pytest --ignore=tests/bench --ignore=tests/containers -m "not long" \
 	  -n $(or $(WORKERS),2) --dist loadfile --no-loadscope-reorder --durations=25
 
