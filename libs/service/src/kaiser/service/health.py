@@ -4,11 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
+
+if TYPE_CHECKING:
+    from kaiser.eventlog import EventLog
 
 LOOK_S: Final = 1.0
 SILENT_S: Final = 8.0
@@ -95,6 +98,24 @@ class Health:
             return Finding(State.FAILING, wrong + but) if (wrong := troubles()) else Finding(State.OK)
 
         self.add(name, check)
+
+    def event_log(self, log: "EventLog", *, meanwhile: str, name: str = "event log", whom: str = "NATS") -> None:
+        """The same of a connection to the event log, with what is known of it.
+
+        Args:
+            log: The connection.
+            meanwhile: What it means that it is not there, in words.
+            name: Of the check.
+            whom: The server, in words.
+        """
+        self.connected(
+            name,
+            lambda: log.connected,
+            whom=whom,
+            meanwhile=meanwhile,
+            silent_s=lambda: log.silent_s,
+            troubles=log.troubles.words,
+        )
 
     async def watch(self) -> None:
         """Note since when a part is not well although nobody asks, until cancelled."""

@@ -53,13 +53,8 @@ async def serve(frame: Frame, settings: ActuatorSettings) -> None:
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected(
-            "event log",
-            lambda: log.connected,
-            whom="NATS",
-            meanwhile="no command is taken or sent; an emergency stop goes another way, once it is back",
-            silent_s=lambda: log.silent_s,
-            troubles=log.troubles.words,
+        frame.health.event_log(
+            log, meanwhile="no command is taken or sent; an emergency stop goes another way, once it is back"
         )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (ACTUATORS, DOWNLINK, DEADLETTER))

@@ -56,13 +56,11 @@ async def serve(frame: Frame, settings: BridgeSettings) -> None:
         emergency = Role("emergency", stopping.lease, stopping.keeper.work, assume=True)
         frame.spawn("emergency", emergency.run())
         async with await connect(nats.url, name="bridge", user=nats.user, password=nats.password) as event_log:
-            frame.health.connected(
-                "nats",
-                lambda: event_log.connected,
+            frame.health.event_log(
+                event_log,
+                name="nats",
                 whom=f"NATS at {nats.url}",
                 meanwhile="the broker keeps what devices say, and emergency stops that are in force are still told",
-                silent_s=lambda: event_log.silent_s,
-                troubles=event_log.troubles.words,
             )
             await ensure_streams(event_log, OWNS)
             lease = partial(Lease, event_log, BUCKET, holder=options.name, ttl_s=LEASE_TTL_S)

@@ -88,13 +88,11 @@ async def serve(frame: Frame, settings: GatewaySettings) -> None:
     listening = listen(options.host, options.port, purpose="the API", variable="KAISER_GATEWAY_PORT")
     metrics = GatewayMetrics(frame.registry)
     async with await connect(nats.url, name="gateway", user=nats.user, password=nats.password) as event_log:
-        frame.health.connected(
-            "nats",
-            lambda: event_log.connected,
+        frame.health.event_log(
+            event_log,
+            name="nats",
             whom=f"NATS at {nats.url}",
             meanwhile="nothing can be asked or ordered, and the live stream stands still",
-            silent_s=lambda: event_log.silent_s,
-            troubles=event_log.troubles.words,
         )
         await ensure_streams(event_log, (SAFETY, LOGIC, IDENTITY, DEADLETTER))
         who = await _identity(frame, event_log, settings)

@@ -73,14 +73,7 @@ async def serve(frame: Frame, settings: IngestSettings) -> None:
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name="ingest", user=nats.user, password=nats.password) as log:
-        frame.health.connected(
-            "event log",
-            lambda: log.connected,
-            whom="NATS",
-            meanwhile="readings wait in the broker, and history cannot be asked for",
-            silent_s=lambda: log.silent_s,
-            troubles=log.troubles.words,
-        )
+        frame.health.event_log(log, meanwhile="readings wait in the broker, and history cannot be asked for")
         await pool.open()
         directory, known = Directory(), families()
         secret = settings.device_key.secret.encode()

@@ -56,14 +56,7 @@ async def serve(frame: Frame, settings: LogicSettings) -> None:
     frame.health.add("event log", lambda: Finding(State.STARTING, "waiting for NATS; nothing is done without it"))
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected(
-            "event log",
-            lambda: log.connected,
-            whom="NATS",
-            meanwhile="no rule runs; what came meanwhile is looked at when it is back",
-            silent_s=lambda: log.silent_s,
-            troubles=log.troubles.words,
-        )
+        frame.health.event_log(log, meanwhile="no rule runs; what came meanwhile is looked at when it is back")
         await ensure_streams(log, (LOGIC, DEADLETTER))
         metrics = LogicMetrics()
         frame.registry.register(metrics)

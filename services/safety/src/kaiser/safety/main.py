@@ -65,13 +65,8 @@ async def serve(frame: Frame, settings: SafetySettings) -> None:
     watch.show(frame)
     nats = settings.nats
     async with await connect(nats.url, name=SERVICE, user=nats.user, password=nats.password) as log:
-        frame.health.connected(
-            "event log",
-            lambda: log.connected,
-            whom="NATS",
-            meanwhile="nothing is decided, so nothing is switched on, and the bridge switches off what may be on",
-            silent_s=lambda: log.silent_s,
-            troubles=log.troubles.words,
+        frame.health.event_log(
+            log, meanwhile="nothing is decided, so nothing is switched on, and the bridge switches off what may be on"
         )
         RoomWatch(log, SERVICE, FULL).show(frame)
         await ensure_streams(log, (SAFETY, DOWNLINK, DEADLETTER))
