@@ -14,10 +14,10 @@ from kaiser.contracts.codes import Code
 from kaiser.contracts.past import OWNERS, READ_S, STREAMS, StateAt, StateAtQuery
 from kaiser.contracts.refusals import Refusal
 from kaiser.contracts.streams import DEADLETTER, DEVICES, IDENTITY
-from kaiser.eventlog import Delivery, EventLog, TooManyEvents, message_at, up_to
+from kaiser.eventlog import Delivery, EventLog, TooManyEvents, up_to
 from kaiser.gateway import deadletters
 from kaiser.gateway.asking import ask
-from kaiser.gateway.browsing import without_secrets
+from kaiser.gateway.browsing import one, without_secrets
 from kaiser.gateway.identity import keys, sessions, users
 from kaiser.gateway.identity.storing import decode
 from kaiser.gateway.lookingup import in_time
@@ -101,11 +101,7 @@ async def moment_of(event_log: EventLog, kind: str, seq: int) -> int:
         ProblemError: The log is away.
     """
     stream = STREAMS[OWNERS[kind]] if kind in OWNERS else _place(kind, "")[0]
-    try:
-        async with in_time():
-            return (await message_at(event_log, stream, seq)).stored_at
-    except NotFoundError:
-        raise Refusal(Code.EVENT_NOT_FOUND, f"{stream} has no event {seq}, or no longer", "seq") from None
+    return (await one(event_log, stream, seq)).stored_at
 
 
 def never(kind: str, name: str) -> Refusal:
