@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from litestar import Response
@@ -15,6 +15,8 @@ from kaiser.contracts.refusals import Refusal
 from kaiser.gateway.api.views import PageView
 from kaiser.roster import Roster
 from kaiser.service import health
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 KNOWN_WITHIN_S: Final = 4.0
 
@@ -140,6 +142,22 @@ def must_cover(scope: Scope) -> None:
     if scope.esp_id is not None:
         raise not_there(scope.esp_id)
     raise Refusal(Code.OUTSIDE_ZONES, f"{scope.words()} is more than your zones", "scope")
+
+
+def theirs(found: list[T], missing: Refusal) -> T:
+    """The one thing that was found, if whoever asks may see it.
+
+    Args:
+        found: One, or none.
+        missing: What is told where there is none, and in the same words where it is outside.
+
+    Raises:
+        Refusal: ``missing``.
+    """
+    confined = ASKING.get()
+    if not found or not (confined is None or confined.sees(found[0])):
+        raise missing
+    return found[0]
 
 
 async def shown(response: Response[Any]) -> Response[Any]:

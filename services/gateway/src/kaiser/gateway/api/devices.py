@@ -13,7 +13,7 @@ from kaiser.gateway.api import views
 from kaiser.gateway.api.documented import by_path, refusals
 from kaiser.gateway.api.sensors import AtLeast, From, Points, To, span
 from kaiser.gateway.asking import ask
-from kaiser.gateway.places import ASKING
+from kaiser.gateway.places import theirs
 
 Limit = Annotated[int, Parameter(ge=1, le=1000, description="items a page")]
 State = Annotated[str | None, QueryParameter(name="state", description="such as pending or approved")]
@@ -69,10 +69,7 @@ async def zone(event_log: EventLog, zone_id: str, at_least: AtLeast = 0) -> view
     """One zone that a device says it is in, or was ordered into."""
     query = queries.ZonesQuery(zone_id=zone_id, limit=1, at_least=at_least)
     found = (await ask(event_log, "ingest", "zones", query, queries.Page[queries.Zone])).items
-    confined = ASKING.get()
-    if not found or not (confined is None or confined.sees(found[0])):
-        raise Refusal(Code.ZONE_NOT_FOUND, f"there is no zone {zone_id!r}", "zone_id")
-    return views.zone(found[0])
+    return views.zone(theirs(found, Refusal(Code.ZONE_NOT_FOUND, f"there is no zone {zone_id!r}", "zone_id")))
 
 
 @get(

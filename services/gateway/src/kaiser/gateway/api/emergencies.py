@@ -26,7 +26,7 @@ from kaiser.gateway.api.sensors import Limit
 from kaiser.gateway.api.views import PageView
 from kaiser.gateway.asking import ask, order
 from kaiser.gateway.metrics import GatewayMetrics
-from kaiser.gateway.places import ASKING, must_cover
+from kaiser.gateway.places import ASKING, must_cover, theirs
 from kaiser.gateway.stopping import fault, store
 
 UNSAID: Final = "no reason given"
@@ -161,11 +161,9 @@ async def stops(event_log: EventLog, limit: Limit = 100, cursor: str | None = No
 )
 async def stop_in_force(event_log: EventLog, emergency_id: str) -> views.EmergencyView:
     """One emergency stop in force, and how many actuators have said that they are off."""
-    confined = ASKING.get()
-    for found in (await _in_force(event_log)).items:
-        if found.emergency_id == emergency_id and (confined is None or confined.sees(found)):
-            return views.emergency(found)
-    raise Refusal(Code.EMERGENCY_NOT_FOUND, "there is no such emergency stop, or it was released")
+    found = [each for each in (await _in_force(event_log)).items if each.emergency_id == emergency_id]
+    missing = Refusal(Code.EMERGENCY_NOT_FOUND, "there is no such emergency stop, or it was released")
+    return views.emergency(theirs(found, missing))
 
 
 @post(

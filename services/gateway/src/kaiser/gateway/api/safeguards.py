@@ -3,7 +3,7 @@
 ``seq`` of an answer is the event's sequence in SAFETY.
 """
 
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
 import msgspec
 from litestar import delete, get, post, put
@@ -27,11 +27,9 @@ from kaiser.gateway.api.registry import By, Reason, Text, who_asks
 from kaiser.gateway.api.sensors import From, Limit, To
 from kaiser.gateway.api.views import PageView, page
 from kaiser.gateway.asking import ask, order
-from kaiser.gateway.places import ASKING
+from kaiser.gateway.places import ASKING, theirs
 
 INTERLOCK: Final = "/interlocks/{interlock_id:str}"
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 LARGEST_SEQ: Final = 2**63 - 1
 Why = Annotated[str, Parameter(min_length=1, max_length=500, description="why")]
@@ -200,7 +198,7 @@ async def violation(event_log: EventLog, seq: int) -> views.ViolationView:
         raise missing
     query = safeguarding.ViolationsQuery(seq=seq, limit=1)
     found = (await ask(event_log, "safety", "violations", query, Page[safeguarding.Violation])).items
-    return views.violation(_theirs(found, missing))
+    return views.violation(theirs(found, missing))
 
 
 @get("/safety/decisions/{seq:int}", tags=["safety"], summary="Show a decision")
@@ -265,15 +263,7 @@ async def _alert(event_log: EventLog, alert_id: str) -> safeguarding.Alert:
     """
     query = safeguarding.AlertsQuery(alert_id=alert_id, limit=1)
     found = (await ask(event_log, "safety", "alerts", query, Page[safeguarding.Alert])).items
-    return _theirs(found, Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over", "alert_id"))
-
-
-def _theirs(found: list[T], missing: Refusal) -> T:
-    """The one that was found, if whoever asks may see it."""
-    confined = ASKING.get()
-    if not found or not (confined is None or confined.sees(found[0])):
-        raise missing
-    return found[0]
+    return theirs(found, Refusal(Code.ALERT_NOT_FOUND, "there is no such alert, or it is over", "alert_id"))
 
 
 async def _decided(event_log: EventLog, name: str, asked: SafetyOrder) -> views.SafetyDecisionView:
