@@ -1,6 +1,6 @@
 """What a rule or a run was at a past time: by its events up to then, and the folds of today."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,13 @@ class RuleThen(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool
 
 
+class _RunThen(NamedTuple):
+    """A run, and the bytes of the decisions that are shown of it."""
+
+    run: RunView | None = None
+    shown: int = 0
+
+
 class AsOf:
     """Says what was.
 
@@ -69,11 +76,11 @@ class AsOf:
             case "rule":
                 return await self._past.answer(asked, _rule(asked.name), lambda life: _then(asked.name, life))
             case "run":
-                return await self._past.answer(asked, await self._run(asked), lambda run: run)
+                return await self._past.answer(asked, await self._run(asked), lambda then: then.run)
             case _:
                 raise unknown_kind(asked, "logic")
 
-    async def _run(self, asked: StateAtQuery) -> Fold[RunView | None]:
+    async def _run(self, asked: StateAtQuery) -> Fold[_RunThen]:
         rule_id, _, _ = asked.name.rpartition(".")[0].rpartition(".")
         try:
             known = await self._queries.run(rule_id, asked.name)
@@ -82,7 +89,7 @@ class AsOf:
         return Fold(
             stream=LOGIC.name,
             subjects=(subjects.run(rule_id),),
-            initial=None,
+            initial=_RunThen(),
             decode=lambda delivery: (decoder.decode(delivery.type, delivery.data), delivery),
             evolve=_gone_on,
             begins=lambda told_: isinstance(told_[0], RunStarted),
@@ -118,16 +125,17 @@ def _then(rule_id: str, life: Life) -> RuleThen:
     )
 
 
-def _gone_on(run: RunView | None, event: tuple[Any, Delivery], seq: int) -> RunView | None:
+def _gone_on(then: _RunThen, event: tuple[Any, Delivery], seq: int) -> _RunThen:
     """A run with one decision more."""
-    fact, delivery = event
+    (run, shown), (fact, delivery) = then, event
     if isinstance(fact, RunStarted):
         run = run or begun(fact)
     if run is None:
-        return None
-    room = MOST_BYTES - sum(len(msgspec.json.encode(each)) for each in run.decisions) - delivery.size
-    if room > 0:
-        run = msgspec.structs.replace(run, decisions=[*run.decisions, told(seq, delivery.type, delivery.data.decode())])
+        return then
+    if MOST_BYTES - shown - delivery.size > 0:
+        decision = told(seq, delivery.type, delivery.data.decode())
+        shown += len(msgspec.json.encode(decision))
+        run.decisions.append(decision)
     if isinstance(fact, RunEnded):
         run = msgspec.structs.replace(run, outcome=fact.outcome, reason=fact.code, detail=fact.detail, ended_at=fact.at)
-    return run
+    return _RunThen(run, shown)
