@@ -21,12 +21,9 @@ def register(verbs: Verbs) -> None:
 def _rebuild(site: "Site", arguments: Namespace) -> int:
     from kaiser.ctl.errors import UsageError
     from kaiser.local.errors import LocalError
-    from kaiser.local.layout import layout_from_environment
     from kaiser.local.rebuilding import rebuild
 
-    if site.home is None:
-        raise UsageError("elsewhere than at a home, type python -m kaiser.service rebuild where the services run")
     try:
-        return rebuild(layout_from_environment(), [str(option) for option in arguments.options])
+        return rebuild(site.need_home(), [str(option) for option in arguments.options])
     except LocalError as error:
         raise UsageError(str(error)) from error
