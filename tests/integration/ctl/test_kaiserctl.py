@@ -15,8 +15,9 @@ import structlog
 from kaiser.contracts.streams import TELEMETRY
 from kaiser.ctl.doctor import database as database_checks
 from kaiser.ctl.doctor.examining import examine
-from kaiser.ctl.doctor.findings import Finding, Limits
+from kaiser.ctl.doctor.limits import Limits
 from kaiser.ctl.finding import find_site
+from kaiser.ctl.findings import Finding
 from kaiser.ctl.main import main, parser
 from kaiser.ctl.site import Site
 from kaiser.eventlog import Event, connect, new_id, now_us

@@ -11,9 +11,10 @@ import pytest
 
 from kaiser.ctl.doctor import certificates, clocks, files
 from kaiser.ctl.doctor.examining import examine, verdict
-from kaiser.ctl.doctor.findings import Finding, Limits
+from kaiser.ctl.doctor.limits import Limits
 from kaiser.ctl.doctor.log import version
 from kaiser.ctl.doctor.services import pools, readiness
+from kaiser.ctl.findings import Finding
 from kaiser.ctl.services import Finding as Part
 from kaiser.ctl.services import Report
 from kaiser.ctl.site import Nats, Postgres, Site

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography import x509
 
-from kaiser.ctl.doctor.findings import Finding, Limits, note, ok, wrong
+from kaiser.ctl.doctor.limits import Limits
+from kaiser.ctl.findings import Finding, note, ok, wrong
 from kaiser.ctl.site import Site
 
 TIMEOUT_S: Final = 5.0

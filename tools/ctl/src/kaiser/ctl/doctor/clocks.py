@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from kaiser.ctl.doctor.findings import Finding, Limits, ok, wrong
+from kaiser.ctl.doctor.limits import Limits
+from kaiser.ctl.findings import Finding, ok, wrong
 
 
 def skew(ahead_s: Mapping[str, float], limits: Limits) -> Finding:

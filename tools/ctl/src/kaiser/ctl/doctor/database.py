@@ -6,7 +6,7 @@ from typing import Any, Final
 import psycopg
 import psycopg.types.json
 
-from kaiser.ctl.doctor.findings import Finding, note, ok, wrong
+from kaiser.ctl.findings import Finding, note, ok, wrong
 from kaiser.local.postgres import SCHEMAS
 
 OLDEST_POSTGRES: Final = 15

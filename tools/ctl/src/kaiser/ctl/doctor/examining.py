@@ -3,7 +3,7 @@
 import asyncio
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,11 @@ import psycopg
 from kaiser.ctl import reaching
 from kaiser.ctl.doctor import certificates, clocks, files
 from kaiser.ctl.doctor.database import database_findings
-from kaiser.ctl.doctor.findings import Finding, Limits
+from kaiser.ctl.doctor.limits import Limits
 from kaiser.ctl.doctor.log import log_findings
 from kaiser.ctl.doctor.services import service_findings
 from kaiser.ctl.errors import OK, UNREACHABLE, WRONG, CtlError, UnreachableError
+from kaiser.ctl.findings import Finding, State, lines
 from kaiser.ctl.printing import show
 from kaiser.ctl.site import Site
 from kaiser.ctl.streams import clock
@@ -25,7 +26,13 @@ from kaiser.eventlog import EventLog
 Clock = Callable[[], float]
 """This machine's, in unix seconds."""
 
-MARKS: Final = {"ok": "ok", "note": "note", "wrong": "WRONG", "unreachable": "UNREACHABLE", "skipped": "-"}
+MARKS: Final[Mapping[State, str]] = {
+    "ok": "ok",
+    "note": "note",
+    "wrong": "WRONG",
+    "unreachable": "UNREACHABLE",
+    "skipped": "-",
+}
 
 
 def doctor(site: Site, arguments: Namespace) -> int:
@@ -135,10 +142,6 @@ def _failed(check: str, error: Exception) -> Finding:
 
 
 def _lines(found: list[Finding]) -> Iterator[str]:
-    width = max(len(each.check) for each in found)
-    for each in found:
-        yield f"{MARKS[each.state]:<12} {each.check:<{width}}  {each.words}"
-        if each.advice and each.state != "ok":
-            yield f"{'':<12} {'':<{width}}  -> {each.advice}"
+    yield from lines(found, MARKS, indent=12)
     wrong = sum(each.state == "wrong" for each in found)
     yield f"\n{len(found)} checks, {wrong} wrong" if wrong else f"\n{len(found)} checks, nothing wrong"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from kaiser.ctl.doctor.findings import Finding, Limits, note, ok, wrong
+from kaiser.ctl.doctor.limits import Limits
+from kaiser.ctl.findings import Finding, note, ok, wrong
 from kaiser.ctl.printing import size
 from kaiser.local.layout import Layout
 

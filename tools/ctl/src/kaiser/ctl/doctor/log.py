@@ -14,7 +14,8 @@ from nats.js.errors import NotFoundError
 from kaiser.contracts.events.deadletter import DeadLetters
 from kaiser.contracts.streams import DEADLETTER, STREAMS
 from kaiser.ctl.api import tls_of
-from kaiser.ctl.doctor.findings import Finding, Limits, note, ok, wrong
+from kaiser.ctl.doctor.limits import Limits
+from kaiser.ctl.findings import Finding, note, ok, wrong
 from kaiser.ctl.site import Site
 from kaiser.ctl.streams import Consumer, Stream, consumers, streams
 from kaiser.eventlog import EventLog, replay_batches

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from kaiser.ctl.doctor.findings import Finding, ok, wrong
+from kaiser.ctl.findings import Finding, ok, wrong
 from kaiser.ctl.services import Report, metrics, reports
 
 Samples = Mapping[str, list[tuple[dict[str, str], float]]]

@@ -8,16 +8,16 @@ from typing import Final
 
 from kaiser.ctl import reaching
 from kaiser.ctl.errors import OK, WRONG, UsageError
+from kaiser.ctl.findings import Finding, State, lines
 from kaiser.ctl.printing import show
 from kaiser.ctl.site import Site
-from kaiser.ctl.upgrading.findings import Finding
 from kaiser.ctl.upgrading.log import log_findings
 from kaiser.ctl.upgrading.migrations import migrations
 from kaiser.ctl.upgrading.releases import Described, described, environments
 from kaiser.ctl.upgrading.settings import settings
 from kaiser.local.programs import SERVICES
 
-MARKS: Final = {"ok": "ok", "note": "note", "stop": "STOP", "skipped": "-"}
+MARKS: Final[Mapping[State, str]] = {"ok": "ok", "note": "note", "stop": "STOP", "skipped": "-"}
 
 
 def check(site: Site, arguments: Namespace) -> int:
@@ -62,10 +62,6 @@ def _skipped(what: str, option: str) -> Finding:
 
 
 def _lines(found: list[Finding]) -> Iterator[str]:
-    width = max(len(each.check) for each in found)
-    for each in found:
-        yield f"{MARKS[each.state]:<5} {each.check:<{width}}  {each.words}"
-        if each.advice and each.state != "ok":
-            yield f"{'':<5} {'':<{width}}  -> {each.advice}"
+    yield from lines(found, MARKS, indent=5)
     stops = sum(each.state == "stop" for each in found)
     yield f"\n{stops} reasons not to start this release" if stops else "\nthis release can be started on this"

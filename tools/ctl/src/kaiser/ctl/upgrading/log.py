@@ -7,9 +7,9 @@ from typing import Final
 import msgspec
 
 from kaiser.contracts.streams import STREAMS, TELEMETRY, StreamSpec
+from kaiser.ctl.findings import Finding, note, ok, stop
 from kaiser.ctl.replay import Reading
 from kaiser.ctl.streams import Stream, streams
-from kaiser.ctl.upgrading.findings import Finding, ok, stop, tell
 from kaiser.ctl.upgrading.releases import Described
 from kaiser.eventlog import EventLog, changes_of_consumer, changes_of_stream, keep_copies, replay_batches
 
@@ -69,7 +69,7 @@ async def _streams(log: EventLog, there: list[Stream]) -> Finding:
             changes.append(f"{spec.name} is made")
         elif changed:
             changes.append(f"{spec.name} changes in {', '.join(sorted(changed))}")
-    return tell("streams", "; ".join(changes)) if changes else ok("streams", "none changes")
+    return note("streams", "; ".join(changes)) if changes else ok("streams", "none changes")
 
 
 def _as_ingest_has_it(spec: StreamSpec, ages: Mapping[str, int]) -> StreamSpec:
@@ -86,4 +86,4 @@ async def _consumers(log: EventLog, found: Mapping[str, Described]) -> Finding:
             changes.append(f"{spec.durable} is made, and takes {spec.stream} from {spec.start}")
         elif changed:
             changes.append(f"{spec.durable} changes in {', '.join(sorted(changed))}")
-    return tell("consumers", "; ".join(changes)) if changes else ok("consumers", "none changes")
+    return note("consumers", "; ".join(changes)) if changes else ok("consumers", "none changes")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from kaiser.ctl.upgrading.findings import Finding, ok, stop, tell
+from kaiser.ctl.findings import Finding, note, ok, stop
 from kaiser.ctl.upgrading.releases import Described
 
 APPLIED: Final = "SELECT migration_id FROM {}.{} ORDER BY migration_id"
@@ -38,10 +38,10 @@ def pending(service: str, known: Mapping[str, str], applied: set[str] | None) ->
     """
     check = "migrations"
     if applied is None:
-        return tell(check, f"{service} has no schema yet, and makes it")
+        return note(check, f"{service} has no schema yet, and makes it")
     if newer := sorted(applied - set(known)):
         words = f"{service}: the database has {', '.join(newer)}, which this release does not know"
-        return tell(check, words, "it was made by a newer release; what that added is left alone")
+        return note(check, words, "it was made by a newer release; what that added is left alone")
     missing = [name for name in known if name not in applied]
     if not missing:
         return ok(check, f"{service}: none pending")
@@ -49,7 +49,7 @@ def pending(service: str, known: Mapping[str, str], applied: set[str] | None) ->
     if bad:
         advice = "stop the release before first, for it cannot work beside this; and back up"
         return stop(check, f"{service} would take away what the release before uses: {', '.join(bad)}", advice)
-    return tell(check, f"{service}: {', '.join(missing)} pending, which only add")
+    return note(check, f"{service}: {', '.join(missing)} pending, which only add")
 
 
 def takes_away(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from kaiser.ctl.upgrading.findings import Finding, ok, stop, tell
+from kaiser.ctl.findings import Finding, note, ok, stop
 from kaiser.ctl.upgrading.releases import Described
 
 FILE: Final = "_FILE"
@@ -27,6 +27,6 @@ def settings(found: Mapping[str, Described], environments: Mapping[str, Mapping[
             if name.startswith("KAISER_") and name not in told.settings and name.removesuffix(FILE) not in told.settings
         )
         if unknown:
-            yield tell("settings", f"{service} does not know {', '.join(unknown)} (any more)", "take them out")
+            yield note("settings", f"{service} does not know {', '.join(unknown)} (any more)", "take them out")
         if not (told.problems or unknown):
             yield ok("settings", f"{service} takes what it is told")
