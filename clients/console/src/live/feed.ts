@@ -5,7 +5,7 @@ import { type LiveEvent, LiveStream, NotAllowedError } from "kaiser-client";
 import { all, ask, http } from "../api/http";
 import { token, user } from "../api/session";
 import type { Actuator, Device } from "../api/types";
-import { actuators, alerts, clear, devices, follow, put, sensors, stops, take } from "./state";
+import { actuatorKey, actuators, alerts, clear, devices, follow, put, sensors, stops, take } from "./state";
 
 /** `since`: unix milliseconds, of when it became so. */
 export interface Standing {
@@ -77,10 +77,10 @@ async function refresh(path: string): Promise<void> {
     const found = await gone(
       ask(http.GET("/api/v1/actuators/{esp_id}/{gpio}", { params: { path: { esp_id: esp, gpio: Number(gpio) } } })),
     );
-    put<Actuator>(actuators, `${esp}/${gpio}`, found);
+    put<Actuator>(actuators, actuatorKey(esp, Number(gpio)), found);
   } else if (kind === "actuators") {
     const found = await all((cursor) => http.GET("/api/v1/actuators", { params: { query: page(cursor) } }));
-    actuators.value = new Map(found.map((one) => [`${one.esp_id}/${one.gpio}`, one]));
+    actuators.value = new Map(found.map((one) => [actuatorKey(one.esp_id, one.gpio), one]));
   } else if (esp !== undefined) {
     const found = await gone(ask(http.GET("/api/v1/devices/{esp_id}", { params: { path: { esp_id: esp } } })));
     put<Device>(devices, esp, found);

@@ -8,7 +8,7 @@ import type { Actuator, Command } from "../api/types";
 import { moment, share, t } from "../i18n";
 import type { Key } from "../i18n/en";
 import { complete, listen } from "../live/feed";
-import { actuators } from "../live/state";
+import { actuatorKey, actuators } from "../live/state";
 import { to } from "../router";
 import { actuatorName, nameOf } from "../ui/names";
 import { Age, Badge, Empty, Fact, Section, type Tone } from "../ui/parts";
@@ -20,9 +20,9 @@ import { useWork } from "../ui/work";
 type Wish = { command: "ON" | "OFF" | "PWM"; value?: number; duration?: number };
 
 export function ActuatorPage({ esp, gpio }: { esp: string; gpio: number }): JSX.Element {
-  const actuator = actuators.value.get(`${esp}/${gpio}`);
+  const actuator = actuators.value.get(actuatorKey(esp, gpio));
   if (actuator === undefined) {
-    const words = t("device.notThere", { device: `${esp}/${gpio}` });
+    const words = t("device.notThere", { device: actuatorKey(esp, gpio) });
     return <Empty>{complete.value ? words : t("common.loading")}</Empty>;
   }
   return (

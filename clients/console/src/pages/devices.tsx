@@ -6,6 +6,7 @@ import { devices } from "../live/state";
 import { to } from "../router";
 import { deviceName } from "../ui/names";
 import { Age, Empty, Section } from "../ui/parts";
+import { Search } from "../ui/search";
 import { Presence, State } from "../ui/standing";
 
 export function Devices(): JSX.Element {
@@ -19,15 +20,7 @@ export function Devices(): JSX.Element {
       <h1>{t("device.title")}</h1>
       <Section
         title={`${t("device.title")} (${found.length})`}
-        aside={
-          <input
-            type="search"
-            aria-label={t("common.search")}
-            placeholder={t("common.search")}
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
-          />
-        }
+        aside={<Search value={wanted} onInput={setWanted} />}
       >
         {found.length === 0 ? (
           <Empty>{complete.value ? t("common.none") : t("common.loading")}</Empty>

@@ -8,6 +8,7 @@ import { sensors } from "../live/state";
 import { toSensor } from "../router";
 import { sensorName } from "../ui/names";
 import { Age, Badge, Empty, Section } from "../ui/parts";
+import { Search } from "../ui/search";
 import { Value } from "../ui/value";
 
 export function Sensors(): JSX.Element {
@@ -22,15 +23,7 @@ export function Sensors(): JSX.Element {
       <h1>{t("sensor.title")}</h1>
       <Section
         title={`${t("sensor.title")} (${found.length})`}
-        aside={
-          <input
-            type="search"
-            aria-label={t("common.search")}
-            placeholder={t("common.search")}
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
-          />
-        }
+        aside={<Search value={wanted} onInput={setWanted} />}
       >
         {found.length === 0 ? (
           <Empty>{complete.value ? t("common.none") : t("common.loading")}</Empty>
