@@ -70,6 +70,9 @@ async def test_publishing_survives_connections_that_break(mosquitto, open_sessio
     receiving.cancel()
     if qos is QoS.EXACTLY_ONCE:
         assert sorted(received) == list(range(count))
+    async with asyncio.timeout(10):
+        while publisher.stats.connects == 1:  # noqa: ASYNC110  # all may have come before the first break
+            await asyncio.sleep(0.01)
     assert publisher.stats.connects > 1
 
 
